@@ -1,0 +1,43 @@
+# Thin: each line calls what a person could type.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test check bench kafka lock format schemas
+
+.venv/ready: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Millstream needs Python 3.11: '$(PYTHON)' is not on PATH. Install it, or run 'make PYTHON=/path/to/python3.11 ...'."; exit 2; }
+	@test -x $(BIN)/python || { echo "Creating .venv and installing the locked dependencies (once, some 500 MB) ..."; $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/ready
+	$(BIN)/millstream demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schemas: .venv/ready
+	$(BIN)/millstream schemas
+
+kafka: .venv/ready
+	$(BIN)/millstream kafka
+
+bench: .venv/ready
+	$(BIN)/millstream bench ingest
+
+# Needs uv; hashes only, no index address.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --overrides deploy/lock/overrides.txt --extra dev pyproject.toml deploy/lock/cpu.in -o requirements.lock

@@ -1,0 +1,25 @@
+"""`millstream ...`: every command, and how errors reach the person who typed it."""
+
+from __future__ import annotations
+
+import sys
+
+from millstream.domain.errors import Halt, OperatorError
+
+WRONG_SETTING = 2
+HALTED = 70
+
+
+def main() -> None:
+    """Exits with 0, with 2 and one line for a wrong or missing thing, with 70 where going on
+    would lose or double something."""
+    from millstream.cli.app import app  # noqa: PLC0415  importing the commands may already fail
+
+    try:
+        app()
+    except OperatorError as error:
+        print(f"millstream: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(WRONG_SETTING) from None
+    except Halt as error:
+        print(f"millstream: stopped: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(HALTED) from None

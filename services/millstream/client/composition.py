@@ -1,0 +1,72 @@
+"""From what a storefront says to an event that the recommender will take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TypedDict
+
+import msgspec
+from uuid_utils import uuid7
+
+from millstream.domain.acceptance import HORIZON_MS, is_late
+from millstream.domain.clock import as_datetime
+from millstream.domain.decode import decode
+from millstream.domain.errors import Reason, Refused
+from millstream.domain.events import Event, EventType, Line
+
+
+class EventFields(TypedDict, total=False):
+    """What may be said of an event beside its type; None is the same as nothing.
+
+    One of `user_id` and `anonymous_id` is required. `items` takes Lines or bare item ids. A retry
+    of an event carries its `event_id`; left out it is a new UUIDv7. `time` has a zone and is now
+    when left out. `recommendation_id` is that of the list the shopper acted on."""
+
+    user_id: str | None
+    anonymous_id: str | None
+    items: Iterable[Line | str] | None
+    event_id: str | None
+    time: datetime | None
+    recommendation_id: str | None
+    query: str | None
+    currency: str | None
+    session_id: str | None
+    transaction_id: str | None
+    context: Mapping[str, str | int | float | bool | None] | None
+
+
+class InvalidEvent(ValueError):  # noqa: N818
+    """The recommender would refuse this event, for `reason`; it was not sent."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"not sent, {reason}: {detail}")
+        self.reason = reason
+
+
+def compose(
+    type: EventType | str, tenant: str, fields: EventFields, now_ms: int
+) -> tuple[Event, bytes]:
+    """The event and its bytes on the wire, judged by the very rule that the services apply.
+
+    Raises InvalidEvent, and TypeError for a field that events do not have."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    given.setdefault("event_id", str(uuid7()))
+    given.setdefault("time", as_datetime(now_ms))
+    lines = fields.get("items") or ()
+    given["items"] = tuple(Line(line) if isinstance(line, str) else line for line in lines)
+    # The arguments are of any type until the decoder has judged them.
+    said = Event(type=type, tenant=tenant, **given)  # type: ignore[arg-type]
+    try:
+        value = msgspec.json.encode(said)
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise InvalidEvent(Reason.WRONG_TYPE, f"JSON does not carry it: {error}") from None
+    try:
+        event = decode(value, (), now_ms)
+    except Refused as refused:
+        raise InvalidEvent(refused.reason, refused.detail) from None
+    if event != said:  # NaN and infinity become null on the way
+        raise InvalidEvent(Reason.OUT_OF_RANGE, "JSON carries a value otherwise than it was given")
+    if is_late(event, now_ms):
+        raise InvalidEvent(Reason.LATE, f"time is more than {HORIZON_MS} ms ago")
+    return event, value

@@ -1,0 +1,23 @@
+"""What the shop sells, as its catalogue topic says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from millstream.domain.events import Id, Money, Tenant, Text, Timestamp
+
+
+class CatalogueItem(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An upsert; a record with a null value takes the item out of the catalogue."""
+
+    item_id: Id
+    added_at: Timestamp
+    tenant: Tenant = "default"
+    title: Annotated[str, Meta(max_length=1024)] = ""
+    category: Text = ""
+    price: Money | None = None
+    in_stock: bool = True
+    hidden: bool = False
+    bought_once: bool = False  # true: nobody buys it twice, so a buyer is not shown it again

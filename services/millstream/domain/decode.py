@@ -1,0 +1,98 @@
+"""From the bytes of a record to an event, or to the reason why it is none.
+
+The hot path of every service that reads events: one shared decoder, and work beyond it only for
+records that are not plain."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from millstream.domain.cloudevents import unwrap
+from millstream.domain.errors import Reason, Refused
+from millstream.domain.events import MAX_RECORD_BYTES, Event, check_event
+from millstream.domain.log import Headers
+
+MAX_FUTURE_MS = 5 * 60 * 1000
+"""How far a shop's clock may be ahead of the log's."""
+
+MAX_EXACT_INT = 2**53
+"""Beyond this a JSON number is not the same integer in every language."""
+
+_EVENTS = msgspec.json.Decoder(Event)
+
+
+def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
+    """The event of one record whose log time is `log_ms`; raises nothing but Refused.
+
+    Takes bare JSON and CloudEvents 1.0 in binary and structured mode. Of a key that stands twice
+    the last one counts; unknown fields are passed over, as a newer producer may send them."""
+    if value is None:
+        raise Refused(Reason.UNDECODABLE, "the value is null")
+    if len(value) > MAX_RECORD_BYTES:
+        raise Refused(Reason.TOO_LARGE, f"{len(value)} bytes; at most {MAX_RECORD_BYTES}")
+    try:
+        if not value.isascii():
+            value.decode()  # the decoder does not look into the fields that it passes over
+        event = _EVENTS.decode(unwrap(value, headers) if headers else value)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _refusal(error) from None
+    if event.time.timestamp() * 1000 > log_ms + MAX_FUTURE_MS:
+        raise Refused(Reason.FUTURE_TIME, f"time is more than {MAX_FUTURE_MS} ms ahead of the log")
+    check_event(event)
+    _check_beyond_the_types(event)
+    return event
+
+
+def _check_beyond_the_types(event: Event) -> None:
+    # The `$` of Python's patterns also matches before a last line break.
+    if event.tenant[-1] == "\n":
+        raise Refused(Reason.BAD_ID, "$.tenant ends in a line break")
+    if event.currency is not None and event.currency[-1] == "\n":
+        raise Refused(Reason.OUT_OF_RANGE, "$.currency ends in a line break")
+    for given in event.context.values():
+        if isinstance(given, int) and abs(given) > MAX_EXACT_INT:
+            raise Refused(Reason.OUT_OF_RANGE, "$.context[...] is an integer beyond 2^53")
+
+
+_AT = re.compile(r"^(?P<what>.*) - at (?:`key` in )?`(?P<path>\$[^`]*)`$", re.DOTALL)
+_ID_FIELDS = frozenset(
+    {
+        "event_id",
+        "tenant",
+        "user_id",
+        "anonymous_id",
+        "item_id",
+        "session_id",
+        "transaction_id",
+        "recommendation_id",
+    }
+)
+
+
+def _refusal(error: Exception) -> Refused:
+    """The decoder's words as a reason code and the field's path, without the field's value."""
+    if isinstance(error, RecursionError):
+        return Refused(Reason.UNDECODABLE, "nested too deep")
+    if isinstance(error, UnicodeError):
+        return Refused(Reason.UNDECODABLE, "not UTF-8 text")
+    if not isinstance(error, msgspec.ValidationError):
+        return Refused(Reason.UNDECODABLE, "not JSON")
+    found = _AT.match(str(error))
+    what, path = (found["what"], found["path"]) if found else (str(error), "$")
+    if what.startswith("Invalid enum value"):
+        return Refused(Reason.UNKNOWN_EVENT_TYPE, f"{path} is none of the event types")
+    return Refused(_reason(what, path), f"{path}: {what}")
+
+
+def _reason(what: str, path: str) -> Reason:
+    if what.startswith("Object missing required field"):
+        return Reason.MISSING_FIELD
+    if ", got `" in what or "RFC3339" in what or "timezone" in what:
+        return Reason.WRONG_TYPE
+    if path == "$.items":
+        return Reason.BAD_ITEMS
+    if path.rpartition(".")[2] in _ID_FIELDS:
+        return Reason.BAD_ID
+    return Reason.OUT_OF_RANGE

@@ -1,0 +1,157 @@
+"""What a storefront says: one event, as it stands on the wire and in the log."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from millstream.domain.errors import Reason, Refused
+
+MAX_ID_CHARS = 128
+MAX_ITEMS = 200
+MAX_CONTEXT_KEYS = 64
+MAX_RECORD_BYTES = 64 * 1024
+
+_ID_PATTERN = r"^[^\u0000-\u001f\u007f{}]+$"
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_ID_CHARS,
+        description="NFC text without control or bidirectional characters and without braces",
+        extra_json_schema={"pattern": _ID_PATTERN},
+    ),
+]
+Tenant = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Text = Annotated[str, Meta(max_length=256)]
+Money = Annotated[float, Meta(ge=0, le=1e12)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
+
+
+class EventType(StrEnum):
+    """Google Analytics 4 names, and `erase` for a shopper who wants to be forgotten."""
+
+    VIEW_ITEM = "view_item"
+    VIEW_ITEM_LIST = "view_item_list"
+    SELECT_ITEM = "select_item"
+    ADD_TO_WISHLIST = "add_to_wishlist"
+    ADD_TO_CART = "add_to_cart"
+    REMOVE_FROM_CART = "remove_from_cart"
+    BEGIN_CHECKOUT = "begin_checkout"
+    PURCHASE = "purchase"
+    REFUND = "refund"
+    SEARCH = "search"
+    ERASE = "erase"
+
+
+# Stored state names a type by its place here: append only.
+TYPE_ORDER: tuple[EventType, ...] = tuple(EventType)
+TYPE_INDEX: dict[EventType, int] = {kind: index for index, kind in enumerate(TYPE_ORDER)}
+
+BROWSE = frozenset({EventType.VIEW_ITEM, EventType.SELECT_ITEM})
+
+# How many items an event of a type may carry (inclusive).
+ITEMS_ALLOWED: dict[EventType, tuple[int, int]] = {
+    EventType.VIEW_ITEM: (1, 1),
+    EventType.VIEW_ITEM_LIST: (1, MAX_ITEMS),
+    EventType.SELECT_ITEM: (1, 1),
+    EventType.ADD_TO_WISHLIST: (1, MAX_ITEMS),
+    EventType.ADD_TO_CART: (1, MAX_ITEMS),
+    EventType.REMOVE_FROM_CART: (1, MAX_ITEMS),
+    EventType.BEGIN_CHECKOUT: (1, MAX_ITEMS),
+    EventType.PURCHASE: (1, MAX_ITEMS),
+    EventType.REFUND: (0, MAX_ITEMS),
+    EventType.SEARCH: (0, MAX_ITEMS),
+    EventType.ERASE: (0, 0),
+}
+
+
+class Line(Struct, frozen=True, omit_defaults=True):
+    """One item of an event: a line of the basket, a card of the list."""
+
+    item_id: Id
+    quantity: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1
+    price: Money | None = None
+    index: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One thing a shopper did. `event_id` is fixed at first send: a retry carries the same."""
+
+    event_id: Id
+    type: EventType
+    time: Timestamp
+    tenant: Tenant = "default"
+    user_id: Id | None = None
+    anonymous_id: Id | None = None
+    items: Annotated[tuple[Line, ...], Meta(max_length=MAX_ITEMS)] = ()
+    query: Text | None = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] | None = None
+    session_id: Id | None = None
+    transaction_id: Id | None = None
+    recommendation_id: Id | None = None
+    context: Annotated[
+        dict[Text, Text | int | float | bool | None], Meta(max_length=MAX_CONTEXT_KEYS)
+    ] = field(default_factory=dict)
+
+    @property
+    def shopper(self) -> str:
+        """The id that state and lists hang on. `~` keeps the two kinds of id apart."""
+        return self.user_id if self.user_id is not None else f"~{self.anonymous_id}"
+
+    @property
+    def time_ms(self) -> int:
+        return int(self.time.timestamp() * 1000)
+
+
+def check_event(event: Event) -> None:
+    """What the types cannot say. Raises Refused; the detail names the field, never the value."""
+    if event.user_id is None and event.anonymous_id is None:
+        raise Refused(Reason.MISSING_FIELD, "one of user_id and anonymous_id is required")
+    if event.user_id is not None and event.user_id.startswith("~"):
+        raise Refused(Reason.BAD_ID, "user_id begins with '~', which marks anonymous shoppers")
+    if event.type is EventType.SEARCH and not event.query:
+        raise Refused(Reason.MISSING_FIELD, "query is required by type search")
+    least, most = ITEMS_ALLOWED[event.type]
+    if not least <= len(event.items) <= most:
+        raise Refused(
+            Reason.BAD_ITEMS,
+            f"{len(event.items)} items; type {event.type} takes {least} to {most}",
+        )
+    _check_ids(event)
+
+
+def _check_ids(event: Event) -> None:
+    for name in (
+        "event_id",
+        "user_id",
+        "anonymous_id",
+        "session_id",
+        "transaction_id",
+        "recommendation_id",
+    ):
+        value = getattr(event, name)
+        if value is not None and not is_clean_id(value):
+            raise Refused(Reason.BAD_ID, f"{name} has a character that ids may not have")
+    for line in event.items:
+        if not is_clean_id(line.item_id):
+            raise Refused(Reason.BAD_ID, "item_id has a character that ids may not have")
+
+
+def is_clean_id(value: str) -> bool:
+    """True for NFC text that is safe inside a Redis key and a log line.
+
+    Braces would move a key to another cluster slot; control, bidirectional and surrogate
+    characters (Unicode categories C*) and line separators make two ids look alike."""
+    if "{" in value or "}" in value:
+        return False
+    if value.isascii():
+        return value.isprintable()
+    return unicodedata.is_normalized("NFC", value) and not any(
+        unicodedata.category(char)[0] == "C" or unicodedata.category(char) in ("Zl", "Zp")
+        for char in value
+    )

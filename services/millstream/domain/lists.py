@@ -1,0 +1,67 @@
+"""What a shopper gets: a ranked list that says where each item comes from and why."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from millstream.domain.events import Id, Tenant, Timestamp
+
+
+class Source(StrEnum):
+    """Which candidate source proposed an item."""
+
+    REPEAT = "repeat"
+    COVISITED = "covisited"
+    EMBEDDING = "embedding"
+    POPULAR = "popular"
+    NEW = "new"
+
+
+class RankedItem(Struct, frozen=True):
+    item_id: Id
+    score: float
+    source: Source
+    reason: str
+
+
+class Origin(Struct, frozen=True):
+    """The event that the list answers, by its place in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class RecommendationList(Struct, frozen=True, kw_only=True):
+    """Of two lists for one shopper the one with the greater `freshness` counts."""
+
+    recommendation_id: Id
+    tenant: Tenant
+    user: Annotated[str, Meta(min_length=1, max_length=129)]
+    variant: str
+    items: tuple[RankedItem, ...]
+    model_version: str
+    settings_digest: str
+    origin: Origin
+    event_time: Timestamp
+    log_time: Timestamp
+    published_at: Timestamp
+
+    @property
+    def freshness(self) -> tuple[int, int, int]:
+        """(log time in ms, partition, offset): the order in which newest wins."""
+        return (
+            int(self.log_time.timestamp() * 1000),
+            self.origin.partition,
+            self.origin.offset,
+        )
+
+
+def recommendation_id(tenant: str, user: str, origin: Origin) -> str:
+    """The same event gives the same id, so a list published twice is recognised as one."""
+    text = f"{tenant}\n{user}\n{origin.topic}\n{origin.partition}\n{origin.offset}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,49 @@
+"""Which items go together: touched by the same shopper one after the other, or in one basket.
+
+Derived and bounded: an event of L lines with R recent items writes at most
+MAX_LINES * (MAX_RECENT + MAX_LINES) pairs, and an item keeps BOUND neighbours. The weight
+of a pair falls with the distance between the two (half at each of the first steps), and
+fades by half in 30 days."""
+
+from collections.abc import Iterator, Sequence
+
+from millstream.domain.events import Event
+from millstream.features.forward_decay import log_weight
+from millstream.features.recent_items import Touch
+from millstream.features.weights import EVENT_WEIGHT
+
+HALF_LIFE_MS = 30 * 24 * 3_600_000
+BOUND = 40
+MAX_RECENT = 5
+MAX_LINES = 20
+MAX_AGE_MS = 24 * 3_600_000
+"""Older touches belong to another visit."""
+
+Pair = tuple[str, str, float]
+
+
+def writes(event: Event, recent_before: Sequence[Touch]) -> Iterator[Pair]:
+    """(item, neighbour, log2 weight to add), both ways for a basket, forward for a sequence.
+
+    `recent_before`: the shopper's recent items before this event, newest first."""
+    weight = EVENT_WEIGHT.get(event.type)
+    if weight is None:
+        return
+    lines = list(dict.fromkeys(line.item_id for line in event.items))[:MAX_LINES]
+    for earlier, item, closeness in _pairs(lines, _same_visit(event, recent_before)):
+        yield earlier, item, log_weight(weight * closeness, event.time_ms, HALF_LIFE_MS)
+
+
+def _same_visit(event: Event, recent: Sequence[Touch]) -> list[str]:
+    return [t.item_id for t in recent if event.time_ms - t.time_ms <= MAX_AGE_MS][:MAX_RECENT]
+
+
+def _pairs(lines: list[str], recent: list[str]) -> Iterator[tuple[str, str, float]]:
+    for item in lines:
+        for distance, earlier in enumerate(recent):
+            if earlier != item:
+                yield earlier, item, 0.5**distance
+                yield item, earlier, 0.25 * 0.5**distance
+        for other in lines:
+            if other != item:
+                yield item, other, 1.0 / len(lines)

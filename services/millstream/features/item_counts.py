@@ -1,0 +1,30 @@
+"""An item's exact counts: of item lines per event type, never of quantity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millstream.domain.events import BROWSE, TYPE_ORDER, EventType
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    by_type: dict[EventType, int]
+
+    @property
+    def browse_count(self) -> int:
+        return sum(self.by_type.get(kind, 0) for kind in BROWSE)
+
+    @property
+    def purchase_count(self) -> int:
+        return self.by_type.get(EventType.PURCHASE, 0)
+
+
+def field_name(type_index: int, item_id: str) -> str:
+    """The field of a slot's partial counts; the Redis function builds the same text."""
+    return f"{type_index}|{item_id}"
+
+
+def from_field(field: str) -> tuple[EventType, str]:
+    index, _, item_id = field.partition("|")
+    return TYPE_ORDER[int(index)], item_id

@@ -1,0 +1,40 @@
+"""The items a shopper touched last, newest first, each once, with the last type and time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from millstream.domain.events import BROWSE, TYPE_ORDER, EventType
+from millstream.features.writes import UserFeature, Write
+
+BOUND = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    item_id: str
+    type: EventType
+    time_ms: int
+
+
+def _read(stored: Any, _now_ms: int) -> tuple[Touch, ...]:
+    if not stored:
+        return ()
+    rows = (row.split("\t") for row in stored[1].split("\n")[:-1])
+    return tuple(Touch(item, TYPE_ORDER[int(kind)], int(ms, 16)) for item, kind, ms in rows)
+
+
+RECENT_ITEMS = UserFeature[tuple[Touch, ...]](
+    name="recent_items",
+    write=Write.RECENT,
+    on=BROWSE | {EventType.ADD_TO_WISHLIST, EventType.ADD_TO_CART, EventType.PURCHASE},
+    read=_read,
+    args=(BOUND,),
+)
+
+BOUGHT_ITEMS = UserFeature[tuple[Touch, ...]](
+    name="bought_items",
+    write=Write.RECENT,
+    on=frozenset({EventType.PURCHASE}),
+    read=_read,
+    args=(BOUND,),
+)

@@ -1,0 +1,91 @@
+"""Builds the lake service from its settings and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
+
+from millstream.domain.clock import wall_clock
+from millstream.domain.errors import OperatorError
+from millstream.lake import telemetry
+from millstream.lake.buffer import Buffer, Limits
+from millstream.lake.log import KafkaLog
+from millstream.lake.pipeline import run_pipeline
+from millstream.lake.settings import LakeSettings
+from millstream.stores.lake import LakeWriter
+from millstream.streaming.topics import EVENTS
+
+# A question to a silent cluster must not outlast the ten seconds in which we end on SIGTERM.
+REQUEST_TIMEOUT_MS = 8000
+
+
+async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None:
+    """Until SIGTERM, SIGINT or `stop`; then writes what it has and returns, in a few seconds.
+
+    Raises OperatorError (broker away, topic missing, another lake at work) and Halt."""
+    stop = stop or asyncio.Event()
+    limits = Limits(
+        age_ms=round(settings.flush_seconds * 1000),
+        records=settings.flush_records,
+        bytes=settings.flush_megabytes << 20,
+    )
+    with LakeWriter(settings.lake_dir) as lake, _signals_set(stop):
+        async with _kafka_log(settings) as log:
+            await run_pipeline(log, lake, Buffer(limits), wall_clock, stop)
+            telemetry.stopped(log.topic)
+
+
+@asynccontextmanager
+async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
+    servers = settings.kafka_bootstrap_servers
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=servers,
+        group_id=None,
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+    )
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await _started(consumer, servers)
+        await _started(admin, servers)
+        yield KafkaLog(
+            consumer,
+            admin,
+            settings.topic(EVENTS),
+            settings.lake_dir,
+            begin_at_log_start=settings.new_partition_at == "log-start",
+        )
+    finally:
+        await admin.close()
+        await consumer.stop()
+
+
+async def _started(client: AIOKafkaConsumer | AIOKafkaAdminClient, servers: str) -> None:
+    try:
+        await client.start()
+    except KafkaConnectionError:
+        raise OperatorError(
+            "setting KAFKA_BOOTSTRAP_SERVERS",
+            f"{servers}, where no broker answers",
+            "a Kafka cluster that can be reached",
+        ) from None
+
+
+@contextmanager
+def _signals_set(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)

@@ -1,0 +1,123 @@
+"""The independent recount: what the counts must be, told from the raw topic alone.
+
+Shares no code with the worker: its own consumer, the json module, its own idea of an event. An
+event counts once per tenant, shopper and event id, in the order of the log; its item lines count
+once each. Meant for topics whose records are all acceptable; what is no event is counted as
+unreadable and left out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+UserCount = tuple[str, str, str]
+"""(tenant, shopper, event type)."""
+ItemCount = tuple[str, str, str]
+"""(tenant, item id, event type)."""
+
+
+@dataclass(slots=True)
+class Recount:
+    accepted: int = 0
+    repeated: int = 0
+    unreadable: int = 0
+    users: Counter[UserCount] = field(default_factory=Counter)
+    items: Counter[ItemCount] = field(default_factory=Counter)
+    _seen: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def add(self, value: bytes | None) -> None:
+        try:
+            event = json.loads(value or b"")
+            tenant, kind = event.get("tenant", "default"), event["type"]
+            known = event.get("user_id")
+            shopper = known if known is not None else "~" + event["anonymous_id"]
+            identity = (tenant, shopper, event["event_id"])
+            lines = [line["item_id"] for line in event.get("items", [])]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.unreadable += 1
+            return
+        if identity in self._seen:
+            self.repeated += 1
+            return
+        self._seen.add(identity)
+        self.accepted += 1
+        self.users[tenant, shopper, kind] += 1
+        self.items.update((tenant, item_id, kind) for item_id in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`lost` and `doubled` are events; the `_lines` are item lines. All but accepted must be 0."""
+
+    accepted: int
+    lost: int
+    doubled: int
+    lost_lines: int
+    doubled_lines: int
+
+
+def compare(
+    recount: Recount, users: Mapping[UserCount, int], items: Mapping[ItemCount, int]
+) -> Verdict:
+    """`users` and `items` are all counts the store holds; what the topic lacks is doubled."""
+    lost, doubled = _differences(recount.users, users)
+    lost_lines, doubled_lines = _differences(recount.items, items)
+    return Verdict(recount.accepted, lost, doubled, lost_lines, doubled_lines)
+
+
+def _differences(
+    expected: Mapping[tuple[str, str, str], int], stored: Mapping[tuple[str, str, str], int]
+) -> tuple[int, int]:
+    """(missing, surplus), each summed over the keys that differ."""
+    missing = surplus = 0
+    for key in expected.keys() | stored.keys():
+        difference = stored.get(key, 0) - expected.get(key, 0)
+        missing += max(0, -difference)
+        surplus += max(0, difference)
+    return missing, surplus
+
+
+async def read_values(
+    bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
+) -> AsyncIterator[bytes | None]:
+    """The values from the start of each partition up to the offset in `ends`, exclusive.
+
+    The caller names the ends, because the embedded broker's own are wrong. Raises TimeoutError
+    when nothing comes for `timeout_s` before all ends are reached."""
+    places = [TopicPartition(topic, number) for number, end in ends.items() if end > 0]
+    if not places:
+        return
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, group_id=None, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        open_places = set(places)
+        while open_places:
+            batches = await consumer.getmany(*open_places, timeout_ms=int(timeout_s * 1000))
+            if not batches:
+                raise TimeoutError(f"{len(open_places)} partitions end before the offsets given")
+            for place, records in batches.items():
+                for record in records:
+                    if record.offset < ends[place.partition]:
+                        yield record.value
+                if records[-1].offset >= ends[place.partition] - 1:
+                    open_places.discard(place)
+    finally:
+        await consumer.stop()
+
+
+async def recount_topic(
+    bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
+) -> Recount:
+    """Raises TimeoutError as `read_values` does."""
+    recount = Recount()
+    async for value in read_values(bootstrap_servers, topic, ends, timeout_s):
+        recount.add(value)
+    return recount

@@ -1,0 +1,230 @@
+"""A version on disk: plain arrays and lists beside a signed manifest.
+
+Nothing here is ever unpickled. Writing: everything into a directory beside, synced, then one
+rename. Reading: 1. the signature of the manifest, 2. whose version it is, 3. size and hash of
+every file, 4. shapes and types, 5. finite numbers; only then does anyone get to see the arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
+
+from millstream.model.embeddings import Embeddings, FloatArray
+from millstream.model.manifest import (
+    MAX_MANIFEST_BYTES,
+    ArrayFile,
+    ArtifactRefused,
+    ListFile,
+    Manifest,
+    decode_manifest,
+    digest,
+    encode_manifest,
+)
+from millstream.model.vocabulary import Vocabulary
+
+MANIFEST_NAME = "manifest.json"
+SIGNATURE_NAME = "manifest.sig"
+ARRAYS = ("user_vectors", "item_vectors", "recent_to_user", "dense")
+LISTS = ("users", "items")
+
+MAX_FILE_BYTES = 4 * 1024**3
+MAX_LIST_BYTES = 512 * 1024**2
+_DTYPE = "<f4"
+_SIGNATURE_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which version is meant. With `manifest_sha256`, as announced or pointed at, no other
+    manifest will do, not even one that was properly signed."""
+
+    tenant: str
+    model: str
+    version: int
+    manifest_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Entries of the manifest for the data files that `write_data` put into a directory."""
+
+    arrays: dict[str, ArrayFile]
+    lists: dict[str, ListFile]
+
+
+def write_data(directory: Path, parts: Embeddings) -> Files:
+    """Writes and syncs the data files. Raises ArtifactRefused for one beyond the size limit."""
+    arrays = {
+        "user_vectors": parts.user_vectors,
+        "item_vectors": parts.item_vectors,
+        "recent_to_user": parts.recent_to_user,
+        "dense": np.array([parts.dense_weight, parts.dense_bias]),
+    }
+    lists = {"users": parts.users, "items": parts.items}
+    return Files(
+        {name: _write_array(directory / f"{name}.npy", arrays[name]) for name in ARRAYS},
+        {name: _write_list(directory / f"{name}.json", lists[name]) for name in LISTS},
+    )
+
+
+def write_manifest(directory: Path, manifest: Manifest, key: Ed25519PrivateKey) -> str:
+    """Signs, writes and syncs; returns the manifest's sha256."""
+    raw = encode_manifest(manifest)
+    _write(directory / MANIFEST_NAME, raw)
+    _write(directory / SIGNATURE_NAME, key.sign(raw))
+    sync_directory(directory)
+    return digest(raw)
+
+
+def sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_manifest(directory: Path, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
+    """Steps 1 and 2. Raises ArtifactRefused."""
+    raw = _bounded(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    signature = _bounded(directory / SIGNATURE_NAME, _SIGNATURE_BYTES)
+    try:
+        key.verify(signature, raw)
+    except InvalidSignature:
+        raise ArtifactRefused("the manifest is not signed by our key") from None
+    if wanted.manifest_sha256 not in (None, digest(raw)):
+        raise ArtifactRefused("the manifest is not the one that was announced")
+    manifest = decode_manifest(raw)
+    if (manifest.tenant, manifest.model, manifest.version) != (
+        wanted.tenant,
+        wanted.model,
+        wanted.version,
+    ):
+        raise ArtifactRefused("the manifest belongs to another tenant, model or version")
+    return manifest
+
+
+def read_artifact(
+    directory: Path, key: Ed25519PublicKey, wanted: Identity
+) -> tuple[Manifest, Embeddings]:
+    """All five steps. Raises ArtifactRefused. Blocks: reads every byte once, for the hashes."""
+    manifest = read_manifest(directory, key, wanted)
+    if set(manifest.arrays) != set(ARRAYS) or set(manifest.lists) != set(LISTS):
+        raise ArtifactRefused("the manifest does not name the files of this model")
+    arrays = {name: _read_array(directory, name, manifest.arrays[name]) for name in ARRAYS}
+    users, items = (_read_list(directory, name, manifest.lists[name]) for name in LISTS)
+    _check_shapes(arrays, users, items)
+    weight, bias = arrays["dense"]
+    parts = Embeddings(
+        users=users,
+        items=items,
+        user_vectors=arrays["user_vectors"],
+        item_vectors=arrays["item_vectors"],
+        recent_to_user=arrays["recent_to_user"],
+        dense_weight=float(weight),
+        dense_bias=float(bias),
+        rule=manifest.rule,
+    )
+    return manifest, parts
+
+
+def _write_array(path: Path, values: NDArray[Any]) -> ArrayFile:
+    array = np.ascontiguousarray(values, dtype=_DTYPE)
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    sha256, size = _hash(path, MAX_FILE_BYTES)
+    return ArrayFile(sha256, size, array.shape, _DTYPE)
+
+
+def _write_list(path: Path, vocabulary: Vocabulary) -> ListFile:
+    _write(path, msgspec.json.encode(vocabulary.ids))
+    sha256, size = _hash(path, MAX_LIST_BYTES)
+    return ListFile(sha256, size, len(vocabulary))
+
+
+def _write(path: Path, raw: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _bounded(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limit + 1)
+    except OSError as error:
+        raise ArtifactRefused(f"{path.name} cannot be read: {error.strerror}") from None
+    if len(raw) > limit:
+        raise ArtifactRefused(f"{path.name} is longer than {limit} bytes")
+    return raw
+
+
+def _hash(path: Path, limit: int) -> tuple[str, int]:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise ArtifactRefused(f"{path.name} is longer than {limit} bytes")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), size
+    except OSError as error:
+        raise ArtifactRefused(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+def _check_file(path: Path, entry: ArrayFile | ListFile, limit: int) -> None:
+    if _hash(path, limit) != (entry.sha256, entry.size):
+        raise ArtifactRefused(f"{path.name} is not what was signed")
+
+
+def _read_array(directory: Path, name: str, entry: ArrayFile) -> FloatArray:
+    path = directory / f"{name}.npy"
+    _check_file(path, entry, MAX_FILE_BYTES)
+    try:
+        # What np.load(mmap_mode="r") calls for an .npy, and nothing else: no archive, no pickle.
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError):
+        raise ArtifactRefused(f"{path.name} is not a plain array") from None
+    if array.dtype.str != _DTYPE or entry.dtype != _DTYPE:
+        raise ArtifactRefused(f"{path.name} does not hold {_DTYPE}")
+    if array.shape != entry.shape or not array.flags.c_contiguous:
+        raise ArtifactRefused(f"{path.name} has shape {array.shape}, signed is {entry.shape}")
+    if not np.isfinite(array).all():
+        raise ArtifactRefused(f"{path.name} holds numbers that are not finite")
+    return array
+
+
+def _read_list(directory: Path, name: str, entry: ListFile) -> Vocabulary:
+    path = directory / f"{name}.json"
+    _check_file(path, entry, MAX_LIST_BYTES)
+    try:
+        vocabulary = Vocabulary(msgspec.json.decode(path.read_bytes(), type=tuple[str, ...]))
+    except (msgspec.DecodeError, ValueError):
+        raise ArtifactRefused(f"{path.name} is not a list of different texts") from None
+    if len(vocabulary) != entry.length:
+        raise ArtifactRefused(f"{path.name} has {len(vocabulary)} texts, signed {entry.length}")
+    return vocabulary
+
+
+def _check_shapes(arrays: dict[str, FloatArray], users: Vocabulary, items: Vocabulary) -> None:
+    table = arrays["item_vectors"].shape
+    size = table[1] if len(table) == 2 else 0
+    expected = {
+        "user_vectors": (len(users), size),
+        "item_vectors": (len(items), size),
+        "recent_to_user": (size + 1, size),
+        "dense": (2,),
+    }
+    for name, shape in expected.items():
+        if arrays[name].shape != shape or size == 0 or len(items) == 0:
+            raise ArtifactRefused(f"{name} has shape {arrays[name].shape}, expected {shape}")

@@ -1,0 +1,107 @@
+"""What a version says of itself; its bytes are what is signed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from millstream.domain.events import Tenant, Timestamp
+from millstream.domain.models import ModelName
+from millstream.model.embeddings import ServingRule
+
+SCHEMA_VERSION = 1
+MAX_MANIFEST_BYTES = 1024 * 1024
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class ArtifactRefused(Exception):  # noqa: N818  a verdict on the files, not a fault of ours
+    """The version must not be used; `reason` says why and holds no data of shoppers."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ArrayFile(Struct, frozen=True, forbid_unknown_fields=True):
+    sha256: Sha256
+    size: Annotated[int, Meta(ge=1)]
+    shape: tuple[Count, ...]
+    dtype: str
+
+
+class ListFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A JSON list of `length` texts."""
+
+    sha256: Sha256
+    size: Annotated[int, Meta(ge=1)]
+    length: Count
+
+
+class DataWindow(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was trained on: log times in ms, both inclusive, and the next offset per partition."""
+
+    first_log_ms: int
+    last_log_ms: int
+    offsets: dict[int, int]
+    lines: Count
+    """Item lines of accepted events read from the lake."""
+    counted_lines: Count
+    """Those of the types that trigger a training."""
+    pairs: Count
+    """Distinct (user, item) rows left after cleaning."""
+
+
+class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
+    code_version: str
+    settings_digest: str
+    seed: int
+
+
+class Quality(Struct, frozen=True, forbid_unknown_fields=True):
+    """Measured on the last part of the window by a model that had not seen it. `verdict` tells
+    why the version may or may not become the current one, and `passed` says which."""
+
+    metrics: dict[str, float]
+    verdict: str
+    passed: bool
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    schema_version: int
+    tenant: Tenant
+    model: ModelName
+    version: Annotated[int, Meta(ge=1)]
+    arrays: dict[str, ArrayFile]
+    lists: dict[str, ListFile]
+    rule: ServingRule
+    window: DataWindow
+    provenance: Provenance
+    quality: Quality
+    created_at: Timestamp
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+
+
+def decode_manifest(raw: bytes) -> Manifest:
+    """Raises ArtifactRefused for what is not a manifest of this schema."""
+    try:
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ArtifactRefused(f"the manifest cannot be read: {error}") from None
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise ArtifactRefused(
+            f"the manifest has schema version {manifest.schema_version}, "
+            f"this code reads {SCHEMA_VERSION}"
+        )
+    return manifest
+
+
+def digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()

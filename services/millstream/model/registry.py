@@ -1,0 +1,177 @@
+"""The versions of every tenant's models: model_store/<tenant>/<model>/v000001/.
+
+Which of them is the current one stands elsewhere (`CurrentPointer`): a pointer file could not be
+moved by compare-and-set."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from millstream.domain.errors import OperatorError
+from millstream.model.artifact import (
+    Files,
+    Identity,
+    read_artifact,
+    read_manifest,
+    sync_directory,
+    write_data,
+    write_manifest,
+)
+from millstream.model.embeddings import Embeddings
+from millstream.model.golden import check_golden
+from millstream.model.manifest import Manifest
+from millstream.model.scorer import Scorer
+
+_VERSION_NAME = re.compile(r"v(\d{6,})")
+_PARTIAL = ".partial-"
+_ATTEMPTS = 10
+_SPARE_FACTOR = 2
+
+
+class CurrentPointer(Protocol):
+    """Which version is served; compare-and-set, so that of two trainers the stale one loses."""
+
+    async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
+        """(version, sha256 of its manifest), None before the first promotion."""
+        ...
+
+    async def promote(
+        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
+    ) -> bool:
+        """False, and nothing changed, unless `expected_version` is the current one (None: there
+        is none) and `version` is greater."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """Ready to serve: verified, checked and memory-mapped."""
+
+    manifest: Manifest
+    scorer: Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    store: Path
+
+    def directory(self, tenant: str, model: str, version: int) -> Path:
+        return self.store / tenant / model / f"v{version:06d}"
+
+    def versions(self, tenant: str, model: str) -> list[int]:
+        """Ascending; whether they verify is not looked at."""
+        home = self.store / tenant / model
+        if not home.is_dir():
+            return []
+        names = (_VERSION_NAME.fullmatch(path.name) for path in home.iterdir())
+        return sorted(int(match[1]) for match in names if match)
+
+    def models(self) -> list[tuple[str, str]]:
+        """(tenant, model) pairs that have a directory."""
+        homes = self.store.glob("*/*")
+        return sorted((home.parent.name, home.name) for home in homes if home.is_dir())
+
+    def register(
+        self,
+        parts: Embeddings,
+        describe: Callable[[int, Files], Manifest],
+        key: Ed25519PrivateKey,
+        above: int = 0,
+    ) -> tuple[Manifest, str]:
+        """Writes the next version, numbered above `above` and all that stand here; returns its
+        manifest, which `describe(version, files)` makes, and the manifest's sha256.
+
+        Seen by others whole or not at all. Blocks on the disk. Raises OperatorError where there
+        is no room or no right to write."""
+        probe = describe(above + 1, Files({}, {}))
+        home = self.store / probe.tenant / probe.model
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            _require_space(home, parts)
+            return self._write(home, parts, describe, key, above)
+        except OSError as error:
+            raise OperatorError(
+                "the model store", f"{home}: {error.strerror}", "a directory we can write to"
+            ) from error
+
+    def _write(
+        self,
+        home: Path,
+        parts: Embeddings,
+        describe: Callable[[int, Files], Manifest],
+        key: Ed25519PrivateKey,
+        above: int,
+    ) -> tuple[Manifest, str]:
+        partial = home / f"{_PARTIAL}{uuid4().hex}"
+        partial.mkdir()
+        try:
+            files = write_data(partial, parts)
+            for _ in range(_ATTEMPTS):
+                version = max([above, *self.versions(home.parent.name, home.name)]) + 1
+                manifest = describe(version, files)
+                sha = write_manifest(partial, manifest, key)
+                if _moved(partial, home / f"v{version:06d}"):
+                    return manifest, sha
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise OperatorError(
+            f"model versions of {home.parent.name}/{home.name}",
+            f"{_ATTEMPTS} numbers taken by others while we wrote",
+            "one trainer per model",
+        )
+
+    def remove_partial(self, tenant: str, model: str) -> int:
+        """Removes what a trainer that died left half written; returns how much of it there was.
+        Call it before training, with no other trainer of the same model at work."""
+        left = list((self.store / tenant / model).glob(f"{_PARTIAL}*"))
+        for path in left:
+            shutil.rmtree(path)
+        return len(left)
+
+    def show(self, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
+        """Raises ArtifactRefused unless the manifest is signed and the one that is wanted."""
+        return read_manifest(self._directory(wanted), key, wanted)
+
+    def load(self, key: Ed25519PublicKey, wanted: Identity) -> LoadedModel:
+        """Raises ArtifactRefused unless every check passes. Blocks on the disk: call it beside
+        the model that serves, not in its place."""
+        manifest, parts = read_artifact(self._directory(wanted), key, wanted)
+        scorer = Scorer(parts)
+        check_golden(scorer)
+        return LoadedModel(manifest, scorer)
+
+    def _directory(self, wanted: Identity) -> Path:
+        return self.directory(wanted.tenant, wanted.model, wanted.version)
+
+
+def _moved(partial: Path, target: Path) -> bool:
+    """False where another trainer was quicker with this number."""
+    if target.exists():
+        return False
+    try:
+        partial.rename(target)  # refused by the system where the target holds files
+    except FileExistsError:
+        return False
+    except OSError:
+        if target.exists():
+            return False
+        raise
+    sync_directory(target.parent)
+    return True
+
+
+def _require_space(home: Path, parts: Embeddings) -> None:
+    needed = _SPARE_FACTOR * (parts.user_vectors.nbytes + parts.item_vectors.nbytes)
+    free = shutil.disk_usage(home).free
+    if free < needed:
+        raise OperatorError(
+            "room in the model store", f"{free} bytes free", f"at least {needed} bytes"
+        )

@@ -1,0 +1,85 @@
+"""Serving in numpy: the probabilities of the trained network without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millstream.model.embeddings import Embeddings, FloatArray, recent_means
+from millstream.model.vocabulary import UNKNOWN, Rows
+
+Shopper = tuple[str, Sequence[str]]
+"""User id and the items touched last, newest first."""
+
+_BLOCK_SCORES = 4_000_000  # 16 MB of scores at once
+
+
+class Scorer:
+    """Pure reading of memory-mapped arrays; safe to share between threads."""
+
+    def __init__(self, embeddings: Embeddings) -> None:
+        self._parts = embeddings
+        self.users = embeddings.users
+        self.items = embeddings.items
+
+    def user_vectors(self, shoppers: Sequence[Shopper]) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """(n, d) vectors and (n,) flags; where the flag is false nothing is known of the shopper
+        and the vector is zero: every item then scores alike, so the list must come from elsewhere.
+
+        A trained shopper moves toward the items touched since by `recent_share`, so that a click
+        shows at once; a shopper without an embedding is the recent items alone."""
+        parts, share = self._parts, self._parts.rule.recent_share
+        trained_rows = self.users.rows(user for user, _ in shoppers)
+        recent = [self.items.known_rows(items) for _, items in shoppers]
+        means = recent_means(parts.item_vectors, recent, parts.rule)
+        trained = trained_rows != UNKNOWN
+        touched = means[:, -1] > 0
+        vectors = (means @ parts.recent_to_user).astype(np.float32)
+        vectors[trained & touched] *= share
+        weight = np.where(touched[trained], 1.0 - share, 1.0).astype(np.float32)
+        vectors[trained] += weight[:, None] * parts.user_vectors[trained_rows[trained]]
+        return vectors, trained | touched
+
+    def scores(self, vectors: FloatArray, item_rows: Rows) -> FloatArray:
+        """(n, m): the logit of each item row for each vector; the greater, the likelier."""
+        parts = self._parts
+        logits = parts.dense_weight * (vectors @ parts.item_vectors[item_rows].T)
+        return np.asarray(logits + parts.dense_bias, dtype=np.float32)
+
+    def nearest(self, vectors: FloatArray, k: int) -> tuple[Rows, FloatArray]:
+        """((n, k) item rows, (n, k) logits), likeliest first, exact over all items; k is cut to
+        the number of items. Of equal scores the lower row comes first."""
+        k = min(k, len(self.items))
+        rows = np.zeros((len(vectors), k), dtype=np.int32)
+        logits = np.zeros((len(vectors), k), dtype=np.float32)
+        for start, block in self.all_scores(vectors):
+            for place, line in enumerate(block, start):
+                rows[place] = _top(line, k)
+                logits[place] = line[rows[place]]
+        return rows, logits
+
+    def all_scores(self, vectors: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+        """Blocks (first vector of the block, (b, n_items) logits), bounded in memory."""
+        parts = self._parts
+        step = max(1, _BLOCK_SCORES // max(1, len(self.items)))
+        for start in range(0, len(vectors), step):
+            block = vectors[start : start + step] @ parts.item_vectors.T
+            block *= np.float32(parts.dense_weight)
+            block += np.float32(parts.dense_bias)
+            yield start, block
+
+
+def probability(logits: FloatArray) -> FloatArray:
+    """The network's output for a logit: the logistic function, without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), dtype=np.float32)
+
+
+def _top(line: FloatArray, k: int) -> NDArray[np.int64]:
+    """Rows of the k greatest, ties by row."""
+    if k == 0:
+        return np.zeros(0, dtype=np.int64)
+    least = np.partition(line, len(line) - k)[len(line) - k]
+    rows = np.flatnonzero(line >= least)
+    return rows[np.argsort(-line[rows], kind="stable")][:k]

@@ -1,0 +1,95 @@
+"""Ed25519 over a manifest: the trainer signs, the workers need only the public key."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from millstream.domain.errors import OperatorError
+
+PRIVATE_NAME = "model-signing.key"
+PUBLIC_NAME = "model-signing.pub"
+_REMEDY = "Run `millstream init` once, and let trainer and recommenders read its keys_dir"
+
+
+def create_keys(directory: Path) -> bool:
+    """Makes the pair where it is missing; true if it did. A second call changes nothing, and of
+    two at the same time one wins. The private key can be read by its owner alone."""
+    directory.mkdir(parents=True, exist_ok=True)
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    made = _write_once(directory / PRIVATE_NAME, pem, 0o600)
+    public = load_private_key(directory).public_key()
+    _write_once(
+        directory / PUBLIC_NAME,
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        0o644,
+    )
+    return made
+
+
+def load_private_key(directory: Path) -> Ed25519PrivateKey:
+    """Raises OperatorError where it is missing, not Ed25519, or open to others."""
+    path = directory / PRIVATE_NAME
+    pem = _read(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise OperatorError("the signing key", "a file others can read", "mode 0600")
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise OperatorError("the signing key", f"{path}", "an Ed25519 key in PEM", _REMEDY)
+    return key
+
+
+def load_public_key(directory: Path) -> Ed25519PublicKey:
+    """Raises OperatorError where it is missing or not Ed25519."""
+    path = directory / PUBLIC_NAME
+    pem = _read(path)
+    try:
+        key = load_pem_public_key(pem)
+    except ValueError:
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise OperatorError("the public signing key", f"{path}", "an Ed25519 key in PEM", _REMEDY)
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise OperatorError(
+            f"the key file {path.name}", f"{path} ({error.strerror})", "a readable file", _REMEDY
+        ) from None
+
+
+def _write_once(path: Path, content: bytes, mode: int) -> bool:
+    """Whole or not at all, and never over a file that stands there."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    return True

@@ -1,0 +1,37 @@
+"""The rules in force, in order. A new rule is one file here and one line in RULES."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import cast
+
+from millstream.ranking.policy import bought_once, hidden, one_entry, out_of_stock, per_category
+from millstream.ranking.policy.rule import Rule
+from millstream.ranking.score import Scored
+from millstream.ranking.settings import RankingSettings
+from millstream.ranking.shop import Shop, Shopper
+
+# per_category stands last: it counts what it lets through, so nothing may be removed after it.
+RULES: tuple[Rule, ...] = cast(
+    tuple[Rule, ...], (one_entry, hidden, out_of_stock, bought_once, per_category)
+)
+
+
+def apply_rules(
+    shopper: Shopper, ranked: Sequence[Scored], shop: Shop, settings: RankingSettings
+) -> tuple[list[Scored], Counter[str]]:
+    """The first `list_length` items that every rule keeps, and how many each rule removed on
+    the way there."""
+    rules = [(rule.NAME, rule.keeps(shopper, shop, settings)) for rule in RULES]
+    kept: list[Scored] = []
+    removed: Counter[str] = Counter()
+    for scored in ranked:
+        if len(kept) == settings.list_length:
+            break
+        refused_by = next((name for name, keeps in rules if not keeps(scored)), None)
+        if refused_by is None:
+            kept.append(scored)
+        else:
+            removed[refused_by] += 1
+    return kept, removed

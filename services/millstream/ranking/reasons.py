@@ -1,0 +1,36 @@
+"""Why an item stands in a list, in a sentence that a merchandiser can read."""
+
+from __future__ import annotations
+
+from millstream.domain.lists import RankedItem, Source
+from millstream.ranking.score import Scored
+from millstream.ranking.shop import Shop
+
+
+def explain(scored: Scored, shop: Shop) -> RankedItem:
+    return RankedItem(
+        scored.item_id, round(scored.score, 6), scored.lead.source, _say(scored, shop)
+    )
+
+
+def _say(scored: Scored, shop: Shop) -> str:
+    match scored.lead.source:
+        case Source.REPEAT:
+            return "you had it in your hands lately"
+        case Source.COVISITED:
+            return f"others took it with {_name(scored.lead.because, shop)}"
+        case Source.EMBEDDING if scored.lead.because:
+            return f"close to your taste, after {_name(scored.lead.because, shop)}"
+        case Source.EMBEDDING:
+            return "close to your taste"
+        case Source.POPULAR:
+            return "popular this week"
+        case Source.NEW:
+            return "new in the shop"
+
+
+def _name(item_id: str | None, shop: Shop) -> str:
+    if item_id is None:
+        return "what you saw"
+    item = shop.item(item_id)
+    return item.title if item is not None and item.title else item_id

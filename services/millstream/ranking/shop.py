@@ -1,0 +1,59 @@
+"""What ranking is given: shoppers, and a shop that answers from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.lists import Source
+from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
+from millstream.features.state import ShopperState
+
+Weighted = Sequence[tuple[str, float]]
+"""(item, log2 weight), the heaviest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shopper:
+    tenant: str
+    name: str
+    recent: tuple[Touch, ...] = ()
+    bought: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_state(cls, tenant: str, name: str, state: ShopperState, now_ms: int) -> Shopper:
+        bought = state.read(BOUGHT_ITEMS, now_ms)
+        return cls(
+            tenant,
+            name,
+            state.read(RECENT_ITEMS, now_ms),
+            frozenset(touch.item_id for touch in bought),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`strength`: from 0 to 1 within its source and shopper. `because`: the item that led to it."""
+
+    item_id: str
+    source: Source
+    strength: float
+    because: str | None = None
+
+
+class Shop(Protocol):
+    """The derived state of one tenant. Never blocks."""
+
+    def neighbours(self, item_id: str) -> Weighted: ...
+
+    def popular(self) -> Weighted: ...
+
+    def newest(self) -> Sequence[str]:
+        """Item ids of the catalogue, the latest added first."""
+        ...
+
+    def item(self, item_id: str) -> CatalogueItem | None:
+        """None for an item that the catalogue does not have."""
+        ...

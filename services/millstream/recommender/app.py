@@ -1,0 +1,121 @@
+"""Faust at the door: the agent hands each chunk to the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any, NoReturn
+
+import faust
+import structlog
+
+from millstream.domain.errors import Halt, OperatorError
+from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.wiring import Running, running
+from millstream.recommender.worker import Worker
+from millstream.streaming.topics import EVENTS
+from millstream.streaming.transport import ChunkApp
+
+log = structlog.get_logger()
+
+WATERMARK_SECONDS = 1.0
+
+
+class RecommenderApp(ChunkApp):
+    """Starts what stands behind the pipeline before Faust joins the group."""
+
+    def __init__(self, settings: RecommenderSettings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._running: Running | None = None
+        self.stopped_by: Exception | None = None
+        super().__init__(
+            group=settings.topic(settings.group),
+            source=settings.topic(EVENTS),
+            broker=settings.kafka_bootstrap_servers,
+            resume=self._resume,
+            session_timeout_s=settings.session_timeout_seconds,
+        )
+
+    @property
+    def running(self) -> Running:
+        if self._running is None:
+            raise RuntimeError("the app has not started")
+        return self._running
+
+    @property
+    def worker(self) -> Worker:
+        return self.running.worker
+
+    async def on_first_start(self) -> None:
+        try:
+            self._running = await self._stack.enter_async_context(running(self._settings))
+        except (Halt, OperatorError) as error:
+            self.stopped_by = error
+            raise
+        await super().on_first_start()
+
+    async def on_started(self) -> None:
+        await super().on_started()
+        for run in self.running.beside:
+            self.add_future(self._guarded(run()))
+        self.add_future(self._guarded(self._commit_watermarks()))
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await self._stack.aclose()
+
+    async def _resume(self, bounds: Any) -> Any:
+        try:
+            return await self.worker.resume(bounds)
+        except Exception as error:
+            # Faust would only log it and read on from where it likes.
+            self.stopped_by = error
+            await self.crash(error)
+            raise
+
+    async def _guarded(self, run: Any) -> None:
+        try:
+            await run
+        except Exception as error:
+            self.stopped_by = error
+            raise
+
+    async def _commit_watermarks(self) -> None:
+        """The group's offsets say how far the lists are out: for a successor, and for lag."""
+        committed: dict[tuple[str, int], int] = {}
+        while True:
+            await asyncio.sleep(WATERMARK_SECONDS)
+            now = self.worker.watermark()
+            moved = {tp: to for tp, to in now.items() if committed.get(tp) != to}
+            if moved and await self.commit_watermark(moved):
+                committed |= moved
+
+
+def build(settings: RecommenderSettings) -> RecommenderApp:
+    app = RecommenderApp(settings)
+
+    @app.agent(app.chunks(), name="recommender")
+    async def recommend(chunks: Any) -> None:
+        try:
+            async for chunk in chunks:
+                await app.worker.take(chunk, app.rewind)
+        except Exception as error:
+            app.stopped_by = error
+            raise
+
+    return app
+
+
+def run(settings: RecommenderSettings) -> NoReturn:
+    """Until SIGTERM or SIGINT. Exits with 0, or with 70 and the reason where going on would
+    lose or double something; a supervisor outside starts it again."""
+    app = build(settings)
+    worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as exit_:
+        if app.stopped_by is not None:
+            log.error("recommender stopped", why=str(app.stopped_by))
+            raise SystemExit(70) from app.stopped_by
+        raise SystemExit(exit_.code) from None

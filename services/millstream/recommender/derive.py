@@ -1,0 +1,62 @@
+"""Stage: gather what is derived across shoppers, to be written every half second.
+
+What a crash takes from here is a little weight of a fading value; counts are not touched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from millstream.features import covisitation, popularity
+from millstream.features.forward_decay import log_add
+from millstream.features.recent_items import RECENT_ITEMS, Touch
+from millstream.features.state import ShopperState
+from millstream.recommender.record import Recorded
+from millstream.stores.affinities import AffinityStore
+from millstream.streaming.decode import Arrival
+
+Sums = dict[str, float]
+
+
+class Deriver:
+    def __init__(self, store: AffinityStore) -> None:
+        self._store = store
+        self._neighbours: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(dict))
+        self._popular: dict[str, Sums] = defaultdict(dict)
+        self._tenants: set[str] = set()
+
+    def gather(self, recorded: Recorded) -> None:
+        for arrival in recorded.counted:
+            event = arrival.event
+            state = recorded.states[event.tenant, event.shopper]
+            neighbours, popular = self._neighbours[event.tenant], self._popular[event.tenant]
+            for item, other, weight in covisitation.writes(event, _before(arrival, state)):
+                _add(neighbours[item], other, weight)
+            for item, weight in popularity.writes(event):
+                _add(popular, item, weight)
+
+    async def flush(self) -> None:
+        """Writes what was gathered; what could not be written is given up."""
+        neighbours, self._neighbours = self._neighbours, defaultdict(lambda: defaultdict(dict))
+        popular, self._popular = self._popular, defaultdict(dict)
+        unseen = popular.keys() - self._tenants
+        if unseen:
+            await self._store.note_tenants(unseen)
+            self._tenants |= unseen
+        for tenant, items in neighbours.items():
+            if items:
+                await self._store.add_neighbours(tenant, items)
+        for tenant, sums in popular.items():
+            if sums:
+                await self._store.add_popular(tenant, sums)
+
+
+def _before(arrival: Arrival, state: ShopperState) -> Sequence[Touch]:
+    """The recent items before the event: those the state, which is as of the end of the chunk,
+    holds from an earlier time."""
+    touches = state.read(RECENT_ITEMS, arrival.log_ms)
+    return [touch for touch in touches if touch.time_ms < arrival.event.time_ms]
+
+
+def _add(sums: Sums, key: str, weight: float) -> None:
+    sums[key] = log_add(sums[key], weight) if key in sums else weight

@@ -1,0 +1,87 @@
+"""Stage: whose list is due, and what stands in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from millstream.domain.clock import Clock
+from millstream.domain.events import EventType
+from millstream.ranking.rank import rank
+from millstream.ranking.settings import RankingSettings
+from millstream.ranking.shop import Shopper
+from millstream.recommender import telemetry
+from millstream.recommender.hot_swap import HotSwap
+from millstream.recommender.publish import Draft
+from millstream.recommender.record import Recorded, ShopperName
+from millstream.stores.cached_shop import CachedShop
+from millstream.streaming.decode import Arrival
+
+Due = Mapping[ShopperName, Arrival]
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Which events still deserve a list. `bound_ms` 0: all; otherwise by log time, so that
+    reading an old log again fills the counts without flooding the shop."""
+
+    bound_ms: int
+    clock: Clock
+
+    def oldest_ms(self) -> int:
+        return self.clock() - self.bound_ms if self.bound_ms else 0
+
+
+def owed(recorded: Recorded, publish_from: int, freshness: Freshness) -> Due:
+    """Of the due shoppers those whose list did not go out before this worker took over."""
+    oldest = freshness.oldest_ms()
+    return {
+        name: arrival
+        for name, arrival in recorded.due.items()
+        if arrival.offset >= publish_from and arrival.log_ms >= oldest
+    }
+
+
+class Drafter:
+    def __init__(
+        self, shop_of: Callable[[str], CachedShop], models: HotSwap, settings: RankingSettings
+    ) -> None:
+        self._shop_of = shop_of
+        self._models = models
+        self._settings = settings
+        self._shops: dict[str, CachedShop] = {}
+
+    async def draft(self, due: Due, recorded: Recorded) -> list[Draft]:
+        """One list per due shopper; a shopper who was erased gets none."""
+        by_tenant: dict[str, list[ShopperName]] = defaultdict(list)
+        drafts = []
+        for name, arrival in due.items():
+            if arrival.event.type is EventType.ERASE:
+                drafts.append(Draft(name, arrival, None, ""))
+            else:
+                by_tenant[name[0]].append(name)
+        for tenant, names in by_tenant.items():
+            drafts += await self._draft_tenant(tenant, names, due, recorded)
+        return drafts
+
+    async def _draft_tenant(
+        self, tenant: str, names: list[ShopperName], due: Due, recorded: Recorded
+    ) -> list[Draft]:
+        shop = self._shops.get(tenant) or self._shops.setdefault(tenant, self._shop_of(tenant))
+        now_ms = max(due[name].event.time_ms for name in names)
+        shoppers = [
+            Shopper.from_state(*name, recorded.states[name], due[name].event.time_ms)
+            for name in names
+        ]
+        await shop.refresh({touch.item_id for shopper in shoppers for touch in shopper.recent})
+        serving = self._models.serving(tenant)
+        ranked = rank(shoppers, shop, serving.scorer, self._settings, now_ms)
+        for rule, removed in ranked.removed.items():
+            telemetry.REMOVED.labels(rule).inc(removed)
+        for source, failures in ranked.failed.items():
+            telemetry.SOURCE_FAILURES.labels(source).inc(failures)
+        return [
+            Draft(name, due[name], items, serving.version)
+            for name, items in zip(names, ranked.lists, strict=True)
+        ]

@@ -1,0 +1,46 @@
+"""START HERE: what happens to a chunk of events, from the log to each shopper's list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millstream.recommender import telemetry
+from millstream.recommender.derive import Deriver
+from millstream.recommender.draft import Drafter, Freshness, owed
+from millstream.recommender.publish import Publisher
+from millstream.recommender.record import Recorder
+from millstream.streaming.cursor import Cursor
+from millstream.streaming.dead_letters import DeadLetters
+from millstream.streaming.decode import Record, decode_records
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    dead_letters: DeadLetters
+    recorder: Recorder
+    deriver: Deriver
+    drafter: Drafter
+    publisher: Publisher
+    freshness: Freshness
+
+
+async def handle(
+    source: tuple[str, int], records: Sequence[Record], cursor: Cursor, stages: Stages
+) -> None:
+    """One range of the partition `source`; `records` begin at `cursor.expected`. May be repeated
+    from any point: nothing is counted twice, and a list that goes out twice bears the same id."""
+    decoded = await decode_records(*source, records, stages.dead_letters)
+    # decoded: events at their places in the log; what is none is a durable dead letter
+    recorded = await stages.recorder.record(decoded)
+    # recorded: a verdict per event, and the fresh state of every shopper they touched
+    stages.deriver.gather(recorded)
+    # gathered: co-visitation and popularity, written every half second
+    due = owed(recorded, cursor.publish_from, stages.freshness)
+    # due: per shopper the newest event that is owed a list
+    drafts = await stages.drafter.draft(due, recorded)
+    # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
+    await stages.publisher.publish(source, drafts)
+    # published: durable on the topic
+    cursor.advance(decoded.to)
+    telemetry.count(recorded.verdicts, len(drafts))

@@ -1,0 +1,87 @@
+"""Stage: each due shopper's list to the topic, durable before the position moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from millstream.domain.clock import Clock, as_datetime
+from millstream.domain.identity import record_key
+from millstream.domain.lists import Origin, RankedItem, RecommendationList, recommendation_id
+from millstream.domain.log import SENT_AT
+from millstream.recommender.record import ShopperName
+from millstream.streaming.decode import Arrival
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Producer(Protocol):
+    """An aiokafka producer: `send` returns when the record is queued, with a future that is done
+    when it is durable."""
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        *,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> asyncio.Future[object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A list before it has its times. `items` is None for a shopper who was erased."""
+
+    name: ShopperName
+    arrival: Arrival
+    items: tuple[RankedItem, ...] | None
+    model_version: str
+
+
+class Publisher:
+    def __init__(
+        self, producer: Producer, topic: str, variant: str, settings_digest: str, clock: Clock
+    ) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._variant = variant
+        self._digest = settings_digest
+        self._clock = clock
+
+    async def publish(self, source: tuple[str, int], drafts: Sequence[Draft]) -> None:
+        """`source`: topic and partition that the drafts answer. Returns when every list is
+        durable; raises what the producer raises."""
+        waiting = [await self._send(source, draft) for draft in drafts]
+        await asyncio.gather(*waiting)
+
+    async def _send(self, source: tuple[str, int], draft: Draft) -> asyncio.Future[object]:
+        tenant, shopper = draft.name
+        value = None if draft.items is None else _encode(self._list(source, draft, draft.items))
+        headers = [header for header in draft.arrival.headers if header[0] == SENT_AT]
+        return await self._producer.send(
+            self._topic, value, record_key(tenant, shopper), headers=headers
+        )
+
+    def _list(
+        self, source: tuple[str, int], draft: Draft, items: tuple[RankedItem, ...]
+    ) -> RecommendationList:
+        tenant, shopper = draft.name
+        origin = Origin(*source, draft.arrival.offset)
+        return RecommendationList(
+            recommendation_id=recommendation_id(tenant, shopper, origin),
+            tenant=tenant,
+            user=shopper,
+            variant=self._variant,
+            items=items,
+            model_version=draft.model_version,
+            settings_digest=self._digest,
+            origin=origin,
+            event_time=draft.arrival.event.time,
+            log_time=as_datetime(draft.arrival.log_ms),
+            published_at=as_datetime(self._clock()),
+        )

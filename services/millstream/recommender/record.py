@@ -1,0 +1,204 @@
+"""Stage: count every event exactly once, in one atomic call per state slot."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from millstream.domain.clock import Clock
+from millstream.domain.errors import Halt, Reason
+from millstream.domain.events import TYPE_INDEX
+from millstream.domain.identity import event_digest, slot_of
+from millstream.features.state import ShopperState
+from millstream.stores.feature_store import (
+    BAD_RECORD,
+    LATE_RECORD,
+    FeatureStore,
+    Op,
+    SlotCall,
+    SlotReply,
+    Status,
+)
+from millstream.stores.fences import field_of
+from millstream.streaming.decode import Arrival, Decoded, Letter
+
+IDLE_RECORDS = 5_000
+IDLE_MS = 1_000
+
+ShopperName = tuple[str, str]
+"""(tenant, shopper)."""
+
+
+class FenceMoved(Exception):  # noqa: N818
+    """A slot stands behind what we took for granted: read the fences again and go back there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`counted`: arrivals that changed state in this call. `due`: per shopper the newest arrival
+    whose list is owed, be it counted now or by a worker that died before it could publish."""
+
+    counted: Sequence[Arrival]
+    due: dict[ShopperName, Arrival]
+    states: dict[ShopperName, ShopperState]
+    verdicts: Counter[str]
+
+
+@dataclass
+class _SlotBatch:
+    """What of a range belongs to one slot, as the call wants it."""
+
+    tenants: dict[str, int] = field(default_factory=dict)
+    shoppers: dict[ShopperName, int] = field(default_factory=dict)
+    ops: list[Op] = field(default_factory=list)
+    arrivals: list[Arrival | None] = field(default_factory=list)
+    digests: bytearray = field(default_factory=bytearray)
+
+    def add(self, arrival: Arrival, name: ShopperName) -> None:
+        event = arrival.event
+        self.digests += event_digest(event.event_id)
+        self.arrivals.append(arrival)
+        self.ops.append(
+            (
+                arrival.offset,
+                arrival.log_ms,
+                TYPE_INDEX[event.type],
+                self.shoppers.setdefault(name, len(self.shoppers)),
+                self.tenants.setdefault(event.tenant, len(self.tenants)),
+                event.time_ms,
+                [line.item_id for line in event.items],
+            )
+        )
+
+    def add_letter(self, letter: Letter) -> None:
+        kind = LATE_RECORD if letter.reason is Reason.LATE else BAD_RECORD
+        self.arrivals.append(None)
+        self.ops.append((letter.offset, letter.log_ms, kind))
+
+
+class Recorder:
+    """Keeps, per partition, where each slot stands (`L` of the protocol, docs/exactness.md)."""
+
+    def __init__(self, store: FeatureStore, slots: int, clock: Clock) -> None:
+        self._store = store
+        self._slots = slots
+        self._clock = clock
+        self._fences: dict[tuple[str, int], list[int]] = {}
+        self._idle: dict[tuple[str, int], tuple[Decoded, int]] = {}
+        self._epoch = "0"
+
+    def resume(self, fences: dict[tuple[str, int], Sequence[int]], epoch: str) -> None:
+        """The fences of all assigned partitions, as Redis has them now."""
+        self._fences = {tp: list(per_slot) for tp, per_slot in fences.items()}
+        self._idle.clear()
+        self._epoch = epoch
+
+    async def record(self, decoded: Decoded) -> Recorded:
+        """Raises FenceMoved when a slot rolled back, Halt when the epoch changed. May be
+        repeated: a range that a slot has already is not counted again."""
+        tp = (decoded.topic, decoded.partition)
+        batches = self._by_slot(decoded)
+        idle = self._overdue(tp, decoded) - batches.keys()
+        calls = [self._call(tp, decoded, slot, batches[slot]) for slot in batches]
+        calls += [self._call(tp, decoded, slot, _SlotBatch()) for slot in idle]
+        replies = await self._store.apply(calls, self._epoch)
+        self._settle(tp, calls, replies)
+        return _recorded(batches.values(), replies)
+
+    async def advance_idle(self) -> None:
+        """Brings slots without events up to their partition's position, so that a restart need
+        not read back to where they last had one."""
+        for tp, (decoded, _) in list(self._idle.items()):
+            behind = [s for s, at in enumerate(self._fences[tp]) if at < decoded.to]
+            if not behind:
+                continue
+            calls = [self._call(tp, decoded, slot, _SlotBatch()) for slot in behind]
+            self._settle(tp, calls, await self._store.apply(calls, self._epoch))
+
+    def _by_slot(self, decoded: Decoded) -> dict[int, _SlotBatch]:
+        batches: dict[int, _SlotBatch] = {}
+        place: list[tuple[int, int, Arrival | Letter]] = [
+            (a.offset, slot_of(a.event.tenant, a.event.shopper, self._slots), a)
+            for a in decoded.arrivals
+        ]
+        if decoded.letters:
+            key = field_of(decoded.topic, decoded.partition)
+            place += [
+                (x.offset, _letter_slot(key, x.offset, self._slots), x) for x in decoded.letters
+            ]
+            place.sort(key=lambda row: row[0])
+        for _, slot, what in place:
+            batch = batches.get(slot)
+            if batch is None:
+                batch = batches[slot] = _SlotBatch()
+            if isinstance(what, Arrival):
+                batch.add(what, (what.event.tenant, what.event.shopper))
+            else:
+                batch.add_letter(what)
+        return batches
+
+    def _overdue(self, tp: tuple[str, int], decoded: Decoded) -> set[int]:
+        now = self._clock()
+        since = self._idle.get(tp, (decoded, now))[1]
+        due = now - since >= IDLE_MS
+        self._idle[tp] = (decoded, now if due else since)
+        return {
+            slot
+            for slot, at in enumerate(self._fences[tp])
+            if decoded.to - at >= IDLE_RECORDS or (due and at < decoded.to)
+        }
+
+    def _call(
+        self, tp: tuple[str, int], decoded: Decoded, slot: int, batch: _SlotBatch
+    ) -> SlotCall:
+        return SlotCall(
+            slot=slot,
+            field=field_of(*tp),
+            start=min(self._fences[tp][slot], decoded.start),
+            to=decoded.to,
+            clock_ms=decoded.clock_ms,
+            witness=decoded.witness,
+            tenants=list(batch.tenants),
+            shoppers=list(batch.shoppers),
+            ops=batch.ops,
+            digests=bytes(batch.digests),
+        )
+
+    def _settle(
+        self, tp: tuple[str, int], calls: Sequence[SlotCall], replies: Sequence[SlotReply]
+    ) -> None:
+        for call, reply in zip(calls, replies, strict=True):
+            if reply.status is Status.EPOCH:
+                raise Halt(
+                    "Redis is in another epoch than this worker: an operator reset the positions; "
+                    "start the worker again"
+                )
+            if reply.status is Status.GAP:
+                raise FenceMoved(f"slot {call.slot} stands at {reply.fence}")
+            self._fences[tp][call.slot] = reply.fence
+
+
+def _letter_slot(partition: str, offset: int, slots: int) -> int:
+    return zlib.crc32(f"{partition}:{offset}".encode()) % slots
+
+
+def _recorded(batches: Iterable[_SlotBatch], replies: Sequence[SlotReply]) -> Recorded:
+    counted: list[Arrival] = []
+    due: dict[ShopperName, Arrival] = {}
+    states: dict[ShopperName, ShopperState] = {}
+    verdicts: Counter[str] = Counter()
+    for batch, reply in zip(batches, replies, strict=False):  # idle calls come after the batches
+        said = reply.verdicts or "-" * len(batch.ops)
+        verdicts.update(said)
+        for arrival, verdict in zip(batch.arrivals, said, strict=True):
+            if arrival is None:
+                continue
+            if verdict == "a":
+                counted.append(arrival)
+            if verdict in "a-":
+                due[arrival.event.tenant, arrival.event.shopper] = arrival
+        for name, packed in zip(batch.shoppers, reply.states, strict=True):
+            states[name] = ShopperState(packed)
+    return Recorded(counted, due, states, verdicts)

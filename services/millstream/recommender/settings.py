@@ -1,0 +1,21 @@
+"""The recommender's knobs, beside where Kafka, Redis and the files are."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from millstream.settings import ConnectionSettings
+
+
+class RecommenderSettings(ConnectionSettings):
+    group: str = Field(default="millstream-recommender", min_length=1, max_length=128)
+    """The consumer group; its workers share the partitions. The topic prefix is put before it."""
+    session_timeout_seconds: float = Field(default=6.0, ge=6, le=300)
+    """How long a silent worker keeps its partitions."""
+    freshness_seconds: int = Field(default=60, ge=0, le=86_400)
+    """An event older than this by log time is counted but gets no list; 0: every one does."""
+    chunk_events: int = Field(default=500, ge=1, le=5_000)
+    """At most so many records go through the stages at once."""
+    model: str = Field(default="dot-product", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    variant: str = Field(default="default", min_length=1, max_length=64)
+    """Stands on every list."""

@@ -1,0 +1,188 @@
+"""Builds a recommender: what stands behind the pipeline, and what runs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+from aiokafka.structs import ConsumerRecord
+from redis.asyncio import Redis
+
+from millstream.domain.clock import wall_clock
+from millstream.domain.errors import OperatorError
+from millstream.domain.models import ModelAnnouncement
+from millstream.model.manifest import ArtifactRefused
+from millstream.model.registry import Registry
+from millstream.model.signing import load_public_key
+from millstream.ranking.settings import RankingSettings
+from millstream.recommender.derive import Deriver
+from millstream.recommender.draft import Drafter, Freshness
+from millstream.recommender.hot_swap import HotSwap
+from millstream.recommender.pipeline import Stages
+from millstream.recommender.publish import Publisher
+from millstream.recommender.record import Recorder
+from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.worker import Positions, Worker
+from millstream.stores.affinities import AffinityStore
+from millstream.stores.cached_shop import CachedShop
+from millstream.stores.catalogue import Catalogue
+from millstream.stores.feature_store import FeatureStore
+from millstream.stores.fences import read_epoch, read_fences
+from millstream.stores.item_totals import ItemTotals
+from millstream.stores.keys import Keys
+from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.redis import connect, read_slots, require_noeviction
+from millstream.streaming.dead_letters import DeadLetters
+from millstream.streaming.followers import Follower, follow
+from millstream.streaming.producer import producer_for
+from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
+from millstream.streaming.transport import Partition
+
+log = structlog.get_logger()
+
+FLUSH_SECONDS = 0.5
+IDLE_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
+FULL_SWEEP_SECONDS = 60.0
+GUARD_SECONDS = 5.0
+CATCH_UP_SECONDS = 10.0
+
+_ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
+
+
+@dataclass(frozen=True)
+class Running:
+    """`beside`: what must go on while the worker does; each runs until cancelled, and its failure
+    stops the process."""
+
+    worker: Worker
+    beside: tuple[Callable[[], Awaitable[None]], ...]
+
+
+@asynccontextmanager
+async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
+    """Everything but Faust, started; on exit what was gathered is written. Raises Halt or
+    OperatorError where the deployment is not ready."""
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        await require_noeviction(redis)
+        keys = Keys(settings.redis_prefix)
+        slots = await read_slots(redis, keys)
+        producer = producer_for(settings, "millstream-recommender")
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
+
+        affinities = AffinityStore(redis, keys, slots)
+        models = HotSwap(
+            settings.model,
+            Registry(settings.model_store),
+            RedisModelPointer(redis, keys),
+            load_public_key(settings.keys_dir),
+        )
+        catalogue = Catalogue()
+        await _follow_shop(stack, settings, catalogue, models)
+        ranking = RankingSettings()
+        deriver = Deriver(affinities)
+        stack.push_async_callback(deriver.flush)
+        stages = Stages(
+            dead_letters=DeadLetters(producer),
+            recorder=Recorder(FeatureStore(redis, keys, slots, partitions), slots, wall_clock),
+            deriver=deriver,
+            drafter=Drafter(
+                lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock),
+                models,
+                ranking,
+            ),
+            publisher=Publisher(
+                producer,
+                settings.topic(RECOMMENDATIONS),
+                settings.variant,
+                ranking.digest(),
+                wall_clock,
+            ),
+            freshness=Freshness(settings.freshness_seconds * 1000, wall_clock),
+        )
+        worker = Worker(stages, _positions(redis, keys, slots), settings.chunk_events)
+        yield Running(
+            worker,
+            (
+                models.run,
+                lambda: _every(FLUSH_SECONDS, deriver.flush),
+                lambda: _every(IDLE_SECONDS, worker.advance_idle),
+                lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
+                lambda: _sweep(ItemTotals(redis, keys, slots)),
+            ),
+        )
+
+
+def _positions(redis: Redis, keys: Keys, slots: int) -> Positions:
+    async def read(partitions: list[Partition]) -> tuple[dict[Partition, tuple[int, ...]], str]:
+        fences = await read_fences(redis, keys, slots, partitions)
+        return {tp: found.per_slot for tp, found in fences.items()}, await read_epoch(redis, keys)
+
+    return read
+
+
+async def _follow_shop(
+    stack: AsyncExitStack, settings: RecommenderSettings, catalogue: Catalogue, models: HotSwap
+) -> None:
+    """Catalogue and models, read to their ends before the first list, or for ten seconds."""
+    tenants: set[str] = {"default"}
+
+    def take_model(record: ConsumerRecord[Any, Any]) -> None:
+        with contextlib.suppress(msgspec.MsgspecError, ValueError):
+            announced = _ANNOUNCEMENTS.decode(record.value or b"")
+            if announced.model == settings.model and announced.promoted:
+                tenants.add(announced.tenant)
+                models.announce(announced.tenant)
+
+    servers = settings.kafka_bootstrap_servers
+    followers: list[Follower] = [
+        follow(
+            servers,
+            settings.topic(CATALOG),
+            lambda record: catalogue.take(record.key, record.value),
+        ),
+        follow(servers, settings.topic(MODELS), take_model),
+    ]
+    for follower in followers:
+        await follower.start()
+        stack.push_async_callback(follower.close)
+    reached = await asyncio.gather(*(f.wait_caught_up(CATCH_UP_SECONDS) for f in followers))
+    if not all(reached):
+        log.warning("lists begin before catalogue and models were read to their ends")
+    try:
+        await models.refresh(tenants)
+    except (ArtifactRefused, OperatorError) as refused:
+        log.error("no model at start: lists come from the other sources", why=str(refused))
+
+
+async def _every(seconds: float, call: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await call()
+
+
+async def _sweep(totals: ItemTotals) -> None:
+    """Keeps the item totals up to date while this process has the lease."""
+    owner = uuid4().hex
+    loop = asyncio.get_running_loop()
+    full_at = loop.time() + FULL_SWEEP_SECONDS
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        if not await totals.lease(owner, seconds=5):
+            continue
+        while await totals.sweep_dirty():
+            pass
+        if loop.time() >= full_at:
+            await totals.sweep_all()
+            full_at = loop.time() + FULL_SWEEP_SECONDS

@@ -1,0 +1,36 @@
+"""What a deployment needs once: topics, the Redis functions, the slots, the signing key."""
+
+from __future__ import annotations
+
+from millstream.model.signing import create_keys
+from millstream.settings import ConnectionSettings
+from millstream.stores.keys import Keys
+from millstream.stores.redis import connect, fix_slots, load_functions, require_noeviction
+from millstream.streaming.topic_admin import create_topics
+from millstream.streaming.topics import read_topics
+
+
+async def set_up(
+    settings: ConnectionSettings, *, slots: int, replay: bool, partitions: int | None
+) -> str:
+    """May be called again: what stands is checked, not changed. Returns what to tell the operator.
+    Raises OperatorError or Halt naming what does not fit."""
+    topics = await create_topics(
+        settings.kafka_bootstrap_servers,
+        read_topics(),
+        prefix=settings.topic_prefix,
+        replay=replay,
+        partitions=partitions,
+    )
+    redis = connect(settings.redis_url)
+    try:
+        await require_noeviction(redis)
+        await load_functions(redis)
+        await fix_slots(redis, Keys(settings.redis_prefix), slots)
+    finally:
+        await redis.aclose()
+    made = create_keys(settings.keys_dir)
+    return (
+        f"{len(topics)} topics stand, the functions are loaded, {slots} slots are set, "
+        f"the signing key {'was made' if made else 'was there'}"
+    )

@@ -1,0 +1,56 @@
+"""A tenant's derived state as ranking sees it: read in one round trip, kept for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import Clock
+from millstream.stores.affinities import AffinityStore, Weighted
+from millstream.stores.catalogue import Catalogue
+
+KEEP_MS = 1_000
+MAX_KEPT = 50_000
+"""Items whose neighbours are held per tenant; past that all are forgotten and read again."""
+POPULAR = 200
+
+
+class CachedShop:
+    """Implements ranking.shop.Shop. `refresh` must have been awaited for the items asked for;
+    others have no neighbours."""
+
+    def __init__(
+        self, tenant: str, affinities: AffinityStore, catalogue: Catalogue, clock: Clock
+    ) -> None:
+        self._tenant = tenant
+        self._affinities = affinities
+        self._catalogue = catalogue
+        self._clock = clock
+        self._neighbours: dict[str, tuple[int, Weighted]] = {}
+        self._popular: Weighted = []
+        self._popular_at = 0
+
+    async def refresh(self, items: Collection[str]) -> None:
+        """Reads what is older than KEEP_MS."""
+        now, oldest = self._clock(), self._clock() - KEEP_MS
+        if self._popular_at < oldest:
+            self._popular = await self._affinities.popular(self._tenant, POPULAR)
+            self._popular_at = now
+        stale = [i for i in items if i not in self._neighbours or self._neighbours[i][0] < oldest]
+        if len(self._neighbours) + len(stale) > MAX_KEPT:
+            self._neighbours.clear()
+            stale = list(items)
+        found = await self._affinities.neighbours(self._tenant, stale)
+        self._neighbours.update((item, (now, weighted)) for item, weighted in found.items())
+
+    def neighbours(self, item_id: str) -> Weighted:
+        return self._neighbours.get(item_id, (0, []))[1]
+
+    def popular(self) -> Weighted:
+        return self._popular
+
+    def newest(self) -> Sequence[str]:
+        return self._catalogue.newest(self._tenant)
+
+    def item(self, item_id: str) -> CatalogueItem | None:
+        return self._catalogue.get(self._tenant, item_id)

@@ -1,0 +1,70 @@
+"""Every Redis key, once. `{s}` is the cluster hash tag: what one call touches shares it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Keys:
+    prefix: str
+
+    # Exact state of slot s, written only by recs_apply_v1.
+    def fences(self, slot: int) -> str:
+        """HASH epoch; t:, w: (position, witness) and acc:, dup:, late:, era:, over:, bad:, itm:
+        (ledger), each followed by <topic>:<partition>."""
+        return f"{self.prefix}f:{{{slot}}}"
+
+    def clocks(self, slot: int) -> str:
+        """HASH <topic>:<partition> -> greatest log time applied, ms."""
+        return f"{self.prefix}c:{{{slot}}}"
+
+    def erased(self, slot: int) -> str:
+        """HASH <tenant>:<shopper> -> log time of the erasure, ms."""
+        return f"{self.prefix}x:{{{slot}}}"
+
+    def dirty(self, slot: int) -> str:
+        """SET of <tenant>:<item> whose totals are behind."""
+        return f"{self.prefix}q:{{{slot}}}"
+
+    def item_partials(self, slot: int, tenant: str) -> str:
+        """HASH <type index>|<item> -> lines counted from shoppers of this slot."""
+        return f"{self.prefix}i:{{{slot}}}:{tenant}"
+
+    def shopper(self, slot: int, tenant: str, shopper: str) -> str:
+        """STRING: the packed state, features/state.py."""
+        return f"{self.prefix}u:{{{slot}}}:{tenant}:{shopper}"
+
+    def event_ids(self, slot: int, tenant: str, shopper: str) -> str:
+        """ZSET 16-byte event digest -> log time, ms."""
+        return f"{self.prefix}d:{{{slot}}}:{tenant}:{shopper}"
+
+    # Derived and rebuildable.
+    def item_totals(self, tenant: str, item: str) -> str:
+        """STRING: msgpack {type index: lines}, the sum over the slots, at most 1 s behind."""
+        return f"{self.prefix}it:{tenant}:{item}"
+
+    def neighbours(self, slot: int, tenant: str, item: str) -> str:
+        """STRING: msgpack [neighbour, log2 weight, ...], heaviest first."""
+        return f"{self.prefix}n:{{{slot}}}:{tenant}:{item}"
+
+    def popular(self, tenant: str) -> str:
+        """ZSET item -> log2 of the decayed weight."""
+        return f"{self.prefix}p:{tenant}"
+
+    # The deployment.
+    def layout(self) -> str:
+        """HASH slots: what `millstream init` fixed for life."""
+        return f"{self.prefix}layout"
+
+    def model(self, tenant: str, model: str) -> str:
+        """HASH version, sha256: the current model."""
+        return f"{self.prefix}m:{tenant}:{model}"
+
+    def tenants(self) -> str:
+        """SET of the tenants that have been seen."""
+        return f"{self.prefix}tenants"
+
+    def sweep_lease(self) -> str:
+        """STRING with expiry: who sums item totals right now."""
+        return f"{self.prefix}sweep"

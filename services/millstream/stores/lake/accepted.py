@@ -1,0 +1,115 @@
+"""What the recommenders accepted, worked out again from the raw records by the same rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from millstream.domain.acceptance import WINDOW_MS, accept
+from millstream.domain.events import Event, EventType
+from millstream.domain.log import LogRecord
+from millstream.stores.lake.read import records
+
+ACCEPTED_SCHEMA: dict[str, pl.DataType] = {
+    "user": pl.String(),
+    "event_id": pl.String(),
+    "type": pl.String(),
+    "item": pl.String(),
+    "price": pl.Float64(),
+    "quantity": pl.Int64(),
+    "time_ms": pl.Int64(),
+    "log_ms": pl.Int64(),
+}
+_ROWS_AT_ONCE = 20_000
+
+Row = tuple[str, str, str, str, float | None, int, int, int]
+"""The columns of ACCEPTED_SCHEMA, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCounts:
+    """Events by partition and by (tenant, shopper, type); item lines by partition and by
+    (tenant, item, type). Types as on the wire. An erase empties its shopper and is itself
+    counted by partition alone; what the shopper did stays in the other three, as in Redis."""
+
+    events: Counter[int] = field(default_factory=Counter)
+    lines: Counter[int] = field(default_factory=Counter)
+    shoppers: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    items: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+
+def read_accepted(
+    root: Path, topic: str, tenant: str, since_log_ms: int | None = None
+) -> pl.DataFrame:
+    """One row for each item line of an accepted event, ACCEPTED_SCHEMA, in log-time order.
+
+    With `since_log_ms` the rule starts WINDOW_MS earlier and the rows before `since_log_ms` are
+    cut off, so a retry inside the window of an event before it is still known as one. What can
+    differ from a reading of the whole lake: an id sent again with another event time, whose
+    first copy lies more than WINDOW_MS before `since_log_ms`.
+    What an erased shopper did before the erase is left out. May block on the disk."""
+    frames = [pl.DataFrame(schema=ACCEPTED_SCHEMA)]
+    rows: list[Row] = []
+    erased: dict[str, int] = {}
+    for record, event in _accepted(root, topic, since_log_ms):
+        if event.tenant != tenant:
+            continue
+        if event.type is EventType.ERASE:
+            erased[event.shopper] = record.log_ms
+        rows += _lines(record.log_ms, event)
+        if len(rows) >= _ROWS_AT_ONCE:
+            frames.append(_frame(rows))
+            rows = []
+    return _without(pl.concat([*frames, _frame(rows)]), erased)
+
+
+def accepted_counts(root: Path, topic: str) -> AcceptedCounts:
+    """Over the whole lake, every tenant: what Redis must hold once it has applied as much."""
+    counts = AcceptedCounts()
+    for record, event in _accepted(root, topic, None):
+        counts.events[record.partition] += 1
+        counts.lines[record.partition] += len(event.items)
+        if event.type is EventType.ERASE:
+            for kind in EventType:
+                counts.shoppers.pop((event.tenant, event.shopper, kind), None)
+            continue
+        counts.shoppers[event.tenant, event.shopper, event.type] += 1
+        for line in event.items:
+            counts.items[event.tenant, line.item_id, event.type] += 1
+    return counts
+
+
+def _accepted(
+    root: Path, topic: str, since_log_ms: int | None
+) -> Iterator[tuple[LogRecord, Event]]:
+    earlier = None if since_log_ms is None else since_log_ms - WINDOW_MS
+    for record, event in accept(records(root, topic, earlier)):
+        if since_log_ms is None or record.log_ms >= since_log_ms:
+            yield record, event
+
+
+def _lines(log_ms: int, event: Event) -> list[Row]:
+    user, kind, time_ms = event.shopper, event.type.value, event.time_ms
+    return [
+        (user, event.event_id, kind, line.item_id, line.price, line.quantity, time_ms, log_ms)
+        for line in event.items
+    ]
+
+
+def _without(rows: pl.DataFrame, erased: dict[str, int]) -> pl.DataFrame:
+    """Without what the erased did at or before their erase (log time, ms), by either clock."""
+    if not erased:
+        return rows
+    mark = pl.col("user").replace_strict(erased, default=None, return_dtype=pl.Int64)
+    keep = pl.min_horizontal("time_ms", "log_ms") > mark
+    return rows.filter(keep.fill_null(value=True))
+
+
+def _frame(rows: list[Row]) -> pl.DataFrame:
+    # By column: from rows Polars would build each of them twice.
+    columns = zip(*rows, strict=True) if rows else ((),) * len(ACCEPTED_SCHEMA)
+    return pl.DataFrame(dict(zip(ACCEPTED_SCHEMA, columns, strict=True)), schema=ACCEPTED_SCHEMA)

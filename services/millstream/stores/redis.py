@@ -1,0 +1,102 @@
+"""The connection to Redis or Valkey, and what must be true of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from importlib import resources
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError, TimeoutError
+
+from millstream.domain.errors import Halt, OperatorError
+from millstream.stores.keys import Keys
+
+DEFAULT_SLOTS = 16
+FUNCTIONS_FILE = "millstream.lua"
+
+Arguments = Sequence[bytes | str | int]
+
+
+def connect(url: str) -> Redis:
+    """A client that makes the same call again for 30 s while the server is away or loading.
+
+    Every call of ours may be repeated: the functions refuse what they applied already."""
+    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=20)
+    return Redis.from_url(
+        url,
+        retry=retry,
+        retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
+        socket_timeout=10,
+        socket_connect_timeout=2,
+    )
+
+
+async def fcall(redis: Redis, name: str, keys: Sequence[str], arguments: Arguments) -> Any:
+    """One function call. Raises Halt when the functions are not loaded."""
+    try:
+        return await redis.fcall(name, len(keys), *keys, *arguments)
+    except ResponseError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: ResponseError) -> Exception:
+    if "Function not found" in str(error):
+        return Halt("Redis does not have Millstream's functions: run `millstream init`")
+    return error
+
+
+async def fcall_pipeline(
+    redis: Redis, name: str, calls: Sequence[tuple[Sequence[str], Arguments]]
+) -> list[Any]:
+    """The calls in one round trip, not as one transaction; replies in order."""
+    if not calls:
+        return []
+    pipeline = redis.pipeline(transaction=False)
+    for keys, arguments in calls:
+        pipeline.fcall(name, len(keys), *keys, *arguments)
+    try:
+        return await pipeline.execute()
+    except ResponseError as error:
+        raise _translated(error) from error
+
+
+async def load_functions(redis: Redis) -> None:
+    """Loads or replaces the library; needs the operator's rights."""
+    source = resources.files("millstream.stores").joinpath("functions", FUNCTIONS_FILE)
+    await cast(Awaitable[Any], redis.function_load(source.read_text(), replace=True))
+
+
+async def fix_slots(redis: Redis, keys: Keys, slots: int) -> int:
+    """Writes the number of slots once; raises OperatorError if another one is in force."""
+    await redis.hsetnx(keys.layout(), "slots", str(slots))
+    found = await read_slots(redis, keys)
+    if found != slots:
+        raise OperatorError(
+            "slots",
+            str(slots),
+            f"{found}, fixed when this Redis was set up",
+            "Keep it, or use another MILLSTREAM_REDIS_PREFIX and rebuild",
+        )
+    return found
+
+
+async def read_slots(redis: Redis, keys: Keys) -> int:
+    """How many slots this deployment has. Raises Halt where `millstream init` never ran."""
+    found = await cast(Awaitable[bytes | None], redis.hget(keys.layout(), "slots"))
+    if found is None:
+        raise Halt("Redis does not know this deployment: run `millstream init`")
+    return int(found)
+
+
+async def require_noeviction(redis: Redis) -> None:
+    """Raises Halt unless the server refuses writes when full instead of dropping keys."""
+    info = await redis.info("memory")
+    policy = info.get("maxmemory_policy")
+    if policy != "noeviction":
+        raise Halt(
+            f"Redis has maxmemory-policy {policy}: it would drop counts when full; "
+            "set it to noeviction"
+        )

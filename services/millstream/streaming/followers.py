@@ -1,0 +1,84 @@
+"""Reading all of a compacted topic, in no group: each process has the whole of it in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+Take = Callable[[ConsumerRecord[Any, Any]], None]
+"""Called with each record in log order per partition; must not block."""
+
+POLL_MS = 200
+BROKER_WAIT_MS = 50
+
+
+class Follower:
+    """From the start of the topic to the end seen at start, then on as records come."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, take: Take) -> None:
+        self._consumer = consumer
+        self._take = take
+        self._ends: dict[TopicPartition, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.caught_up = asyncio.Event()
+
+    async def start(self) -> None:
+        await self._consumer.start()
+        self._task = asyncio.create_task(self._follow(), name="follower")
+
+    async def wait_caught_up(self, timeout: float) -> bool:
+        """False when `timeout` seconds went by first; raises what ended the follower."""
+        caught_up = asyncio.create_task(self.caught_up.wait())
+        ended = self._task or caught_up
+        await asyncio.wait({caught_up, ended}, timeout=timeout, return_when="FIRST_COMPLETED")
+        caught_up.cancel()
+        if ended is not caught_up and ended.done():
+            ended.result()
+        return self.caught_up.is_set()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._consumer.stop()
+
+    async def _follow(self) -> None:
+        while True:
+            chunks = await self._consumer.getmany(timeout_ms=POLL_MS)
+            for records in chunks.values():
+                for record in records:
+                    self._take(record)
+            if not self.caught_up.is_set() and await self._is_caught_up():
+                self.caught_up.set()
+
+    async def _is_caught_up(self) -> bool:
+        """Against the end that each partition's first fetch told: the embedded broker's answer
+        to the question for the end offset is too low."""
+        assignment = self._consumer.assignment()
+        for partition in assignment - self._ends.keys():
+            end = self._consumer.highwater(partition)
+            if end is None:
+                return False
+            self._ends[partition] = end
+        for partition in assignment:
+            if await self._consumer.position(partition) < self._ends[partition]:
+                return False
+        return bool(assignment)
+
+
+def follow(bootstrap_servers: str, topic: str, take: Take) -> Follower:
+    """A follower that is not started yet; to be called inside a running loop."""
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        fetch_max_wait_ms=BROKER_WAIT_MS,
+    )
+    return Follower(consumer, take)

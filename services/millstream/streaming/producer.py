@@ -1,0 +1,44 @@
+"""The one way in which Millstream writes to Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaProducer
+
+if TYPE_CHECKING:  # the client, which uses this file, is installed without pydantic
+    from millstream.settings import ConnectionSettings
+
+LINGER_MS = 5
+BATCH_BYTES = 64 * 1024
+
+MAX_REQUEST_BYTES = 2 * 1024 * 1024
+"""What the dead-letter topic takes; the other topics bound their records themselves."""
+
+
+def open_producer(
+    bootstrap_servers: str, *, client_id: str, idempotence: bool = True
+) -> AIOKafkaProducer:
+    """A producer that is not started yet; to be called inside a running loop.
+
+    A send counts when all in-sync replicas have it. Keys go to partitions by murmur2, as in the
+    Java client (aiokafka's own default), so that a shopper's records stay in one partition."""
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=idempotence,
+        compression_type="lz4",
+        linger_ms=LINGER_MS,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=MAX_REQUEST_BYTES,
+    )
+
+
+def producer_for(settings: ConnectionSettings, client_id: str) -> AIOKafkaProducer:
+    """The producer of a service."""
+    return open_producer(
+        settings.kafka_bootstrap_servers,
+        client_id=client_id,
+        idempotence=settings.kafka_idempotence,
+    )

@@ -1,0 +1,233 @@
+"""Faust at the door: records come in chunks, from positions that we decide.
+
+Faust pays some 80 us of tasks and locks for every message between its consumer and an agent,
+and its own book of what was read drops records on rebalance (docs/decisions.md, "Faust delivers,
+Redis remembers"). So the scheduler hands the agent ONE message per partition and fetch, whose
+value is the list of records; nothing is acknowledged or committed by Faust; and each seek after a
+rebalance goes where the owner of the state says. The members overridden here are not all public:
+faust-streaming is pinned, and tests/contract/test_faust.py pins what we rely on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import faust
+from aiokafka import OffsetAndMetadata, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+from faust.serializers import codecs
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.transports import SchedulingStrategyT
+
+FETCH_WAIT_MS = 50
+"""How long a broker may hold a fetch that finds nothing new. Apache Kafka answers at once when a
+record comes; the embedded broker looks again only after half of it."""
+
+Partition = tuple[str, int]
+"""(topic, partition number)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one fetch brought of one partition, in the order of the log; never empty."""
+
+    topic: str
+    partition: int
+    records: Sequence[ConsumerRecord[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """What the broker says of a partition at assignment."""
+
+    log_start: int
+    committed: int | None
+
+
+Resume = Callable[[Mapping[Partition, LogBounds]], Awaitable[Mapping[Partition, int]]]
+"""Where to go on in each assigned partition. Called after every rebalance; a call longer than
+the session timeout costs the group another rebalance."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """A chunk in the shape of one consumer record: its offset is the last record's."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    value: Chunk
+    headers: tuple[()] = ()
+    key: None = None
+    checksum: None = None
+    serialized_key_size: int = 0
+    serialized_value_size: int = 0
+
+
+class ChunkScheduler(SchedulingStrategyT):
+    def __init__(self) -> None:
+        pass
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        for tp, batch in records.items():
+            if batch:
+                last = batch[-1]
+                chunk = Chunk(tp.topic, tp.partition, batch)
+                yield (
+                    tp,
+                    _Envelope(
+                        tp.topic,
+                        tp.partition,
+                        last.offset,
+                        last.timestamp,
+                        last.timestamp_type,
+                        chunk,
+                    ),
+                )
+
+
+class _PassThrough(codecs.Codec):
+    """The chunk is no bytes: it goes to the agent as it is."""
+
+    def _loads(self, s: Any) -> Any:
+        return s
+
+    def _dumps(self, s: Any) -> bytes:  # noqa: ARG002
+        raise TypeError("chunks are only read")
+
+
+codecs.register("chunk", _PassThrough())
+
+
+class _NoReadOffsets(dict[TP, Any]):
+    """Faust drops what lies below the offset it remembers, also after a seek back; we check the
+    order of offsets ourselves, so it is to remember nothing."""
+
+    def __getitem__(self, _tp: TP) -> None:
+        return None
+
+    def __setitem__(self, _tp: TP, _offset: Any) -> None:
+        pass
+
+    def update(self, *_args: Any, **_kwargs: Any) -> None:
+        pass
+
+
+class ChunkConsumer(driver.Consumer):
+    _thread: _ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoReadOffsets()
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Faust would go to the committed offsets; we go where the state stands."""
+        app = cast(ChunkApp, self.app)
+        assigned = [tp for tp in self.assignment() if tp.topic == app.source]
+        if assigned:
+            bounds = await self._thread.call_thread(self._thread.bounds, assigned)
+            positions = await app.resume(bounds)
+            await self.seek_wait({TP(*tp): offset for tp, offset in positions.items()})
+
+    async def commit_watermark(self, offsets: Mapping[Partition, int]) -> bool:
+        """Advisory: lag exporters and scalers read it. False when it was refused."""
+        return bool(await self._thread.call_thread(self._thread.commit_watermark, offsets))
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """What must run on the loop of the consumer's own thread."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def bounds(self, assigned: Iterable[TP]) -> dict[Partition, LogBounds]:
+        consumer = self._ensure_consumer()
+        partitions = [TopicPartition(tp.topic, tp.partition) for tp in assigned]
+        starts = await consumer.beginning_offsets(partitions)
+        committed = await asyncio.gather(*(consumer.committed(tp) for tp in partitions))
+        return {
+            (tp.topic, tp.partition): LogBounds(starts[tp], offset)
+            for tp, offset in zip(partitions, committed, strict=True)
+        }
+
+    async def commit_watermark(self, offsets: Mapping[Partition, int]) -> bool:
+        mine = {(tp.topic, tp.partition) for tp in self.assignment()}
+        wanted = {
+            TopicPartition(*tp): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in mine
+        }
+        try:
+            if wanted:
+                await self._ensure_consumer().commit(wanted)
+        except KafkaError:
+            return False
+        return True
+
+
+class ChunkTransport(driver.Transport):
+    Consumer = ChunkConsumer
+
+
+class ChunkApp(faust.App):
+    """A Faust app that reads one topic in chunks and keeps no state of its own."""
+
+    def __init__(
+        self,
+        group: str,
+        source: str,
+        broker: str,
+        resume: Resume,
+        session_timeout_s: float,
+    ) -> None:
+        self.source = source
+        self.resume = resume
+        super().__init__(
+            group,
+            broker=";".join(f"kafka://{host}" for host in broker.split(",")),
+            ConsumerScheduler=ChunkScheduler,
+            broker_session_timeout=session_timeout_s,
+            broker_heartbeat_interval=2.0,
+            broker_rebalance_timeout=max(10.0, session_timeout_s),
+            consumer_auto_offset_reset="earliest",
+            stream_wait_empty=False,
+            stream_buffer_maxsize=16,
+            stream_recovery_delay=0.0,
+            table_standby_replicas=0,
+            store="memory://",
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_enabled=False,
+            agent_supervisor="mode.supervisors.CrashingSupervisor",
+            value_serializer="raw",
+            key_serializer="raw",
+        )
+
+    def _create_directories(self) -> None:
+        """None: nothing is kept on this machine."""
+
+    def _new_transport(self) -> ChunkTransport:
+        return ChunkTransport(self.conf.broker_consumer, self)
+
+    def chunks(self) -> Any:
+        """The source topic as a Faust topic whose values are `Chunk`s; no acknowledgement."""
+        return self.topic(self.source, value_serializer="chunk", key_serializer="raw", acks=False)
+
+    async def rewind(self) -> None:
+        """Asks for the positions again and seeks there."""
+        await cast(ChunkConsumer, self.consumer).perform_seek()
+
+    async def commit_watermark(self, offsets: Mapping[Partition, int]) -> bool:
+        return await cast(ChunkConsumer, self.consumer).commit_watermark(offsets)

@@ -1,0 +1,52 @@
+"""Stage 4: ids become rows. Only what is trained on gets a row: an id first seen later has no
+vector, at serving as in the test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from millstream.model.embeddings import FloatArray
+from millstream.model.vocabulary import Rows, Vocabulary
+from millstream.trainer.clean import merge_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """`user_rows`, `item_rows`, `weights`: (pairs,). `recent`: for each user row the item rows
+    touched, newest first, each once."""
+
+    users: Vocabulary
+    items: Vocabulary
+    user_rows: Rows
+    item_rows: Rows
+    weights: FloatArray
+    recent: list[list[int]]
+
+    def item_weights(self) -> FloatArray:
+        """(n_items,): the sum of the pairs' weights: popularity."""
+        counted = np.bincount(self.item_rows, self.weights, minlength=len(self.items))
+        return counted.astype(np.float32)
+
+
+def encode(lines: pl.DataFrame, recent_items: int) -> Interactions:
+    """Raises ValueError where there are no lines."""
+    if lines.is_empty():
+        raise ValueError("no lines are left to train on")
+    pairs = merge_pairs(lines)
+    users = Vocabulary(pairs["user"].unique(maintain_order=True))
+    items = Vocabulary(pairs["item"].unique().sort())
+    newest_first = pairs.sort("last", descending=True).group_by("user").head(recent_items)
+    recent: list[list[int]] = [[] for _ in users.ids]
+    for user, item in newest_first.sort("last", descending=True).select("user", "item").rows():
+        recent[users.row(user)].append(items.row(item))
+    return Interactions(
+        users=users,
+        items=items,
+        user_rows=users.rows(pairs["user"]),
+        item_rows=items.rows(pairs["item"]),
+        weights=pairs["weight"].to_numpy().astype(np.float32),
+        recent=recent,
+    )

@@ -1,0 +1,1 @@
+"""How good lists are. Nothing here knows which model made them."""

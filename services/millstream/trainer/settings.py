@@ -1,0 +1,111 @@
+"""The trainer's knobs; each value below was measured, see the README's table of settings."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from pydantic import Field
+
+from millstream.domain.events import EventType
+from millstream.features.weights import EVENT_WEIGHT
+from millstream.settings import ConnectionSettings
+
+Share = Annotated[float, Field(gt=0, lt=0.5)]
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Training(msgspec.Struct, frozen=True):
+    """What decides the arrays of a version, apart from the data."""
+
+    dimensions: int
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    negatives: int
+    negative_power: float
+    ridge: float
+    seed: int
+
+
+class Cleaning(msgspec.Struct, frozen=True):
+    """Item lines a user or an item must have at least to be trained on."""
+
+    min_user_lines: int
+    min_item_lines: int
+
+
+class Measuring(msgspec.Struct, frozen=True):
+    validation_share: float
+    test_share: float
+    visit_gap_ms: int
+    max_queries: int
+    recent_items: int
+    k: int
+    seed: int
+
+
+class TrainerSettings(ConnectionSettings):
+    tenant: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "default"
+    model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "embedding"
+
+    first_after_lines: Annotated[int, Field(ge=1)] = 60_000
+    every_lines: Annotated[int, Field(ge=1)] = 60_000
+    counted_types: frozenset[EventType] = frozenset(EVENT_WEIGHT)
+    """Lines of these types are counted for the two settings above."""
+    poll_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    window_days: Annotated[float, Field(gt=0)] | None = None
+    """How far back from the newest record of the lake; None: all of it."""
+
+    dimensions: Annotated[int, Field(ge=2, le=1024)] = 64
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 12
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
+    negatives: Annotated[int, Field(ge=1, le=1000)] = 4
+    negative_power: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Items are drawn by lines ** power as examples of no interest: 0 is uniform."""
+    ridge: Annotated[float, Field(gt=0)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+    min_user_lines: Annotated[int, Field(ge=1)] = 2
+    min_item_lines: Annotated[int, Field(ge=1)] = 2
+
+    validation_share: Share = 0.05
+    test_share: Share = 0.1
+    visit_gap_minutes: Annotated[float, Field(gt=0)] = 30.0
+    """A shopper's events without a longer pause are one visit; lists are measured before it."""
+    max_queries: Annotated[int, Field(ge=1)] = 2000
+    recent_items: Annotated[int, Field(ge=1, le=200)] = 24
+    """How many of a shopper's newest items a vector is made of; recommenders keep 24."""
+
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    tensorboard_dir: Path | None = None
+
+    def training(self) -> Training:
+        return _picked(self, Training)
+
+    def cleaning(self) -> Cleaning:
+        return _picked(self, Cleaning)
+
+    def measuring(self) -> Measuring:
+        return Measuring(
+            self.validation_share,
+            self.test_share,
+            round(self.visit_gap_minutes * 60_000),
+            self.max_queries,
+            self.recent_items,
+            20,
+            self.seed,
+        )
+
+    def digest(self) -> str:
+        """12 hexadecimal digits that stand for what decides a version, apart from the data."""
+        deciding = (self.training(), self.cleaning(), self.measuring(), self.window_days)
+        return hashlib.sha256(msgspec.json.encode(deciding)).hexdigest()[:12]
+
+
+def _picked(settings: TrainerSettings, kind: type[S]) -> S:
+    return kind(**{name: getattr(settings, name) for name in kind.__struct_fields__})

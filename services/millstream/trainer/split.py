@@ -1,0 +1,109 @@
+"""Stage 3: train, validation and test, one after the other in time; and the visits in a later
+part that a list is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from millstream.domain.events import EventType
+from millstream.trainer.settings import Measuring
+
+Touch = tuple[str, str, int]
+"""Item, event type, event time in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """(n, 6) each, as stage 2 gives them; every time in one part is below those of the next."""
+
+    train: pl.DataFrame
+    validation: pl.DataFrame
+    test: pl.DataFrame
+
+    @property
+    def before_test(self) -> pl.DataFrame:
+        return pl.concat([self.train, self.validation])
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A visit: what the shopper had touched before it, newest first, and what it then held."""
+
+    user: str
+    at_ms: int
+    recent: tuple[Touch, ...]
+    wanted: frozenset[str]
+
+    @property
+    def recent_items(self) -> list[str]:
+        return [item for item, _, _ in self.recent]
+
+
+def split_by_time(lines: pl.DataFrame, rule: Measuring) -> Parts:
+    """Shares are of lines; a cut never parts lines of the same time, so no event is cut in two."""
+    times = lines["time_ms"].to_numpy()
+    first_test = _cut(times, 1 - rule.test_share)
+    first_validation = _cut(times, 1 - rule.test_share - rule.validation_share)
+    return Parts(lines[:first_validation], lines[first_validation:first_test], lines[first_test:])
+
+
+def _cut(times: np.ndarray[tuple[int], np.dtype[np.int64]], share: float) -> int:
+    place = min(int(len(times) * share), len(times) - 1)
+    return int(np.searchsorted(times, times[place], side="left")) if len(times) else 0
+
+
+def queries(before: pl.DataFrame, part: pl.DataFrame, rule: Measuring) -> list[Query]:
+    """One for each visit in `part` that bought something, in order of time; where nobody bought
+    anything, one for each visit, wanting whatever it touched.
+
+    The list is asked for before the visit's first event, since its looks give the purchase away.
+    At most `max_queries`, drawn evenly by the rule's seed."""
+    found = list(_visits(before, part, rule))
+    bought = [query for query, purchases in found if purchases]
+    chosen = bought or [query for query, _ in found]
+    if len(chosen) > rule.max_queries:
+        drawn = np.random.default_rng(rule.seed).choice(
+            len(chosen), rule.max_queries, replace=False
+        )
+        chosen = [chosen[place] for place in np.sort(drawn)]
+    return chosen
+
+
+def _visits(
+    before: pl.DataFrame, part: pl.DataFrame, rule: Measuring
+) -> Iterator[tuple[Query, bool]]:
+    """(query, whether the visit bought); a buying visit wants what it bought."""
+    pause = pl.col("time_ms").diff().over("user").fill_null(0) > rule.visit_gap_ms
+    visit = pause.cast(pl.Int32).cum_sum().over("user")
+    grouped = (
+        part.with_columns(visit.alias("visit"))
+        .group_by("user", "visit", maintain_order=True)
+        .agg("item", "type", "time_ms")
+    )
+    recent = _recent_touches(before, rule.recent_items)
+    for user, _, items, types, times in grouped.rows():
+        known = recent.get(user, ())
+        bought = {i for i, t in zip(items, types, strict=True) if t == EventType.PURCHASE}
+        yield Query(user, times[0], known, frozenset(bought or items)), bool(bought)
+        touched = list(zip(items, types, times, strict=True))[::-1]
+        recent[user] = _newest((*touched, *known), rule.recent_items)
+
+
+def _recent_touches(lines: pl.DataFrame, bound: int) -> dict[str, tuple[Touch, ...]]:
+    newest = lines.reverse().unique(["user", "item"], keep="first", maintain_order=True)
+    grouped = newest.group_by("user").agg(pl.col("item", "type", "time_ms").head(bound))
+    return {
+        user: tuple(zip(items, types, times, strict=True))
+        for user, items, types, times in grouped.rows()
+    }
+
+
+def _newest(touches: tuple[Touch, ...], bound: int) -> tuple[Touch, ...]:
+    once: dict[str, Touch] = {}
+    for touch in touches:
+        once.setdefault(touch[0], touch)
+    return tuple(once.values())[:bound]

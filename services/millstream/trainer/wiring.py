@@ -1,0 +1,115 @@
+"""The trainer as a process: settings to a running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import polars as pl
+
+from millstream.domain.clock import wall_clock
+from millstream.model.artifact import Identity
+from millstream.model.manifest import ArtifactRefused
+from millstream.model.registry import Registry
+from millstream.model.signing import load_private_key
+from millstream.ranking.settings import RankingSettings
+from millstream.stores.keys import Keys
+from millstream.stores.lake import last_record, offsets, read_accepted
+from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.redis import connect
+from millstream.streaming.producer import producer_for
+from millstream.streaming.topics import EVENTS
+from millstream.trainer.service import serve
+from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.tools import Tools
+from millstream.trainer.trigger import Trigger
+from millstream.trainer.whole_list import RankedLists
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLake:
+    """Implements collect.Lake over the lake's files."""
+
+    settings: TrainerSettings
+
+    def accepted(self, since_log_ms: int | None) -> pl.DataFrame:
+        settings = self.settings
+        return read_accepted(
+            settings.lake_dir, settings.topic(EVENTS), settings.tenant, since_log_ms
+        )
+
+    def newest_log_ms(self) -> int | None:
+        root, topic = self.settings.lake_dir, self.settings.topic(EVENTS)
+        newest = (last_record(root, topic, partition) for partition in offsets(root, topic))
+        return max((record.log_ms for record in newest if record), default=None)
+
+    def offsets(self) -> dict[int, int]:
+        return offsets(self.settings.lake_dir, self.settings.topic(EVENTS))
+
+
+async def run(
+    settings: TrainerSettings,
+    ranking: RankingSettings | None = None,
+    hidden: Callable[[], Collection[str]] = frozenset,
+) -> None:
+    """Trains until SIGTERM or SIGINT, then returns within 10 s. Raises OperatorError where the
+    signing key is missing."""
+    key = load_private_key(settings.keys_dir)
+    registry = Registry(settings.model_store)
+    registry.remove_partial(settings.tenant, settings.model_name)
+    os.nice(settings.niceness)
+    # Imported here: it takes seconds and memory that no other process of Millstream spends.
+    from millstream.trainer.train import fit_network, limit_threads  # noqa: PLC0415
+
+    limit_threads(settings.threads)
+    stop, told = asyncio.Event(), threading.Event()
+    _obey_signals(stop, told)
+    redis = connect(settings.redis_url)
+    producer = producer_for(settings, client_id="millstream-trainer")
+    tools = Tools(
+        settings=settings,
+        fit=fit_network,
+        whole_list=RankedLists(settings.tenant, ranking or RankingSettings()),
+        hidden=hidden,
+        registry=registry,
+        key=key,
+        pointer=RedisModelPointer(redis, Keys(settings.redis_prefix)),
+        producer=producer,
+        clock=wall_clock,
+        stop=told.is_set,
+    )
+    await producer.start()
+    try:
+        await serve(StoredLake(settings), resumed_trigger(tools), tools, stop)
+    finally:
+        await producer.stop()
+        await redis.aclose()
+
+
+def resumed_trigger(tools: Tools) -> Trigger:
+    """Goes on from the newest version that stands in the store, promoted or not."""
+    settings, registry = tools.settings, tools.registry
+    trigger = Trigger(settings.first_after_lines, settings.every_lines)
+    for version in reversed(registry.versions(settings.tenant, settings.model_name)):
+        wanted = Identity(settings.tenant, settings.model_name, version)
+        try:
+            manifest = registry.show(tools.key.public_key(), wanted)
+        except ArtifactRefused:
+            continue
+        trigger.trained(manifest.window.counted_lines)
+        break
+    return trigger
+
+
+def _obey_signals(stop: asyncio.Event, told: threading.Event) -> None:
+    def end() -> None:
+        told.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, end)

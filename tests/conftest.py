@@ -1,0 +1,61 @@
+"""The servers that tests share: started once per run, told apart by each test's own prefix."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from millstream.domain.errors import OperatorError
+from millstream.local.kafka import ApacheKafka
+from millstream.local.kafka_jars import availability, class_path
+from millstream.local.tansu import Tansu
+from millstream.local.valkey import Valkey
+
+
+@pytest.fixture
+def prefix() -> str:
+    """For topics, groups and Redis keys: no two tests share any."""
+    return f"t{secrets.token_hex(6)}."
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    with Valkey() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def tansu() -> Iterator[Tansu]:
+    with Tansu() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def live_kafka_possible() -> None:
+    """For tests that start an Apache Kafka of their own, to break it."""
+    reason = _why_no_kafka()
+    if reason is None:
+        return
+    if os.environ.get("MILLSTREAM_REQUIRE_LIVE") == "1":
+        pytest.fail(f"MILLSTREAM_REQUIRE_LIVE=1, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(live_kafka_possible: None) -> Iterator[ApacheKafka]:
+    with ApacheKafka() as node:
+        yield node
+
+
+def _why_no_kafka() -> str | None:
+    """Also where Maven is present but cannot get the jars."""
+    reason = availability()
+    if reason is None:
+        try:
+            class_path()
+        except OperatorError as error:
+            reason = str(error)
+    return reason

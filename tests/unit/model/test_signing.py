@@ -1,0 +1,68 @@
+"""The key pair is made once and only its owner can read the private half."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from millstream.domain.errors import OperatorError
+from millstream.model.signing import (
+    PRIVATE_NAME,
+    PUBLIC_NAME,
+    create_keys,
+    load_private_key,
+    load_public_key,
+)
+
+
+def test_the_pair_fits_and_a_second_call_keeps_it(tmp_path: Path) -> None:
+    home = tmp_path / "keys"
+    assert create_keys(home)
+    first = (home / PRIVATE_NAME).read_bytes()
+    assert not create_keys(home)
+    assert (home / PRIVATE_NAME).read_bytes() == first
+    assert stat.S_IMODE((home / PRIVATE_NAME).stat().st_mode) == 0o600
+    load_public_key(home).verify(load_private_key(home).sign(b"manifest"), b"manifest")
+    assert sorted(path.name for path in home.iterdir()) == [PRIVATE_NAME, PUBLIC_NAME]
+
+
+def test_a_lost_public_key_is_made_from_the_private_one(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    before = load_public_key(tmp_path).public_bytes(Encoding.Raw, PublicFormat.Raw)
+    (tmp_path / PUBLIC_NAME).unlink()
+    assert not create_keys(tmp_path)
+    after = load_public_key(tmp_path).public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert after == before
+
+
+def test_of_many_at_once_one_makes_the_pair(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: create_keys(tmp_path), range(8)))
+    assert sum(made) == 1
+    load_public_key(tmp_path).verify(load_private_key(tmp_path).sign(b"x"), b"x")
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    (tmp_path / PRIVATE_NAME).chmod(0o640)
+    with pytest.raises(OperatorError, match="0600"):
+        load_private_key(tmp_path)
+
+
+def test_a_missing_key_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="millstream init"):
+        load_public_key(tmp_path)
+
+
+def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / PUBLIC_NAME).write_text("not a key")
+    (tmp_path / PRIVATE_NAME).write_text("not a key")
+    (tmp_path / PRIVATE_NAME).chmod(0o600)
+    with pytest.raises(OperatorError, match="Ed25519"):
+        load_public_key(tmp_path)
+    with pytest.raises(OperatorError, match="Ed25519"):
+        load_private_key(tmp_path)

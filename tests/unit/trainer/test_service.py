@@ -1,0 +1,185 @@
+"""The loop trains when the lake has enough and ends when told, also in the middle of work."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from millstream.model.registry import Registry
+from millstream.trainer import service
+from millstream.trainer.collect import collect
+from millstream.trainer.encode import Interactions
+from millstream.trainer.fitting import Fit, Fitted, Stopped
+from millstream.trainer.offload import offload
+from millstream.trainer.service import serve
+from millstream.trainer.settings import Training, TrainerSettings
+from millstream.trainer.tools import Tools
+from millstream.trainer.trigger import Trigger
+from millstream.trainer.wiring import resumed_trigger
+
+
+@dataclass
+class GrowingLake:
+    lines: pl.DataFrame
+    height: int
+    asked: list[int | None] = field(default_factory=list)
+
+    def accepted(self, since_log_ms: int | None) -> pl.DataFrame:
+        self.asked.append(since_log_ms)
+        return self.lines[: self.height]
+
+    def newest_log_ms(self) -> int | None:
+        return int(self.lines["log_ms"][self.height - 1]) if self.height else None
+
+    def offsets(self) -> dict[int, int]:
+        return {0: self.height // 2}
+
+
+@dataclass
+class Wires:
+    """Pointer and producer in one; tells when a version was announced."""
+
+    current: tuple[int, str] | None = None
+    announced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
+        return self.current
+
+    async def promote(
+        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
+    ) -> bool:
+        self.current = (version, sha)
+        return True
+
+    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> object:
+        self.announced.set()
+        return None
+
+
+def no_lists(before: object, queries: list[object], scorer: object) -> list[list[str]]:
+    return [[] for _ in queries]
+
+
+def tools_with(tmp_path: Path, fit: Fit, wires: Wires, told: threading.Event) -> Tools:
+    return Tools(
+        settings=TrainerSettings(dimensions=4, poll_s=0.01),
+        fit=fit,
+        whole_list=no_lists,  # type: ignore[arg-type]
+        hidden=frozenset,
+        registry=Registry(tmp_path / "models"),
+        key=Ed25519PrivateKey.generate(),
+        pointer=wires,
+        producer=wires,
+        clock=lambda: 1_770_000_000_000,
+        stop=told.is_set,
+    )
+
+
+async def test_versions_come_as_the_lake_grows(
+    tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    wires, stop = Wires(), asyncio.Event()
+    lake = GrowingLake(two_tastes, 0)
+    tools = tools_with(tmp_path, factorise, wires, threading.Event())
+    loop = asyncio.create_task(serve(lake, Trigger(1000, 1400), tools, stop))
+    lake.height = 1000
+    await asyncio.wait_for(wires.announced.wait(), 20)
+    assert tools.registry.versions("default", "embedding") == [1]
+    wires.announced.clear()
+    lake.height = 2400
+    await asyncio.wait_for(wires.announced.wait(), 20)
+    stop.set()
+    await asyncio.wait_for(loop, 5)
+    assert tools.registry.versions("default", "embedding") == [1, 2]
+    assert resumed_trigger(tools).wanted == 2400 + tools.settings.every_lines
+
+
+async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.DataFrame) -> None:
+    told, stop, training = threading.Event(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def endless(
+        data: Interactions, rule: Training, stopped: Callable[[], bool], log_dir: Path | None
+    ) -> Fitted:
+        loop.call_soon_threadsafe(training.set)
+        assert told.wait(30)
+        assert stopped()
+        raise Stopped
+
+    tools = tools_with(tmp_path, endless, Wires(), told)
+    serving = asyncio.create_task(serve(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
+    await asyncio.wait_for(training.wait(), 10)
+    told.set()
+    stop.set()
+    await asyncio.wait_for(serving, 5)
+    assert tools.registry.versions("default", "embedding") == []
+
+
+async def test_work_that_does_not_listen_is_left_behind(
+    tmp_path: Path, two_tastes: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_LAST_SECONDS", 0.05)
+    release, stop, training = threading.Event(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def deaf(*_: object) -> Fitted:
+        loop.call_soon_threadsafe(training.set)
+        release.wait(30)
+        raise Stopped
+
+    tools = tools_with(tmp_path, deaf, Wires(), threading.Event())
+    serving = asyncio.create_task(serve(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
+    await asyncio.wait_for(training.wait(), 10)
+    began = time.monotonic()
+    stop.set()
+    await asyncio.wait_for(serving, 5)
+    assert time.monotonic() - began < 3
+    release.set()
+
+
+async def test_too_little_data_is_waited_out(
+    tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    once = two_tastes[:30].with_columns(item=pl.int_range(pl.len()).cast(pl.String))
+    wires, stop, trigger = Wires(), asyncio.Event(), Trigger(10, 10)
+    tools = tools_with(tmp_path, factorise, wires, threading.Event())
+    serving = asyncio.create_task(serve(GrowingLake(once, 30), trigger, tools, stop))
+    async with asyncio.timeout(10):
+        while trigger.trained_lines == 0:
+            await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(serving, 5)
+    assert trigger.trained_lines == 30
+    assert tools.registry.versions("default", "embedding") == []
+
+
+async def test_an_error_ends_the_loop(tmp_path: Path, factorise: Fit) -> None:
+    class Damaged(GrowingLake):
+        def offsets(self) -> dict[int, int]:
+            raise OSError("the lake is gone")
+
+    tools = tools_with(tmp_path, factorise, Wires(), threading.Event())
+    with pytest.raises(OSError, match="the lake is gone"):
+        await serve(Damaged(pl.DataFrame(), 0), Trigger(1, 1), tools, asyncio.Event())
+
+
+def test_the_window_is_counted_from_the_newest_record(two_tastes: pl.DataFrame) -> None:
+    lake = GrowingLake(two_tastes, 2400)
+    collect(lake, None)
+    collect(lake, 2.0)
+    assert lake.asked == [None, two_tastes["log_ms"][-1] - 2 * 86_400_000]
+    assert collect(lake, None).offsets == {0: 1200}
+
+
+async def test_work_in_a_thread_returns_and_raises() -> None:
+    assert await offload(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        await offload(lambda: 1 // 0)
