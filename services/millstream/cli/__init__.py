@@ -13,7 +13,7 @@ HALTED = 70
 def main() -> None:
     """Exits with 0, with 2 and one line for a wrong or missing thing, with 70 where going on
     would lose or double something."""
-    from millstream.cli.app import app  # noqa: PLC0415  importing the commands may already fail
+    from millstream.cli.app import app
 
     try:
         app()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -50,3 +53,68 @@ def lake() -> None:
 
     logs.configure()
     asyncio.run(run(load(LakeSettings)))
+
+
+@app.command()
+def trainer() -> None:
+    """Trains models on the lake and promotes better ones, until SIGTERM."""
+    from millstream.trainer.settings import TrainerSettings
+    from millstream.trainer.wiring import run
+
+    logs.configure()
+    asyncio.run(run(load(TrainerSettings)))
+
+
+@app.command()
+def demo(json: bool = typer.Option(False, help="End with one JSON object.")) -> None:
+    """The whole system on five months of a real shop, in under four minutes."""
+    from millstream.cli.playing import report
+    from millstream.local.demo import online_retail, play
+
+    report(partial(play, online_retail()), json)
+
+
+@app.command()
+def replay(
+    data: Annotated[Path, typer.Option(help="A folder with events.csv or events.csv.gz.")],
+    speed: float | None = typer.Option(None, min=0.1, help="Events per second; else: as it can."),
+    json: bool = typer.Option(False, help="End with one JSON object."),
+) -> None:
+    """The whole system on recorded browse and purchase events (RetailRocket's columns)."""
+    from millstream.cli.playing import report
+    from millstream.local.demo import play, retailrocket
+
+    report(partial(play, retailrocket(data, speed)), json)
+
+
+verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
+app.add_typer(verify, name="verify")
+
+
+@verify.command()
+def takeover(json: bool = typer.Option(False, help="End with one JSON object.")) -> None:
+    """Two workers on Apache Kafka; one is killed with kill -9 in the middle of a replay."""
+    from millstream.cli.playing import report
+    from millstream.local.takeover import take_over
+
+    report(take_over, json)
+
+
+@app.command()
+def kafka() -> None:
+    """Resolves the jars of Apache Kafka with Maven into a cache, for live tests and benches."""
+    from millstream.local.kafka_jars import class_path
+
+    class_path()
+    typer.echo("Apache Kafka's jars are in the cache.")
+
+
+@app.command()
+def schemas(
+    directory: Annotated[Path, typer.Option(help="Where to write.")] = Path("schemas"),
+) -> None:
+    """Writes the JSON Schemas of the wire from the types."""
+    from millstream.cli.schemas import write_schemas
+
+    for path in write_schemas(directory):
+        typer.echo(path)

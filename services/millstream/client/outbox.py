@@ -35,7 +35,7 @@ class Producer(Protocol):
         key: bytes,
         *,
         timestamp_ms: int,
-        headers: Headers,
+        headers: list[tuple[str, bytes]],
     ) -> asyncio.Future[Position]: ...
 
 
@@ -62,6 +62,7 @@ class Outbox:
         self._under_way: set[asyncio.Future[Position]] = set()
         self._failures: list[BaseException] = []
         self._task = asyncio.create_task(self._run(), name="millstream-outbox")
+        self._task.add_done_callback(self._give_up)
 
     async def deliver(self, outgoing: Outgoing) -> Position:
         """Returns when Kafka has acknowledged; waits where the outbox is full.
@@ -97,10 +98,10 @@ class Outbox:
         finally:
             self._task.cancel()
             await asyncio.wait([self._task])
-            for done in set(self._under_way):
-                _fail(done, ConnectionError("the client was closed"))
 
     def _enqueue(self, outgoing: Outgoing) -> None:
+        if self._task.done():
+            raise DeliveryFailed("the client is closed, or has broken down")
         self._under_way.add(outgoing.done)
         outgoing.done.add_done_callback(self._leave)
         self._queue.put_nowait(outgoing)
@@ -116,6 +117,12 @@ class Outbox:
         if error is not None:
             self._failures.append(error)
 
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        """Nobody waits for what will not be sent any more."""
+        ended = None if task.cancelled() else task.exception()
+        for done in set(self._under_way):
+            _fail(done, ended or ConnectionError("the client was closed"))
+
     async def _run(self) -> None:
         while True:
             outgoing = await self._queue.get()
@@ -125,7 +132,7 @@ class Outbox:
                     outgoing.value,
                     outgoing.key,
                     timestamp_ms=outgoing.log_ms,
-                    headers=outgoing.headers,
+                    headers=list(outgoing.headers),  # aiokafka takes no other sequence
                 )
             except (KafkaError, OSError, RuntimeError) as error:
                 _fail(outgoing.done, error)

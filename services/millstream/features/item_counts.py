@@ -20,11 +20,7 @@ class ItemCounts:
         return self.by_type.get(EventType.PURCHASE, 0)
 
 
-def field_name(type_index: int, item_id: str) -> str:
-    """The field of a slot's partial counts; the Redis function builds the same text."""
-    return f"{type_index}|{item_id}"
-
-
 def from_field(field: str) -> tuple[EventType, str]:
+    """A field of a slot's partial counts, as the Redis function names it: <type index>|<item>."""
     index, _, item_id = field.partition("|")
     return TYPE_ORDER[int(index)], item_id

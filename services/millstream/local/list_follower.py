@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
-from millstream.domain.errors import OperatorError
 from millstream.domain.lists import RecommendationList
+from millstream.streaming.topic_admin import partitions_of
 
 # An idle fetch of the embedded broker looks at the log again only after half of this (measured on
 # Tansu 0.6.0: 500 ms, aiokafka's default, makes a list 254 ms old). Apache Kafka answers at once.
@@ -34,10 +34,7 @@ async def lists_consumer(bootstrap_servers: str, topic: str) -> AsyncIterator[AI
     await consumer.start()
     try:
         # To subscribe would make a broker with automatic creation create a missing topic.
-        numbers = consumer.partitions_for_topic(topic) if topic in await consumer.topics() else None
-        if not numbers:
-            raise OperatorError("topic", topic, "an existing one", "Run 'millstream init'")
-        consumer.assign([TopicPartition(topic, number) for number in numbers])
+        consumer.assign(await partitions_of(bootstrap_servers, topic))
         for place in consumer.assignment():
             await consumer.position(place)  # the end is fixed now, before anything is sent
         yield consumer

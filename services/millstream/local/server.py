@@ -44,6 +44,10 @@ class LocalServer(ABC):
     def command(self) -> list[str]:
         """Program and arguments; called at each start."""
 
+    def environment(self) -> dict[str, str] | None:
+        """The process's environment; None: ours."""
+        return None
+
     @abstractmethod
     def answers(self) -> bool:
         """Whether it does its work now; an open port is not enough."""
@@ -57,6 +61,11 @@ class LocalServer(ABC):
         if self._server is None:
             raise OperatorError(self.name, "a server that is not running", "one that was started")
         return self._server.pid
+
+    @property
+    def started(self) -> bool:
+        """True from `start` to `stop`, `kill` or `close`, also when it died by itself."""
+        return self._server is not None
 
     @property
     def alive(self) -> bool:
@@ -76,6 +85,7 @@ class LocalServer(ABC):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
+                env=self.environment(),
                 start_new_session=True,
             )
         try:

@@ -39,12 +39,12 @@ _SPARE_FACTOR = 2
 class CurrentPointer(Protocol):
     """Which version is served; compare-and-set, so that of two trainers the stale one loses."""
 
-    async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
+    async def read(self, tenant: str, model: str, /) -> tuple[int, str] | None:
         """(version, sha256 of its manifest), None before the first promotion."""
         ...
 
     async def promote(
-        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
+        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None, /
     ) -> bool:
         """False, and nothing changed, unless `expected_version` is the current one (None: there
         is none) and `version` is greater."""

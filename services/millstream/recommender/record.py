@@ -99,6 +99,8 @@ class Recorder:
         """Raises FenceMoved when a slot rolled back, Halt when the epoch changed. May be
         repeated: a range that a slot has already is not counted again."""
         tp = (decoded.topic, decoded.partition)
+        if tp not in self._fences:
+            raise FenceMoved(f"partition {decoded.partition} went to another worker")
         batches = self._by_slot(decoded)
         idle = self._overdue(tp, decoded) - batches.keys()
         calls = [self._call(tp, decoded, slot, batches[slot]) for slot in batches]
@@ -111,7 +113,7 @@ class Recorder:
         """Brings slots without events up to their partition's position, so that a restart need
         not read back to where they last had one."""
         for tp, (decoded, _) in list(self._idle.items()):
-            behind = [s for s, at in enumerate(self._fences[tp]) if at < decoded.to]
+            behind = [s for s, at in enumerate(self._fences.get(tp, ())) if at < decoded.to]
             if not behind:
                 continue
             calls = [self._call(tp, decoded, slot, _SlotBatch()) for slot in behind]
@@ -177,7 +179,8 @@ class Recorder:
                 )
             if reply.status is Status.GAP:
                 raise FenceMoved(f"slot {call.slot} stands at {reply.fence}")
-            self._fences[tp][call.slot] = reply.fence
+            if tp in self._fences:  # it may have gone to another worker during the call
+                self._fences[tp][call.slot] = reply.fence
 
 
 def _letter_slot(partition: str, offset: int, slots: int) -> int:

@@ -16,6 +16,6 @@ class RecommenderSettings(ConnectionSettings):
     """An event older than this by log time is counted but gets no list; 0: every one does."""
     chunk_events: int = Field(default=500, ge=1, le=5_000)
     """At most so many records go through the stages at once."""
-    model: str = Field(default="dot-product", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    model_name: str = Field(default="embedding", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
     variant: str = Field(default="default", min_length=1, max_length=64)
     """Stands on every list."""

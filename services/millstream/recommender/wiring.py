@@ -49,7 +49,7 @@ log = structlog.get_logger()
 
 FLUSH_SECONDS = 0.5
 IDLE_SECONDS = 1.0
-SWEEP_SECONDS = 0.5
+SWEEP_SECONDS = 1.0
 FULL_SWEEP_SECONDS = 60.0
 GUARD_SECONDS = 5.0
 CATCH_UP_SECONDS = 10.0
@@ -83,7 +83,7 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
 
         affinities = AffinityStore(redis, keys, slots)
         models = HotSwap(
-            settings.model,
+            settings.model_name,
             Registry(settings.model_store),
             RedisModelPointer(redis, keys),
             load_public_key(settings.keys_dir),
@@ -141,7 +141,7 @@ async def _follow_shop(
     def take_model(record: ConsumerRecord[Any, Any]) -> None:
         with contextlib.suppress(msgspec.MsgspecError, ValueError):
             announced = _ANNOUNCEMENTS.decode(record.value or b"")
-            if announced.model == settings.model and announced.promoted:
+            if announced.model == settings.model_name and announced.promoted:
                 tenants.add(announced.tenant)
                 models.announce(announced.tenant)
 

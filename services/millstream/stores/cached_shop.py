@@ -13,6 +13,7 @@ KEEP_MS = 1_000
 MAX_KEPT = 50_000
 """Items whose neighbours are held per tenant; past that all are forgotten and read again."""
 POPULAR = 200
+NEWEST = 50
 
 
 class CachedShop:
@@ -50,7 +51,7 @@ class CachedShop:
         return self._popular
 
     def newest(self) -> Sequence[str]:
-        return self._catalogue.newest(self._tenant)
+        return self._catalogue.newest(self._tenant, NEWEST)
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(self._tenant, item_id)

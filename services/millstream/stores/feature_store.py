@@ -106,8 +106,11 @@ class FeatureStore:
 
     async def item(self, tenant: str, item_id: str) -> ItemCounts:
         """The totals over all slots, as the last sweep left them."""
-        packed = cast(bytes | None, await self._redis.get(self._keys.item_totals(tenant, item_id)))
-        return item_counts(packed)
+        found = await cast(
+            Awaitable[dict[bytes, bytes]],
+            self._redis.hgetall(self._keys.item_totals(tenant, item_id)),
+        )
+        return ItemCounts({TYPE_ORDER[int(kind)]: int(n) for kind, n in found.items()})
 
     async def ledger(self) -> dict[str, int]:
         """Sums over the slots and partitions: acc, dup, late, era, over, bad, itm."""
@@ -121,11 +124,6 @@ class FeatureStore:
                 if counter in sums:
                     sums[counter] += int(value)
         return sums
-
-
-def item_counts(packed: bytes | None) -> ItemCounts:
-    by_type = msgspec.msgpack.decode(packed, type=dict[int, int]) if packed else {}
-    return ItemCounts({TYPE_ORDER[index]: n for index, n in by_type.items()})
 
 
 def _reply(raw: list[Any]) -> SlotReply:

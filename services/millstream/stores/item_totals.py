@@ -9,14 +9,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
-import msgspec
 from redis.asyncio import Redis
 
-from millstream.domain.events import TYPE_ORDER
-from millstream.features.item_counts import field_name
 from millstream.stores.keys import Keys
 
-BATCH = 500
+BATCH = 100
 
 
 class ItemTotals:
@@ -26,7 +23,7 @@ class ItemTotals:
         self._slots = slots
 
     async def sweep_dirty(self) -> int:
-        """Brings up to BATCH items of each slot's dirty set up to date; how many items it was."""
+        """Brings up to BATCH counts of each slot's dirty set up to date; how many it were."""
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
             pipeline.spop(self._keys.dirty(slot), BATCH)
@@ -34,17 +31,18 @@ class ItemTotals:
         return await self._sum({member.decode() for members in taken for member in members or ()})
 
     async def sweep_all(self) -> int:
-        """Sums every item that has a partial count; reads in steps, never blocks the server."""
-        members: set[str] = set()
-        tenants = cast(
+        """Sums every partial count there is; reads in steps, never blocks the server."""
+        counts: set[str] = set()
+        names = cast(
             set[bytes], await cast(Awaitable[Any], self._redis.smembers(self._keys.tenants()))
         )
-        for tenant in (name.decode() for name in tenants):
+        for tenant in (name.decode() for name in names):
             for slot in range(self._slots):
                 key = self._keys.item_partials(slot, tenant)
                 async for field, _ in self._redis.hscan_iter(key, count=BATCH):
-                    members.add(f"{tenant}:{field.decode().partition('|')[2]}")
-        done, ordered = 0, sorted(members)
+                    kind, _, item = field.decode().partition("|")
+                    counts.add(f"{kind}|{tenant}:{item}")
+        done, ordered = 0, sorted(counts)
         for start in range(0, len(ordered), BATCH):
             done += await self._sum(ordered[start : start + BATCH])
         return done
@@ -59,26 +57,25 @@ class ItemTotals:
             return True
         return False
 
-    async def _sum(self, members: Iterable[str]) -> int:
+    async def _sum(self, counts: Iterable[str]) -> int:
+        """`counts`: members of the dirty set, <type index>|<tenant>:<item>."""
         by_tenant: dict[str, list[str]] = defaultdict(list)
-        for member in members:
-            tenant, _, item = member.partition(":")
-            by_tenant[tenant].append(item)
-        for tenant, items in by_tenant.items():
-            await self._sum_tenant(tenant, items)
-        return sum(len(items) for items in by_tenant.values())
+        for count in counts:
+            kind, _, name = count.partition("|")
+            tenant, _, item = name.partition(":")
+            by_tenant[tenant].append(f"{kind}|{item}")
+        for tenant, fields in by_tenant.items():
+            await self._sum_tenant(tenant, fields)
+        return sum(len(fields) for fields in by_tenant.values())
 
-    async def _sum_tenant(self, tenant: str, items: list[str]) -> None:
-        kinds = range(len(TYPE_ORDER))
-        fields = [field_name(kind, item) for item in items for kind in kinds]
+    async def _sum_tenant(self, tenant: str, fields: list[str]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
             pipeline.hmget(self._keys.item_partials(slot, tenant), fields)
         rows = await cast(Awaitable[list[list[bytes | None]]], pipeline.execute())
         pipeline = self._redis.pipeline(transaction=False)
-        for place, item in enumerate(items):
-            start = place * len(TYPE_ORDER)
-            sums = {k: sum(int(row[start + k] or 0) for row in rows) for k in kinds}
-            total = {k: n for k, n in sums.items() if n}
-            pipeline.set(self._keys.item_totals(tenant, item), msgspec.msgpack.encode(total))
+        for place, field in enumerate(fields):
+            kind, _, item = field.partition("|")
+            total = sum(int(row[place] or 0) for row in rows)
+            pipeline.hset(self._keys.item_totals(tenant, item), kind, str(total))
         await cast(Awaitable[Any], pipeline.execute())

@@ -24,7 +24,7 @@ class Keys:
         return f"{self.prefix}x:{{{slot}}}"
 
     def dirty(self, slot: int) -> str:
-        """SET of <tenant>:<item> whose totals are behind."""
+        """SET of <type index>|<tenant>:<item> whose totals are behind."""
         return f"{self.prefix}q:{{{slot}}}"
 
     def item_partials(self, slot: int, tenant: str) -> str:
@@ -41,7 +41,7 @@ class Keys:
 
     # Derived and rebuildable.
     def item_totals(self, tenant: str, item: str) -> str:
-        """STRING: msgpack {type index: lines}, the sum over the slots, at most 1 s behind."""
+        """HASH type index -> lines, the sum over the slots, at most some seconds behind."""
         return f"{self.prefix}it:{tenant}:{item}"
 
     def neighbours(self, slot: int, tenant: str, item: str) -> str:

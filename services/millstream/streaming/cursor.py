@@ -53,5 +53,10 @@ class Cursor:
         self._jumps.clear()
         return fresh
 
+    def remember(self, earlier: Cursor) -> None:
+        """Goes on counting the jumps that `earlier` saw: to seek makes a new cursor, and only what
+        is missing again after a seek is a true hole."""
+        self._jumps = earlier._jumps
+
     def advance(self, to: int) -> None:
         self.expected = max(self.expected, to)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from millstream.domain.errors import Refused
@@ -26,7 +25,7 @@ class Sender(Protocol):
         value: bytes | None = None,
         key: bytes | None = None,
         *,
-        headers: Sequence[tuple[str, bytes]] | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
     ) -> object: ...
 
 
@@ -40,7 +39,9 @@ class DeadLetters:
 
         A record beyond MAX_LETTER_BYTES is reported without its content, whose size is stated."""
         value, key, headers = letter(record, refused)
-        await self._sender.send_and_wait(f"{record.topic}{SUFFIX}", value, key, headers=list(headers))
+        await self._sender.send_and_wait(
+            f"{record.topic}{SUFFIX}", value, key, headers=list(headers)
+        )
 
 
 def letter(record: LogRecord, refused: Refused) -> tuple[bytes | None, bytes | None, Headers]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.acceptance import HORIZON_MS, is_late
-from millstream.domain.decode import decode
+from millstream.domain.decode import MAX_EXACT_INT, decode
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import Event
 from millstream.domain.log import LogRecord
@@ -75,7 +75,7 @@ async def decode_records(
         partition,
         records[0].offset,
         last.offset + 1,
-        max(record.timestamp for record in records),
+        min(max(0, *(record.timestamp for record in records)), MAX_EXACT_INT - 1),
         _witness(last),
         arrivals,
         [Letter(r.offset, r.timestamp, why.reason) for r, why in refused],

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -60,6 +61,18 @@ async def check_topics(
                     f"topic {name}", "no such topic", expected, "Run `millstream init`"
                 )
         await _compare(admin, wanted, replay=replay)
+
+
+async def partitions_of(bootstrap_servers: str, topic: str) -> tuple[TopicPartition, ...]:
+    """Every partition of an existing topic, which is not created by asking. Raises OperatorError
+    where it does not exist or the cluster does not answer."""
+    async with _admin(bootstrap_servers) as admin:
+        found = await _leaders(admin)
+    if topic not in found:
+        raise OperatorError(
+            f"topic {topic}", "no such topic", "an existing one", "Run `millstream init`"
+        )
+    return tuple(TopicPartition(topic, number) for number in range(len(found[topic])))
 
 
 @asynccontextmanager

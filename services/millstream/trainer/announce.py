@@ -13,7 +13,7 @@ from millstream.model.registry import CurrentPointer
 
 
 class Producer(Protocol):
-    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> object:
+    async def send_and_wait(self, topic: str, value: bytes, key: bytes, /) -> object:
         """Returns once the broker has the record."""
         ...
 

@@ -12,6 +12,11 @@ from millstream.model.vocabulary import Rows
 from millstream.trainer.encode import Interactions
 from millstream.trainer.settings import Training
 
+# A young shop's few rows in large batches would be too few steps to learn anything: an epoch has at
+# least so many, down to the batch of the document.
+_LEAST_STEPS = 100
+_SMALL_BATCH = 32
+
 
 class Epoch(NamedTuple):
     """(steps, batch) each; a label is 1 for a pair and 0 for a drawn item."""
@@ -34,7 +39,7 @@ def draw_epoch(data: Interactions, rule: Training, rng: np.random.Generator) -> 
     labels[:pairs] = 1.0
     weights = np.ones(len(users), dtype=np.float32)
     weights[:pairs] = data.weights / data.weights.mean()
-    batch = min(rule.batch_size, len(users))
+    batch = min(rule.batch_size, max(_SMALL_BATCH, len(users) // _LEAST_STEPS), len(users))
     order = rng.permutation(len(users))[: len(users) // batch * batch].reshape(-1, batch)
     return Epoch(users[order], items[order], labels[order], weights[order])
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from millstream.model.embeddings import (
     Embeddings,
@@ -34,16 +33,9 @@ class Fitted:
     losses: tuple[float, ...]
 
 
-class Fit(Protocol):
-    def __call__(
-        self,
-        data: Interactions,
-        rule: Training,
-        stop: Callable[[], bool],
-        log_dir: Path | None,
-    ) -> Fitted:
-        """Blocks. Raises Stopped soon after `stop()` turns true."""
-        ...
+Fit = Callable[[Interactions, Training, Callable[[], bool], Path | None], Fitted]
+"""Pairs, settings, whether to stop, where the curves go. Blocks. Raises Stopped soon after the
+third one's answer turns true."""
 
 
 def assemble(data: Interactions, fitted: Fitted, serving: ServingRule, ridge: float) -> Embeddings:

@@ -63,7 +63,7 @@ async def run(
     registry.remove_partial(settings.tenant, settings.model_name)
     os.nice(settings.niceness)
     # Imported here: it takes seconds and memory that no other process of Millstream spends.
-    from millstream.trainer.train import fit_network, limit_threads  # noqa: PLC0415
+    from millstream.trainer.train import fit_network, limit_threads
 
     limit_threads(settings.threads)
     stop, told = asyncio.Event(), threading.Event()

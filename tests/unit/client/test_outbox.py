@@ -15,7 +15,6 @@ from millstream.client.outbox import (
     Outgoing,
     Position,
 )
-from millstream.domain.log import Headers
 
 
 @dataclass
@@ -30,7 +29,13 @@ class SteppedProducer:
     refuses: Exception | None = None
 
     async def send(
-        self, topic: str, value: bytes, key: bytes, *, timestamp_ms: int, headers: Headers
+        self,
+        topic: str,  # noqa: ARG002
+        value: bytes,
+        key: bytes,  # noqa: ARG002
+        *,
+        timestamp_ms: int,  # noqa: ARG002
+        headers: list[tuple[str, bytes]],  # noqa: ARG002
     ) -> asyncio.Future[Position]:
         if self.refuses is not None:
             raise self.refuses
@@ -117,7 +122,7 @@ async def test_flush_waits_and_tells_of_failures_once(
     assert not flushing.done()
     producer.sent[0][1].set_exception(ConnectionError("away"))
     producer.acknowledge()
-    with pytest.raises(DeliveryFailed, match="1 events were not acknowledged.*away"):
+    with pytest.raises(DeliveryFailed, match=r"1 events were not acknowledged.*away"):
         await flushing
     await outbox.flush()
 
@@ -147,3 +152,15 @@ async def test_a_caller_that_gives_up_takes_nothing_back(
     assert [value for value, _ in producer.sent] == [b"a"]
     producer.acknowledge()
     await outbox.flush()
+
+
+async def test_when_the_producer_breaks_down_nobody_waits_forever(
+    producer: SteppedProducer,
+) -> None:
+    outbox = Outbox(producer, "shop.events.v1", CAPACITY)
+    producer.refuses = TypeError("not foreseen")
+    with pytest.raises(DeliveryFailed, match="not foreseen"):
+        await outbox.deliver(outgoing(b"a"))
+    with pytest.raises(DeliveryFailed, match="broken down"):
+        await outbox.deliver(outgoing(b"b"))
+    await outbox.close()

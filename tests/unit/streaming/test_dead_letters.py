@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from millstream.domain.errors import Reason, Refused
@@ -32,11 +30,12 @@ class Outbox:
         value: bytes | None = None,
         key: bytes | None = None,
         *,
-        headers: Sequence[tuple[str, bytes]] | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
     ) -> object:
+        assert isinstance(headers, list), "aiokafka takes no other sequence"
         if self._failure is not None:
             raise self._failure
-        self.sent.append((topic, value, key, tuple(headers or ())))
+        self.sent.append((topic, value, key, tuple(headers)))
         return None
 
 

@@ -70,6 +70,11 @@ def test_rows_beyond_the_last_whole_batch_are_left_out(lines: pl.DataFrame) -> N
     assert draw_epoch(encode(lines, 24), rule, np.random.default_rng(1)).users.shape == (2, 3)
 
 
+def test_few_rows_are_many_small_batches(lines: pl.DataFrame) -> None:
+    rule = TrainerSettings(negatives=999, batch_size=2048).training()  # 4000 rows
+    assert draw_epoch(encode(lines, 24), rule, np.random.default_rng(1)).users.shape == (100, 40)
+
+
 def test_fewer_rows_than_a_batch_are_one_batch(lines: pl.DataFrame) -> None:
     rule = TrainerSettings(negatives=1, batch_size=4096).training()
     assert draw_epoch(encode(lines, 24), rule, np.random.default_rng(1)).users.shape == (1, 8)

@@ -21,7 +21,7 @@ from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fit, Fitted, Stopped
 from millstream.trainer.pipeline import train_version
-from millstream.trainer.settings import Training, TrainerSettings
+from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.split import Query
 from millstream.trainer.tools import Tools
 from millstream.trainer.whole_list import RankedLists
@@ -36,11 +36,11 @@ class Pointer:
     current: tuple[int, str] | None = None
     overtaken: bool = False
 
-    async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
+    async def read(self, _tenant: str, _model: str) -> tuple[int, str] | None:
         return self.current
 
     async def promote(
-        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
+        self, _tenant: str, _model: str, version: int, sha: str, expected_version: int | None
     ) -> bool:
         standing = None if self.current is None else self.current[0]
         if self.overtaken or standing != expected_version or version <= (standing or 0):

@@ -20,7 +20,7 @@ from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fit, Fitted, Stopped
 from millstream.trainer.offload import offload
 from millstream.trainer.service import serve
-from millstream.trainer.settings import Training, TrainerSettings
+from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
 from millstream.trainer.wiring import resumed_trigger
@@ -50,16 +50,16 @@ class Wires:
     current: tuple[int, str] | None = None
     announced: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
+    async def read(self, _tenant: str, _model: str) -> tuple[int, str] | None:
         return self.current
 
     async def promote(
-        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
+        self, _tenant: str, _model: str, version: int, sha: str, _expected: int | None
     ) -> bool:
         self.current = (version, sha)
         return True
 
-    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> object:
+    async def send_and_wait(self, _topic: str, _value: bytes, _key: bytes) -> object:
         self.announced.set()
         return None
 
@@ -153,7 +153,7 @@ async def test_too_little_data_is_waited_out(
     tools = tools_with(tmp_path, factorise, wires, threading.Event())
     serving = asyncio.create_task(serve(GrowingLake(once, 30), trigger, tools, stop))
     async with asyncio.timeout(10):
-        while trigger.trained_lines == 0:
+        while trigger.trained_lines == 0:  # noqa: ASYNC110  nothing tells us of it
             await asyncio.sleep(0.01)
     stop.set()
     await asyncio.wait_for(serving, 5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import polars as pl
 import pytest
@@ -32,7 +34,7 @@ def test_parts_are_whole_and_never_share_a_time(minutes: list[int]) -> None:
     parts = split_by_time(lines, RULE)
     assert pl.concat([parts.train, parts.validation, parts.test]).equals(lines)
     held = [p["time_ms"] for p in (parts.train, parts.validation, parts.test) if len(p)]
-    for earlier, later in zip(held, held[1:], strict=False):
+    for earlier, later in itertools.pairwise(held):
         assert earlier[-1] < later[0], "an event was cut in two"
 
 
@@ -51,10 +53,10 @@ def test_a_visits_own_looks_do_not_give_its_purchase_away() -> None:
     first, second = queries(before, part, RULE)
     assert (first.recent_items, first.wanted, first.at_ms) == (
         ["cup", "tea"],
-        {"pot"},
+        frozenset({"pot"}),
         100 * MINUTE,
     )
-    assert (second.recent_items, second.wanted) == (["pot", "cup", "tea"], {"jam"})
+    assert (second.recent_items, second.wanted) == (["pot", "cup", "tea"], frozenset({"jam"}))
     assert second.recent[0] == ("pot", "purchase", 110 * MINUTE)
 
 

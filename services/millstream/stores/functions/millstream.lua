@@ -182,21 +182,23 @@ local function decide(call, op, sums)
   if user.mark and (op.log_ms <= user.mark or op.event_ms <= user.mark) then return 'e' end
   if seen_before(user, op.digest) then return 'd' end
   if op.kind == ERASE then
+    -- Its own id is kept: the mark does not cover a retry from a shop whose clock is ahead.
     user.mark, user.wiped, user.touched = op.log_ms, true, true
-    user.fields, user.ids, user.added, user.held = {}, {}, 0, 0
+    user.fields, user.counted, user.held = {}, false, 0
+    user.ids, user.added = {[op.digest] = op.log_ms}, 1
     return 'a'
   end
   if user.held + user.added >= call.limits[2] then return 'o' end
   user.ids[op.digest] = op.log_ms
   user.added = user.added + 1
-  user.touched = true
+  user.touched, user.counted = true, true
   run_program(user.fields, call.program, op)
   for _, item in ipairs(op.items) do
     local counts = sums.items[op.tenant] or {}
     local field = op.kind .. '|' .. item
     counts[field] = (counts[field] or 0) + 1
     sums.items[op.tenant] = counts
-    sums.dirty[call.tenants[op.tenant] .. ':' .. item] = true
+    sums.dirty[op.kind .. '|' .. call.tenants[op.tenant] .. ':' .. item] = true
     sums.lines = sums.lines + 1
   end
   return 'a'
@@ -210,14 +212,14 @@ local function save_user(call, user)
   if user.cut and not user.wiped then
     redis.call('ZREMRANGEBYSCORE', user.d, '-inf', '(' .. decimal(user.cut))
   end
-  if user.added > 0 then
+  if user.counted then
     user.packed = cmsgpack.pack(user.fields)
     redis.call('SET', user.u, user.packed)
-    for digest, log_ms in pairs(user.ids) do
-      redis.call('ZADD', user.d, decimal(log_ms), digest)
-    end
   elseif user.wiped then
     user.packed = false
+  end
+  for digest, log_ms in pairs(user.ids) do
+    redis.call('ZADD', user.d, decimal(log_ms), digest)
   end
 end
 

@@ -1,0 +1,80 @@
+"""`millstream bench NAME`: the promised figures, each measured by a file of benchmarks/."""
+
+from __future__ import annotations
+
+import importlib
+import json as json_format
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millstream.cli import logs
+from millstream.domain.errors import OperatorError
+
+app = typer.Typer(no_args_is_help=True, help="Measures what is promised.")
+
+ROOT = Path(__file__).parents[3]
+
+
+class Broker(StrEnum):
+    """What is started where KAFKA_BOOTSTRAP_SERVERS names none."""
+
+    APACHE = "apache"
+    TANSU = "tansu"
+    AUTO = "auto"
+
+
+@app.callback()
+def bench() -> None:
+    """Keeps `bench` a group while it has one command."""
+
+
+@app.command()
+def ingest(
+    broker: Broker = typer.Option(Broker.AUTO, help="auto: Apache Kafka where it can run."),
+    events: int = typer.Option(100_000, min=1_000, help="In the topic, read in every round."),
+    rounds: int = typer.Option(2, min=1, help="Each reads the topic once per side."),
+    json: bool = typer.Option(False, help="End with one JSON object."),
+) -> None:
+    """Exact counting by the Faust worker against a bare loop: events per second of both."""
+    logs.configure("WARNING")
+    made, measure = benchmark("made_events", ROOT), benchmark("ingest", ROOT)
+    load = made.Load(events=events, shoppers=max(1, events // 5), items=10_000, seed=1)
+    _print(measure.main(_chosen(broker), load, rounds, Console(stderr=True)), json)
+
+
+def benchmark(name: str, root: Path) -> Any:
+    """The module benchmarks/<name>.py of the source tree. Raises OperatorError without one."""
+    if not (root / "benchmarks" / f"{name}.py").is_file():
+        raise OperatorError(
+            "benchmarks",
+            f"no benchmarks/{name}.py beside the package",
+            "the source tree",
+            "Run it from a clone that was installed with `pip install -e .`",
+        )
+    if str(root) not in sys.path:
+        sys.path.append(str(root))
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+def _chosen(broker: Broker) -> str:
+    from millstream.local.kafka_jars import availability
+
+    if broker is not Broker.AUTO:
+        return broker
+    return Broker.TANSU if availability() else Broker.APACHE
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json_format.dumps(result) + "\n")
+        return
+    table = Table(show_header=False)
+    for name, value in result.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
+    Console().print(table)

@@ -1,0 +1,141 @@
+"""A rehearsal: the whole system on recorded events, and what came of it. The walk:
+
+1. the services start as processes of their own
+2. the replayed storefront sends the recording and reads every list (replay.py)
+3. models that are still being trained are waited for
+4. the counts in Redis are compared with a recount of the topic
+5. two models in a row are compared on what happened after both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import wall_clock
+from millstream.domain.events import Event
+from millstream.domain.models import ModelAnnouncement
+from millstream.local.deployment import Deployment
+from millstream.local.list_follower import follow_lists, lists_consumer
+from millstream.local.pacing import Pacing
+from millstream.local.recount import Verdict, compare, recount_topic
+from millstream.local.replay import Asker, Listener, Outcome, Replay
+from millstream.local.storefront import Storefront, Topics
+from millstream.stores.feature_store import FeatureStore
+from millstream.stores.inventory import item_counts, shopper_counts
+from millstream.stores.keys import Keys
+from millstream.stores.redis import connect, read_slots
+from millstream.streaming.followers import follow
+from millstream.streaming.producer import producer_for
+from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
+
+POLL_S = 0.2
+MODEL_DEADLINE_S = 90.0
+
+_ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
+
+
+@dataclass
+class Rehearsal:
+    """What is known while it runs; the live view reads it."""
+
+    deployment: Deployment
+    replay: Replay
+    announced: list[ModelAnnouncement] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def promoted(self) -> list[ModelAnnouncement]:
+        return [model for model in self.announced if model.promoted]
+
+    async def play(self, stream: Iterator[CatalogueItem | Event]) -> Outcome:
+        """Raises OperatorError as soon as a service ends by itself."""
+        playing = asyncio.create_task(self.replay.run(stream))
+        watching = asyncio.create_task(self._watch())
+        await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            playing.cancel()
+            watching.result()
+        watching.cancel()
+        return await playing
+
+    async def await_models(self, n: int) -> None:
+        """Until n versions were announced, promoted or not, or MODEL_DEADLINE_S went by."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MODEL_DEADLINE_S):
+                while len(self.announced) < n:
+                    self._news.clear()
+                    await self._news.wait()
+
+    def take_model(self, record: ConsumerRecord[Any, Any]) -> None:
+        """A record of the models topic."""
+        if record.value is not None:
+            self.announced.append(_ANNOUNCEMENTS.decode(record.value))
+            self._news.set()
+
+    async def recount(self) -> tuple[Verdict, dict[str, int]]:
+        """The store against the topic; and the store's own ledger."""
+        settings = self.deployment.settings
+        redis, keys = connect(settings.redis_url), Keys(settings.redis_prefix)
+        try:
+            slots = await read_slots(redis, keys)
+            truth = await recount_topic(
+                settings.kafka_bootstrap_servers,
+                settings.topic(EVENTS),
+                self.replay.progress.ends,
+            )
+            shoppers = await shopper_counts(redis, keys, slots)
+            items = await item_counts(redis, keys, slots)
+            ledger = await FeatureStore(redis, keys, slots, 0).ledger()
+        finally:
+            await redis.aclose()
+        return compare(truth, shoppers, items), ledger
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            self.deployment.raise_dead()
+
+
+@asynccontextmanager
+async def rehearsing(
+    deployment: Deployment,
+    asker: Asker,
+    *,
+    pacing: Pacing | None = None,
+    listeners: Sequence[Listener] = (),
+) -> AsyncIterator[Rehearsal]:
+    """Clients of the deployment's topics, started; the services are the caller's to start."""
+    settings = deployment.settings
+    producer = producer_for(settings, "millstream-storefront")
+    await producer.start()
+    topics = Topics(settings.topic(EVENTS), settings.topic(CATALOG))
+    replay = Replay(
+        Storefront(producer, topics, wall_clock),
+        asker,
+        clock=wall_clock,
+        pacing=pacing,
+        listeners=listeners,
+    )
+    rehearsal = Rehearsal(deployment, replay)
+    servers = settings.kafka_bootstrap_servers
+    models = follow(servers, settings.topic(MODELS), rehearsal.take_model)
+    await models.start()
+    try:
+        async with lists_consumer(servers, settings.topic(RECOMMENDATIONS)) as consumer:
+            following = asyncio.create_task(follow_lists(consumer, replay.listed))
+            try:
+                yield rehearsal
+            finally:
+                following.cancel()
+                await asyncio.wait([following])
+    finally:
+        await models.close()
+        await producer.stop()

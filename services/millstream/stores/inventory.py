@@ -1,0 +1,52 @@
+"""All counts that Redis holds, read one by one: for recounts, not for serving."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable
+from typing import cast
+
+from redis.asyncio import Redis
+
+from millstream.features.item_counts import from_field
+from millstream.features.state import ShopperState
+from millstream.features.type_counts import TYPE_COUNTS
+from millstream.stores.keys import Keys
+
+BATCH = 1_000
+
+Count = tuple[str, str, str]
+"""(tenant, shopper or item, event type)."""
+
+
+async def shopper_counts(redis: Redis, keys: Keys, slots: int) -> Counter[Count]:
+    found: Counter[Count] = Counter()
+    for slot in range(slots):
+        start = keys.shopper(slot, "", "").removesuffix(":")
+        names = [key async for key in redis.scan_iter(f"{_literal(start)}*", count=BATCH)]
+        for begin in range(0, len(names), BATCH):
+            part = names[begin : begin + BATCH]
+            values = cast(list[bytes | None], await redis.mget(part))
+            for name, packed in zip(part, values, strict=True):
+                tenant, _, shopper = name.decode().removeprefix(start).partition(":")
+                counts = ShopperState(packed).read(TYPE_COUNTS, 0)
+                found.update({(tenant, shopper, str(kind)): n for kind, n in counts.items()})
+    return found
+
+
+async def item_counts(redis: Redis, keys: Keys, slots: int) -> Counter[Count]:
+    """Summed over the slots' partials, so it does not depend on the last sweep."""
+    found: Counter[Count] = Counter()
+    tenants = cast(set[bytes], await cast(Awaitable[object], redis.smembers(keys.tenants())))
+    for tenant in (name.decode() for name in tenants):
+        for slot in range(slots):
+            key = keys.item_partials(slot, tenant)
+            async for field, n in redis.hscan_iter(key, count=BATCH):
+                kind, item = from_field(field.decode())
+                found[tenant, item, str(kind)] += int(n)
+    return found
+
+
+def _literal(text: str) -> str:
+    """`text` as a SCAN pattern that means just itself."""
+    return "".join(f"\\{char}" if char in "*?[]\\" else char for char in text)

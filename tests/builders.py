@@ -1,0 +1,87 @@
+"""Events and records as tests need them: what a test does not name does not matter to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from millstream.domain.clock import as_datetime
+from millstream.domain.events import Event, EventType, Line
+from millstream.streaming.decode import Arrival, Decoded, Letter
+
+if TYPE_CHECKING:
+    from millstream.streaming.decode import Record
+
+NOON_MS = 1_790_000_000_000
+"""A moment in 2026 from which tests count."""
+
+TOPIC = "t.shop.events.v1"
+
+
+def event(
+    event_id: str = "e1",
+    user: str | None = "ann",
+    *items: str,
+    kind: EventType = EventType.VIEW_ITEM,
+    at_ms: int = NOON_MS,
+    **more: Any,
+) -> Event:
+    """`items` default to one where the type wants some."""
+    wants = kind not in (EventType.ERASE, EventType.SEARCH, EventType.REFUND)
+    names = items or (("i1",) if wants else ())
+    return Event(
+        event_id=event_id,
+        type=kind,
+        time=as_datetime(at_ms),
+        user_id=user,
+        items=tuple(Line(name) for name in names),
+        **more,
+    )
+
+
+def record(
+    value: Event | bytes | None,
+    offset: int = 0,
+    *,
+    log_ms: int = NOON_MS,
+    partition: int = 0,
+    topic: str = TOPIC,
+    headers: Sequence[tuple[str, bytes]] = (),
+) -> Record:
+    body = msgspec.json.encode(value) if isinstance(value, Event) else value
+    return ConsumerRecord(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=log_ms,
+        timestamp_type=1,
+        key=b"key",
+        value=body,
+        checksum=None,
+        serialized_key_size=3,
+        serialized_value_size=len(body or b""),
+        headers=tuple(headers),
+    )
+
+
+def arrival(what: Event, offset: int = 0, log_ms: int | None = None, headers: Any = ()) -> Arrival:
+    return Arrival(offset, what.time_ms if log_ms is None else log_ms, what, tuple(headers))
+
+
+def decoded(
+    arrivals: Sequence[Arrival],
+    letters: Sequence[Letter] = (),
+    *,
+    start: int = 0,
+    to: int | None = None,
+    partition: int = 0,
+    topic: str = TOPIC,
+) -> Decoded:
+    """The range from `start` to `to`, by default to the last of what is in it."""
+    placed: list[Arrival | Letter] = [*arrivals, *letters]
+    end = max((x.offset for x in placed), default=start - 1) + 1 if to is None else to
+    clock = max((x.log_ms for x in placed), default=0)
+    return Decoded(topic, partition, start, end, clock, f"{end - 1}:0", arrivals, letters)

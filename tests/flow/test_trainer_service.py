@@ -1,0 +1,155 @@
+"""The trainer as a process on a broker and a Redis: promotes, announces, and ends when told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from redis.asyncio import Redis
+
+from millstream.domain.events import Event, EventType, Line
+from millstream.domain.log import LogRecord
+from millstream.domain.models import ModelAnnouncement
+from millstream.local.tansu import Tansu
+from millstream.local.valkey import Valkey
+from millstream.model.artifact import Identity
+from millstream.model.registry import Registry
+from millstream.model.signing import create_keys, load_public_key
+from millstream.stores.keys import Keys
+from millstream.stores.lake import LakeWriter, Range
+from millstream.stores.model_pointer import RedisModelPointer
+
+PROGRAM = """
+import asyncio
+from millstream.settings import load
+from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.wiring import run
+asyncio.run(run(load(TrainerSettings)))
+"""
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def home(tmp_path: Path, tansu: Tansu, prefix: str) -> Path:
+    """Keys, the announcements' topic, and a lake of two tastes."""
+    create_keys(tmp_path / "keys")
+    admin = AIOKafkaAdminClient(bootstrap_servers=tansu.bootstrap_servers)
+    await admin.start()
+    topic = NewTopic(f"{prefix}reco.models.v1", num_partitions=1, replication_factor=1)
+    await admin.create_topics([topic])
+    await admin.close()
+    records = [
+        _record(f"{prefix}shop.events.v1", offset, event) for offset, event in enumerate(_events())
+    ]
+    with LakeWriter(tmp_path / "lake") as lake:
+        lake.write(f"{prefix}shop.events.v1", 0, Range(0, len(records)), records)
+    return tmp_path
+
+
+def _record(topic: str, offset: int, event: Event) -> LogRecord:
+    return LogRecord(topic, 0, offset, event.time_ms, b"key", msgspec.json.encode(event))
+
+
+def _events() -> list[Event]:
+    rng = np.random.default_rng(1)
+    return [
+        Event(
+            event_id=f"{day}-{shopper}",
+            type=EventType.PURCHASE,
+            time=START + timedelta(days=day, minutes=shopper),
+            user_id=f"s{shopper}",
+            items=tuple(
+                Line(f"{('tea', 'tool')[shopper % 2]}-{thing}")
+                for thing in rng.choice(20, size=2, replace=False)
+            ),
+        )
+        for day in range(30)
+        for shopper in range(40)
+    ]
+
+
+@asynccontextmanager
+async def trainer(
+    tansu: Tansu, valkey: Valkey, prefix: str, home: Path, **settings: object
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": tansu.bootstrap_servers,
+        "REDIS_URL": valkey.url,
+        "MODEL_STORE": str(home / "models"),
+        "MILLSTREAM_KAFKA_IDEMPOTENCE": "0",
+        "MILLSTREAM_LAKE_DIR": str(home / "lake"),
+        "MILLSTREAM_KEYS_DIR": str(home / "keys"),
+        "MILLSTREAM_TENSORBOARD_DIR": str(home / "curves"),
+        "MILLSTREAM_TOPIC_PREFIX": prefix,
+        "MILLSTREAM_REDIS_PREFIX": prefix,
+        "MILLSTREAM_FIRST_AFTER_LINES": "2000",
+        "MILLSTREAM_DIMENSIONS": "8",
+        "MILLSTREAM_POLL_S": "0.1",
+        **{f"MILLSTREAM_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, env=os.environ | environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_a_version_is_promoted_and_announced(
+    tansu: Tansu, valkey: Valkey, prefix: str, home: Path
+) -> None:
+    consumer = AIOKafkaConsumer(
+        f"{prefix}reco.models.v1",
+        bootstrap_servers=tansu.bootstrap_servers,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    redis = Redis.from_url(valkey.url)
+    try:
+        async with trainer(tansu, valkey, prefix, home) as process:
+            record = await asyncio.wait_for(consumer.getone(), 90)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 10) == 0
+        said = msgspec.json.decode(record.value, type=ModelAnnouncement)
+        assert (record.key, said.version, said.promoted) == (b"default:embedding", 1, True)
+        pointer = RedisModelPointer(redis, Keys(prefix))
+        assert await pointer.read("default", "embedding") == (1, said.manifest_sha256)
+    finally:
+        await consumer.stop()
+        await redis.aclose()
+    wanted = Identity("default", "embedding", 1, said.manifest_sha256)
+    loaded = Registry(home / "models").load(load_public_key(home / "keys"), wanted)
+    assert loaded.manifest.window.offsets == {0: 1200}
+    rows, _ = loaded.scorer.nearest(loaded.scorer.user_vectors([("s0", [])])[0], 10)
+    assert {loaded.scorer.items[row].split("-")[0] for row in rows[0]} == {"tea"}
+
+
+async def test_sigterm_in_the_middle_of_training_ends_it_within_ten_seconds(
+    tansu: Tansu, valkey: Valkey, prefix: str, home: Path
+) -> None:
+    async with trainer(tansu, valkey, prefix, home, epochs=1000, batch_size=1) as process:
+        async with asyncio.timeout(90):
+            while not list((home / "curves").rglob("events.out.tfevents.*")):
+                await asyncio.sleep(0.05)  # the first epoch has ended when its curve is there
+                assert process.returncode is None, "the trainer ended by itself"
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert time.monotonic() - told < 10
+    left = list((home / "models").rglob("*.*"))
+    assert left == [], "a version or a part of one was left"
