@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from millstream.cli import logs
+from millstream.cli import logs, models
 from millstream.settings import ConnectionSettings, load
 
 app = typer.Typer(
@@ -87,6 +87,7 @@ def replay(
     report(partial(play, retailrocket(data, speed)), json)
 
 
+app.add_typer(models.app, name="models")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
 

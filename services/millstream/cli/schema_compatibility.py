@@ -30,7 +30,10 @@ class _Comparison:
         if "anyOf" in old or "anyOf" in new:
             yield from self._alternatives(old, new, path)
             return
-        yield from _kinds(old, new, path)
+        other_kind = list(_kinds(old, new, path))
+        if other_kind:
+            yield from other_kind
+            return
         yield from _bounds(old, new, path)
         yield from self._members(old, new, path)
         if "items" in new:

@@ -38,13 +38,15 @@ def schema_of(message: str) -> dict[str, Any]:
         [MESSAGES[message]], ref_template="#/$defs/{name}"
     )
     comment = _ALSO_CHECKED.get(message)
-    return {
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:millstream:{message.replace('.', ':')}",
         **({"$comment": comment} if comment else {}),
         **root,
         "$defs": dict(sorted(parts.items())),
     }
+    plain: dict[str, Any] = json.loads(json.dumps(schema))  # a default may be a tuple
+    return plain
 
 
 def write_schemas(directory: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -73,13 +74,13 @@ class Summary:
     redis: str
 
 
-def online_retail() -> Recording:
-    """The demo's slice of UCI Online Retail, shipped with the package."""
+def online_retail(until: date = DEMO_UNTIL) -> Recording:
+    """UCI Online Retail, shipped with the package, up to a day; by default the demo's slice."""
     passes: list[OnlineRetailReplay] = []
 
     def stream() -> Iterator[CatalogueItem | Event]:
         passes.append(OnlineRetailReplay())
-        return passes[-1].stream(read_invoices(until=DEMO_UNTIL))
+        return passes[-1].stream(read_invoices(until=until))
 
     return Recording(
         "Millstream, live: UCI Online Retail (purchases as they happened, views simulated)",
@@ -132,8 +133,9 @@ class FirstList:
             self.after_s = time.monotonic() - self._began
 
 
-async def play(recording: Recording, console: Console) -> Summary:
-    """Starts what is not running already, plays, measures, stops everything. Raises OperatorError
+async def play(recording: Recording, console: Console, models: int = 2) -> Summary:
+    """Starts what is not running already, plays, waits for `models` versions, measures, stops
+    everything. Raises OperatorError
     where a server or a service does not come up or ends by itself."""
     began = time.monotonic()
     view, first_list = LiveView(recording.events, recording.title), FirstList(began)
@@ -158,7 +160,7 @@ async def play(recording: Recording, console: Console) -> Summary:
                 async with shown(view, console):
                     outcome = await rehearsal.play(recording.stream())
                 console.print("Replayed; models in training are waited for, then all is recounted.")
-                await rehearsal.await_models(2)
+                await rehearsal.await_models(models)
                 verdict, ledger = await rehearsal.recount()
                 versions = _compare_versions(rehearsal, recording)
     score = recording.scorer.score()

@@ -12,7 +12,7 @@ from millstream.recommender.publish import Publisher
 from millstream.recommender.record import Recorder
 from millstream.streaming.cursor import Cursor
 from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.decode import Record, decode_records
+from millstream.streaming.decode import Record, decode_records, return_over
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ async def handle(
     # decoded: events at their places in the log; what is none is a durable dead letter
     recorded = await stages.recorder.record(decoded)
     # recorded: a verdict per event, and the fresh state of every shopper they touched
+    await return_over(records, recorded.over, stages.dead_letters)
+    # returned: events of shoppers who have too many, as dead letters
     stages.deriver.gather(recorded)
     # gathered: co-visitation and popularity, written every half second
     due = owed(recorded, cursor.publish_from, stages.freshness)

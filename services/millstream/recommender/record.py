@@ -37,10 +37,12 @@ class FenceMoved(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`counted`: arrivals that changed state in this call. `due`: per shopper the newest arrival
+    """`counted`: arrivals that changed state in this call. `over`: those whose shopper has as many
+    event ids as may be held. `due`: per shopper the newest arrival
     whose list is owed, be it counted now or by a worker that died before it could publish."""
 
     counted: Sequence[Arrival]
+    over: Sequence[Arrival]
     due: dict[ShopperName, Arrival]
     states: dict[ShopperName, ShopperState]
     verdicts: Counter[str]
@@ -189,6 +191,7 @@ def _letter_slot(partition: str, offset: int, slots: int) -> int:
 
 def _recorded(batches: Iterable[_SlotBatch], replies: Sequence[SlotReply]) -> Recorded:
     counted: list[Arrival] = []
+    over: list[Arrival] = []
     due: dict[ShopperName, Arrival] = {}
     states: dict[ShopperName, ShopperState] = {}
     verdicts: Counter[str] = Counter()
@@ -200,8 +203,10 @@ def _recorded(batches: Iterable[_SlotBatch], replies: Sequence[SlotReply]) -> Re
                 continue
             if verdict == "a":
                 counted.append(arrival)
+            elif verdict == "o":
+                over.append(arrival)
             if verdict in "a-":
                 due[arrival.event.tenant, arrival.event.shopper] = arrival
         for name, packed in zip(batch.shoppers, reply.states, strict=True):
             states[name] = ShopperState(packed)
-    return Recorded(counted, due, states, verdicts)
+    return Recorded(counted, over, due, states, verdicts)

@@ -7,13 +7,12 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
 import structlog
 from aiokafka.structs import ConsumerRecord
-from redis.asyncio import Redis
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError
@@ -44,6 +43,9 @@ from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
 from millstream.streaming.transport import Partition
+
+if TYPE_CHECKING:  # only the stores speak Redis
+    from redis.asyncio import Redis
 
 log = structlog.get_logger()
 

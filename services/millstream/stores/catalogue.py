@@ -40,6 +40,10 @@ class Catalogue:
         items = self._items.get(tenant)
         return items.get(item_id) if items else None
 
+    def items(self, tenant: str) -> dict[str, CatalogueItem]:
+        """As it stands now; later records do not change what was returned."""
+        return dict(self._items.get(tenant, {}))
+
     def newest(self, tenant: str, n: int) -> Sequence[str]:
         """At most n items that can be sold, the latest added first."""
         return [item_id for _, item_id in reversed(self._by_age[tenant][-n:])]

@@ -82,6 +82,17 @@ async def decode_records(
     )
 
 
+async def return_over(
+    records: Sequence[Record], over: Sequence[Arrival], dead_letters: DeadLetters
+) -> None:
+    """The letters of arrivals that the store had no room for; durable on return."""
+    offsets = {arrival.offset for arrival in over}
+    why = Refused(Reason.OVER, "the shopper has too many event ids in the dedupe window")
+    await asyncio.gather(
+        *(dead_letters.send(_raw(record), why) for record in records if record.offset in offsets)
+    )
+
+
 def _arrival(record: Record) -> Arrival:
     event = decode(record.value, record.headers, record.timestamp)
     if is_late(event, record.timestamp):

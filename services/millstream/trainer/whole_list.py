@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import polars as pl
 
+from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event, EventType, Line
 from millstream.features.recent_items import Touch
 from millstream.model.scorer import Scorer
@@ -23,16 +24,22 @@ from what is derived."""
 
 class RankedLists:
     """Implements evaluate.WholeList. The shop stands still while the lists are asked for, as the
-    baselines do, and knows no catalogue: policy rules that need one remove nothing."""
+    baselines do. `catalogue` is asked once per version, for what the shop sells now."""
 
-    def __init__(self, tenant: str, settings: RankingSettings) -> None:
+    def __init__(
+        self,
+        tenant: str,
+        settings: RankingSettings,
+        catalogue: Callable[[], Mapping[str, CatalogueItem]],
+    ) -> None:
         self._tenant = tenant
         self._settings = settings
+        self._catalogue = catalogue
 
     def __call__(
         self, before: pl.DataFrame, queries: Sequence[Query], scorer: Scorer
     ) -> Sequence[Sequence[str]]:
-        shop = ReplayedShop()
+        shop = ReplayedShop(self._catalogue())
         for event in _events(before.tail(_MAX_LINES)):
             shop.learn(event)
         now_ms = int(before["time_ms"][-1])

@@ -6,23 +6,26 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import wall_clock
 from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
 from millstream.model.signing import load_private_key
 from millstream.ranking.settings import RankingSettings
+from millstream.stores.catalogue import Catalogue
 from millstream.stores.keys import Keys
 from millstream.stores.lake import last_record, offsets, read_accepted
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connect
+from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
-from millstream.streaming.topics import EVENTS
+from millstream.streaming.topics import CATALOG, EVENTS
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.tools import Tools
@@ -51,11 +54,10 @@ class StoredLake:
         return offsets(self.settings.lake_dir, self.settings.topic(EVENTS))
 
 
-async def run(
-    settings: TrainerSettings,
-    ranking: RankingSettings | None = None,
-    hidden: Callable[[], Collection[str]] = frozenset,
-) -> None:
+CATCH_UP_SECONDS = 10.0
+
+
+async def run(settings: TrainerSettings, ranking: RankingSettings | None = None) -> None:
     """Trains until SIGTERM or SIGINT, then returns within 10 s. Raises OperatorError where the
     signing key is missing."""
     key = load_private_key(settings.keys_dir)
@@ -70,11 +72,21 @@ async def run(
     _obey_signals(stop, told)
     redis = connect(settings.redis_url)
     producer = producer_for(settings, client_id="millstream-trainer")
+    catalogue = Catalogue()
+    catalogue_follower = follow(
+        settings.kafka_bootstrap_servers,
+        settings.topic(CATALOG),
+        lambda record: catalogue.take(record.key, record.value),
+    )
     tools = Tools(
         settings=settings,
         fit=fit_network,
-        whole_list=RankedLists(settings.tenant, ranking or RankingSettings()),
-        hidden=hidden,
+        whole_list=RankedLists(
+            settings.tenant,
+            ranking or RankingSettings(),
+            lambda: catalogue.items(settings.tenant),
+        ),
+        hidden=lambda: _hidden(catalogue.items(settings.tenant)),
         registry=registry,
         key=key,
         pointer=RedisModelPointer(redis, Keys(settings.redis_prefix)),
@@ -83,11 +95,18 @@ async def run(
         stop=told.is_set,
     )
     await producer.start()
+    await catalogue_follower.start()
     try:
+        await catalogue_follower.wait_caught_up(CATCH_UP_SECONDS)
         await serve(StoredLake(settings), resumed_trigger(tools), tools, stop)
     finally:
+        await catalogue_follower.close()
         await producer.stop()
         await redis.aclose()
+
+
+def _hidden(items: Mapping[str, CatalogueItem]) -> frozenset[str]:
+    return frozenset(name for name, item in items.items() if item.hidden)
 
 
 def resumed_trigger(tools: Tools) -> Trigger:

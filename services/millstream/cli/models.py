@@ -1,0 +1,113 @@
+"""`millstream models`: the versions in the model store, and what they say of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millstream.domain.errors import OperatorError
+from millstream.model.artifact import Identity
+from millstream.model.manifest import ArtifactRefused, Manifest
+from millstream.model.registry import Registry
+from millstream.model.signing import load_public_key
+from millstream.settings import ConnectionSettings, load
+from millstream.stores.keys import Keys
+from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.redis import connect
+
+app = typer.Typer(no_args_is_help=True, help="The versions in the model store.")
+
+
+@dataclass(frozen=True)
+class Row:
+    """`refused`: why the version can't be used; None for a good one."""
+
+    tenant: str
+    model: str
+    version: int
+    current: bool
+    passed: bool | None
+    verdict: str
+    created_at: str
+    refused: str | None
+
+
+@app.command("list")
+def list_versions(json: bool = typer.Option(False, help="One JSON object.")) -> None:
+    """Every version, whether it verifies, and which one is current."""
+    rows = asyncio.run(_rows(load(ConnectionSettings)))
+    if json:
+        sys.stdout.write(msgspec.json.encode({"models": rows}).decode() + "\n")
+        return
+    table = Table("tenant", "model", "version", "current", "verdict", "created")
+    for row in rows:
+        verdict = row.refused or row.verdict
+        mark = "*" if row.current else ""
+        table.add_row(row.tenant, row.model, f"v{row.version}", mark, verdict, row.created_at)
+    Console().print(table)
+
+
+@app.command()
+def show(
+    version: int = typer.Argument(..., min=1),
+    model: str = typer.Option("embedding"),
+    tenant: str = typer.Option("default"),
+    json: bool = typer.Option(False, help="The manifest as one JSON line."),
+) -> None:
+    """The signed manifest of one version."""
+    settings = load(ConnectionSettings)
+    try:
+        key = load_public_key(settings.keys_dir)
+        manifest = Registry(settings.model_store).show(key, Identity(tenant, model, version))
+    except ArtifactRefused as refused:
+        raise OperatorError(
+            f"version {version} of {tenant}/{model}",
+            refused.reason,
+            "a version that `millstream models list` names and that verifies",
+        ) from None
+    raw = msgspec.json.encode(manifest)
+    sys.stdout.write((raw if json else msgspec.json.format(raw, indent=2)).decode() + "\n")
+
+
+async def _rows(settings: ConnectionSettings) -> list[Row]:
+    registry, key = Registry(settings.model_store), load_public_key(settings.keys_dir)
+    redis = connect(settings.redis_url)
+    pointer = RedisModelPointer(redis, Keys(settings.redis_prefix))
+    rows = []
+    try:
+        for tenant, model in registry.models():
+            current = await pointer.read(tenant, model)
+            for version in registry.versions(tenant, model):
+                wanted = Identity(tenant, model, version)
+                is_current = current is not None and current[0] == version
+                try:
+                    rows.append(_row(registry.show(key, wanted), is_current))
+                except ArtifactRefused as refused:
+                    rows.append(_refused_row(wanted, is_current, refused.reason))
+    finally:
+        await redis.aclose()
+    return rows
+
+
+def _row(manifest: Manifest, current: bool) -> Row:
+    quality = manifest.quality
+    return Row(
+        manifest.tenant,
+        manifest.model,
+        manifest.version,
+        current,
+        quality.passed,
+        quality.verdict,
+        f"{manifest.created_at:%Y-%m-%d %H:%M:%S}Z",
+        None,
+    )
+
+
+def _refused_row(wanted: Identity, current: bool, reason: str) -> Row:
+    return Row(wanted.tenant, wanted.model, wanted.version, current, None, "", "", reason)

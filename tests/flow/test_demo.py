@@ -1,0 +1,74 @@
+"""The demo on its first days: every service as a process, recounted, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from millstream.local.demo import online_retail, play
+
+pytestmark = pytest.mark.timeout(150)
+
+FIRST_DAYS = date(2010, 12, 4)
+
+
+async def test_everything_sent_is_counted_once_and_answered() -> None:
+    recording = online_retail(FIRST_DAYS)
+    summary = await play(recording, Console(quiet=True), models=0)
+
+    assert summary.accepted == recording.events
+    assert (summary.lost, summary.doubled) == (0, 0)
+    assert (summary.lost_lines, summary.doubled_lines) == (0, 0)
+    assert summary.dead_lettered == 0
+    assert summary.shoppers_left_behind == 0
+    assert 0 < summary.lists <= recording.events
+    assert 0 < summary.event_to_list_p50_ms <= summary.event_to_list_p99_ms
+
+
+def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+    """The command runs in a session of its own, so every process it left would bear that mark."""
+    mark = f"MILLSTREAM_TEST_RUN={os.getpid()}"
+    environment = {**os.environ, "TMPDIR": str(tmp_path), mark.split("=", maxsplit=1)[0]: mark.split("=")[1]}
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "millstream", "demo"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert demo.stderr is not None
+    for line in demo.stderr:
+        if "lists;" in line:  # the services run and answer
+            break
+    assert _marked(mark) != []
+
+    demo.send_signal(signal.SIGINT)
+
+    assert demo.wait(timeout=30) == 130
+    demo.stderr.close()
+    deadline = time.monotonic() + 5
+    while _marked(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _marked(mark) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def _marked(mark: str) -> list[str]:
+    """Processes, ours left out, that were started with `mark` in their environment."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (directory / "environ").read_bytes()
+            command = (directory / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:  # it ended meanwhile, or is not ours to read
+            continue
+        if mark.encode() in environment.split(b"\0"):
+            found.append(command)
+    return found
