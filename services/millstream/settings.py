@@ -17,6 +17,10 @@ from millstream.domain.errors import OperatorError
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]*$", max_length=64)]
 
 
+SECRET = frozenset({"REDIS_URL"})
+"""Variables that may carry a password: an error names them without what was given."""
+
+
 class ConnectionSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="MILLSTREAM_", frozen=True, populate_by_name=True, extra="ignore"
@@ -53,14 +57,12 @@ def load(kind: type[S], **given: object) -> S:
         return kind(_env_file=os.environ.get("MILLSTREAM_ENV_FILE"), **given)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise OperatorError(
-            f"setting {_variable(kind, str(first['loc'][0]))}",
-            repr(first["input"]),
-            first["msg"],
-        ) from None
+        name = variable(kind, str(first["loc"][0]))
+        found = "a value that is not shown" if name in SECRET else repr(first["input"])
+        raise OperatorError(f"setting {name}", found, first["msg"]) from None
 
 
-def _variable(kind: type[ConnectionSettings], location: str) -> str:
+def variable(kind: type[ConnectionSettings], location: str) -> str:
     """The environment variable behind a field's name or alias."""
     field = kind.model_fields.get(location)
     if field is None:

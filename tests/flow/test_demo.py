@@ -35,8 +35,9 @@ async def test_everything_sent_is_counted_once_and_answered() -> None:
 
 def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     """The command runs in a session of its own, so every process it left would bear that mark."""
-    mark = f"MILLSTREAM_TEST_RUN={os.getpid()}"
-    environment = {**os.environ, "TMPDIR": str(tmp_path), mark.split("=", maxsplit=1)[0]: mark.split("=")[1]}
+    mark = f"DEMO_TEST_RUN={os.getpid()}"
+    name, _, value = mark.partition("=")
+    environment = {**os.environ, "TMPDIR": str(tmp_path), name: value}
     demo = subprocess.Popen(
         [sys.executable, "-m", "millstream", "demo"],
         env=environment,

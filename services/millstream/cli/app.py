@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from millstream.cli import logs, models
-from millstream.settings import ConnectionSettings, load
+from millstream.cli.variables import checked
+from millstream.settings import ConnectionSettings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,7 +31,7 @@ def init(
 
     logs.configure()
     done = asyncio.run(
-        set_up(load(ConnectionSettings), slots=slots, replay=replay, partitions=partitions)
+        set_up(checked(ConnectionSettings), slots=slots, replay=replay, partitions=partitions)
     )
     typer.echo(done)
 
@@ -42,7 +43,7 @@ def recommender() -> None:
     from millstream.recommender.settings import RecommenderSettings
 
     logs.configure()
-    run(load(RecommenderSettings))
+    run(checked(RecommenderSettings))
 
 
 @app.command()
@@ -52,7 +53,7 @@ def lake() -> None:
     from millstream.lake.wiring import run
 
     logs.configure()
-    asyncio.run(run(load(LakeSettings)))
+    asyncio.run(run(checked(LakeSettings)))
 
 
 @app.command()
@@ -62,7 +63,7 @@ def trainer() -> None:
     from millstream.trainer.wiring import run
 
     logs.configure()
-    asyncio.run(run(load(TrainerSettings)))
+    asyncio.run(run(checked(TrainerSettings)))
 
 
 @app.command()

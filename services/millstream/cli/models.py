@@ -11,12 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
 from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused, Manifest
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
-from millstream.settings import ConnectionSettings, load
+from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connect
@@ -41,7 +42,7 @@ class Row:
 @app.command("list")
 def list_versions(json: bool = typer.Option(False, help="One JSON object.")) -> None:
     """Every version, whether it verifies, and which one is current."""
-    rows = asyncio.run(_rows(load(ConnectionSettings)))
+    rows = asyncio.run(_rows(checked(ConnectionSettings)))
     if json:
         sys.stdout.write(msgspec.json.encode({"models": rows}).decode() + "\n")
         return
@@ -61,7 +62,7 @@ def show(
     json: bool = typer.Option(False, help="The manifest as one JSON line."),
 ) -> None:
     """The signed manifest of one version."""
-    settings = load(ConnectionSettings)
+    settings = checked(ConnectionSettings)
     try:
         key = load_public_key(settings.keys_dir)
         manifest = Registry(settings.model_store).show(key, Identity(tenant, model, version))

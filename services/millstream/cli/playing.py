@@ -22,7 +22,8 @@ def report(run: Callable[[Console], Awaitable[DataclassInstance]], as_json: bool
     console = Console(stderr=True)
 
     async def finished() -> dict[str, Any]:
-        return asdict(await run(console))
+        found = asdict(await run(console))
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items()}
 
     try:
         found = asyncio.run(finished())

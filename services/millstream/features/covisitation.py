@@ -29,13 +29,14 @@ def writes(event: Event, recent_before: Sequence[Touch]) -> Iterator[Pair]:
     weight = EVENT_WEIGHT.get(event.type)
     if weight is None:
         return
+    time_ms = event.time_ms
     lines = list(dict.fromkeys(line.item_id for line in event.items))[:MAX_LINES]
-    for earlier, item, closeness in _pairs(lines, _same_visit(event, recent_before)):
-        yield earlier, item, log_weight(weight * closeness, event.time_ms, HALF_LIFE_MS)
+    for earlier, item, closeness in _pairs(lines, _same_visit(time_ms, recent_before)):
+        yield earlier, item, log_weight(weight * closeness, time_ms, HALF_LIFE_MS)
 
 
-def _same_visit(event: Event, recent: Sequence[Touch]) -> list[str]:
-    return [t.item_id for t in recent if event.time_ms - t.time_ms <= MAX_AGE_MS][:MAX_RECENT]
+def _same_visit(time_ms: int, recent: Sequence[Touch]) -> list[str]:
+    return [t.item_id for t in recent if time_ms - t.time_ms <= MAX_AGE_MS][:MAX_RECENT]
 
 
 def _pairs(lines: list[str], recent: list[str]) -> Iterator[tuple[str, str, float]]:

@@ -1,7 +1,8 @@
 """The items a shopper touched last, newest first, each once, with the last type and time."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millstream.domain.events import BROWSE, TYPE_ORDER, EventType
 from millstream.features.writes import UserFeature, Write
@@ -9,8 +10,7 @@ from millstream.features.writes import UserFeature, Write
 BOUND = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(Struct, frozen=True, gc=False):
     item_id: str
     type: EventType
     time_ms: int

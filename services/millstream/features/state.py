@@ -35,12 +35,15 @@ _DECODER = msgspec.msgpack.Decoder(list[Any])
 class ShopperState:
     """Reads features out of the packed value; `None` is a shopper nobody has seen."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_packed")
 
     def __init__(self, packed: bytes | None) -> None:
-        self._fields: list[Any] = _DECODER.decode(packed) if packed else []
+        self._packed = packed
+        self._fields: list[Any] | None = None if packed else []
 
     def read(self, feature: UserFeature[T], now_ms: int) -> T:
+        if self._fields is None:  # most shoppers of a chunk are never asked
+            self._fields = _DECODER.decode(self._packed or b"")
         place = _PLACE[feature.name]
         stored = self._fields[place] if place < len(self._fields) else False
         return feature.read(stored, now_ms)

@@ -135,8 +135,8 @@ class FirstList:
 
 async def play(recording: Recording, console: Console, models: int = 2) -> Summary:
     """Starts what is not running already, plays, waits for `models` versions, measures, stops
-    everything. Raises OperatorError
-    where a server or a service does not come up or ends by itself."""
+    everything. Raises OperatorError where a server or a service does not come up or ends by
+    itself."""
     began = time.monotonic()
     view, first_list = LiveView(recording.events, recording.title), FirstList(began)
     with brokers.kafka() as kafka, brokers.redis() as redis:

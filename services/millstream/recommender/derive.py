@@ -4,7 +4,8 @@ What a crash takes from here is a little weight of a fading value; counts are no
 
 from __future__ import annotations
 
-from collections import defaultdict
+import asyncio
+from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from millstream.features import covisitation, popularity
@@ -24,8 +25,24 @@ class Deriver:
         self._neighbours: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(dict))
         self._popular: dict[str, Sums] = defaultdict(dict)
         self._tenants: set[str] = set()
+        self._waiting: deque[Recorded] = deque()
+        self._news = asyncio.Event()
 
     def gather(self, recorded: Recorded) -> None:
+        """Only takes note: `run` does the sums while the next chunk is on its way to Redis."""
+        self._waiting.append(recorded)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until cancelled; keeps the loop for no longer than one chunk takes."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                self._add_up(self._waiting.popleft())
+                await asyncio.sleep(0)
+
+    def _add_up(self, recorded: Recorded) -> None:
         for arrival in recorded.counted:
             event = arrival.event
             state = recorded.states[event.tenant, event.shopper]
@@ -37,6 +54,8 @@ class Deriver:
 
     async def flush(self) -> None:
         """Writes what was gathered; what could not be written is given up."""
+        while self._waiting:
+            self._add_up(self._waiting.popleft())
         neighbours, self._neighbours = self._neighbours, defaultdict(lambda: defaultdict(dict))
         popular, self._popular = self._popular, defaultdict(dict)
         unseen = popular.keys() - self._tenants
@@ -54,8 +73,8 @@ class Deriver:
 def _before(arrival: Arrival, state: ShopperState) -> Sequence[Touch]:
     """The recent items before the event: those the state, which is as of the end of the chunk,
     holds from an earlier time."""
-    touches = state.read(RECENT_ITEMS, arrival.log_ms)
-    return [touch for touch in touches if touch.time_ms < arrival.event.time_ms]
+    touches, time_ms = state.read(RECENT_ITEMS, arrival.log_ms), arrival.event.time_ms
+    return [touch for touch in touches if touch.time_ms < time_ms]
 
 
 def _add(sums: Sums, key: str, weight: float) -> None:

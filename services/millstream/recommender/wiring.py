@@ -118,6 +118,7 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
             worker,
             (
                 models.run,
+                deriver.run,
                 lambda: _every(FLUSH_SECONDS, deriver.flush),
                 lambda: _every(IDLE_SECONDS, worker.advance_idle),
                 lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
@@ -183,8 +184,7 @@ async def _sweep(totals: ItemTotals) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
         if not await totals.lease(owner, seconds=5):
             continue
-        while await totals.sweep_dirty():
-            pass
+        await totals.sweep_dirty()
         if loop.time() >= full_at:
             await totals.sweep_all()
             full_at = loop.time() + FULL_SWEEP_SECONDS

@@ -14,6 +14,9 @@ from redis.asyncio import Redis
 from millstream.stores.keys import Keys
 
 BATCH = 100
+"""Counts in one round trip to Redis; so long another caller may wait for it."""
+TAKEN = 10_000
+"""Dirty counts taken from each slot at once: more than a second can bring."""
 
 
 class ItemTotals:
@@ -23,12 +26,16 @@ class ItemTotals:
         self._slots = slots
 
     async def sweep_dirty(self) -> int:
-        """Brings up to BATCH counts of each slot's dirty set up to date; how many it were."""
+        """Brings up to TAKEN counts of each slot's dirty set up to date; how many it were.
+
+        All at once, because a count that is dirty in many slots is then summed only once."""
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
-            pipeline.spop(self._keys.dirty(slot), BATCH)
+            pipeline.spop(self._keys.dirty(slot), TAKEN)
         taken = await cast(Awaitable[list[Any]], pipeline.execute())
-        return await self._sum({member.decode() for members in taken for member in members or ()})
+        return await self._sum(
+            sorted({member.decode() for members in taken for member in members or ()})
+        )
 
     async def sweep_all(self) -> int:
         """Sums every partial count there is; reads in steps, never blocks the server."""
@@ -42,10 +49,7 @@ class ItemTotals:
                 async for field, _ in self._redis.hscan_iter(key, count=BATCH):
                     kind, _, item = field.decode().partition("|")
                     counts.add(f"{kind}|{tenant}:{item}")
-        done, ordered = 0, sorted(counts)
-        for start in range(0, len(ordered), BATCH):
-            done += await self._sum(ordered[start : start + BATCH])
-        return done
+        return await self._sum(sorted(counts))
 
     async def lease(self, owner: str, seconds: int) -> bool:
         """True while `owner` is the one that sweeps; two at once would only waste work."""
@@ -65,7 +69,8 @@ class ItemTotals:
             tenant, _, item = name.partition(":")
             by_tenant[tenant].append(f"{kind}|{item}")
         for tenant, fields in by_tenant.items():
-            await self._sum_tenant(tenant, fields)
+            for start in range(0, len(fields), BATCH):
+                await self._sum_tenant(tenant, fields[start : start + BATCH])
         return sum(len(fields) for fields in by_tenant.values())
 
     async def _sum_tenant(self, tenant: str, fields: list[str]) -> None:

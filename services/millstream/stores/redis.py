@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Sequence
 from importlib import resources
 from typing import Any, cast
 
+import hiredis
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError, TimeoutError
@@ -25,13 +27,29 @@ def connect(url: str) -> Redis:
 
     Every call of ours may be repeated: the functions refuse what they applied already."""
     retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=20)
-    return Redis.from_url(
+    redis = Redis.from_url(
         url,
         retry=retry,
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         socket_timeout=10,
         socket_connect_timeout=2,
     )
+    pool = redis.connection_pool
+    pool.connection_class = _packing_in_c(pool.connection_class)
+    return redis
+
+
+def _packing_in_c(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """A chunk's call has over a thousand arguments: redis-py's own packing, which its blocking
+    client leaves to hiredis too, took as long as the decoding of the events."""
+
+    class Connection(kind):  # type: ignore[valid-type, misc]
+        def pack_command(self, *args: Any) -> list[bytes]:
+            if isinstance(args[0], str) and " " in args[0]:
+                args = (*args[0].split(), *args[1:])
+            return [hiredis.pack_command(args)]
+
+    return Connection
 
 
 async def fcall(redis: Redis, name: str, keys: Sequence[str], arguments: Arguments) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from aiokafka.structs import ConsumerRecord
+from msgspec import Struct
 
 from millstream.domain.acceptance import HORIZON_MS, is_late
 from millstream.domain.decode import MAX_EXACT_INT, decode
@@ -20,8 +21,7 @@ from millstream.streaming.dead_letters import DeadLetters
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True, gc=False):  # one per event: four times quicker than a dataclass
     """An event at its place in the log. `headers` are the record's own."""
 
     offset: int
