@@ -1,4 +1,4 @@
-"""`millstream init` and `millstream recommender` as processes: bytes in, exact counts and lists out.
+"""`millstream init` and `millstream recommender` as processes: bytes in, counts and lists out.
 
 What the counts must be is told by local/recount.py from the topic's own bytes."""
 
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -131,14 +131,17 @@ async def recommender(shop: Shop, log: Path) -> AsyncIterator[asyncio.subprocess
         await process.wait()
 
 
+def tail(log: Path) -> str:
+    return "\n".join(log.read_text().splitlines()[-20:])
+
+
 async def until(
     condition: Callable[[], Awaitable[bool]], process: asyncio.subprocess.Process, log: Path
 ) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not await condition():
         if process.returncode is not None or time.monotonic() > deadline:
-            tail = "\n".join(log.read_text().splitlines()[-20:])
-            pytest.fail(f"exit code {process.returncode}; the worker's log ends with:\n{tail}")
+            pytest.fail(f"exit code {process.returncode}; the worker's log ends with:\n{tail(log)}")
         await asyncio.sleep(0.1)
 
 
@@ -189,7 +192,7 @@ def bad_records() -> dict[str, tuple[bytes | None, str]]:
         "not text": (b"\xff\xfe\x00", "undecodable"),
         "not JSON": (b"{]", "undecodable"),
         "null": (None, "undecodable"),
-        "nested without end": (b"[" * 50_000, "undecodable"),
+        "nested without end": (b'{"extra":' + b"[" * 50_000, "undecodable"),
         "no object": (b"[]", "wrong_type"),
         "an id that is a number": (changed(event_id=5), "wrong_type"),
         "a time that is none": (changed(time="yesterday"), "wrong_type"),
@@ -331,15 +334,17 @@ async def test_bytes_in_counts_and_lists_out(shop: Shop, tmp_path: Path) -> None
 
         asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0, log.read_text()
+        assert await asyncio.wait_for(process.wait(), 10) == 0, tail(log)
         assert time.monotonic() - asked < 10
 
 
 async def busiest_slot(shop: Shop) -> int:
-    held = {s: await shop.redis.hgetall(shop.keys.fences(s)) for s in range(DEFAULT_SLOTS)}
-    return max(
-        held, key=lambda s: sum(int(n) for name, n in held[s].items() if name.startswith(b"acc:"))
-    )
+    """The one with the most accepted events."""
+    accepted = []
+    for slot in range(DEFAULT_SLOTS):
+        held = cast(dict[bytes, bytes], await shop.redis.hgetall(shop.keys.fences(slot)))
+        accepted.append(sum(int(n) for name, n in held.items() if name.startswith(b"acc:")))
+    return accepted.index(max(accepted))
 
 
 async def restore(shop: Shop, slot: str, copy: Mapping[bytes, bytes | None]) -> None:
@@ -373,21 +378,25 @@ async def test_kill_9_loses_and_doubles_nothing(shop: Shop, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "shown"),
     [
-        ("MILLSTREAM_SESSION_TIMEOUT_SECONDS", "soon"),
-        ("MILLSTREAM_CHUNK_EVENTS", "0"),
-        ("KAFKA_BOOTSTRAP_SERVERS", "nowhere"),
-        ("REDIS_URL", "http://localhost"),
-        ("MILLSTREAM_TOPIC_PREFIX", "a b"),
+        ("MILLSTREAM_SESSION_TIMEOUT_SECONDS", "soon", "'soon'"),
+        ("MILLSTREAM_CHUNK_EVENTS", "0", "'0'"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "nowhere", "'nowhere'"),
+        ("REDIS_URL", "http://:secret@localhost", "not shown"),
+        ("MILLSTREAM_TOPIC_PREFIX", "a b", "'a b'"),
     ],
 )
-async def test_a_wrong_setting_is_named_in_one_line(shop: Shop, name: str, value: str) -> None:
+async def test_a_wrong_setting_is_named_in_one_line(
+    shop: Shop, name: str, value: str, shown: str
+) -> None:
     code, told = await millstream({**shop.variables, name: value}, "recommender")
     assert code == 2, told
     (line,) = told.splitlines()
     assert name in line
-    assert value in line
+    assert shown in line
+    assert "expected" in line
+    assert "secret" not in line
 
 
 async def test_a_deployment_that_was_never_set_up_is_told(shop: Shop) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from millstream.domain.lists import RecommendationList
+from millstream.streaming.followers import Follower
 
 if TYPE_CHECKING:
-    from aiokafka import ConsumerRecord, TopicPartition
+    from aiokafka.structs import ConsumerRecord
 
 Wanted = Callable[[RecommendationList], bool]
 
-FETCH_WAIT_MS = 500
 _LISTS = msgspec.json.Decoder(RecommendationList)
 
 
@@ -60,30 +60,21 @@ class ListFollower:
     """Reads all partitions from the start, in no group: each process has its tenant's lists."""
 
     def __init__(self, consumer: AIOKafkaConsumer, tenant: str, capacity: int) -> None:
-        self._consumer = consumer
         self._tenant_part = f"{tenant}:".encode()
         self._newest = NewestLists(capacity)
-        self._ends: dict[TopicPartition, int] = {}
-        self._caught_up = False
         self._news = asyncio.Condition()
-        self._task: asyncio.Task[None] | None = None
+        self._follower = Follower(consumer, self._take, self._tell)
 
     async def start(self) -> None:
-        await self._consumer.start()
-        self._task = asyncio.create_task(self._follow(), name="millstream-lists")
-        # Those who wait learn of its end, too.
-        self._task.add_done_callback(lambda _: asyncio.ensure_future(self._tell()))
+        await self._follower.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        await self._consumer.stop()
+        await self._follower.close()
 
     async def current(self, key: bytes, timeout: float) -> RecommendationList | None:
         """From memory, once the topic has been read up to where it ended at start; raises
         TimeoutError if that takes longer than `timeout` seconds, and what ended the follower."""
-        if not await self._until(lambda: self._caught_up, timeout):
+        if not await self._until(self._follower.caught_up.is_set, timeout):
             raise TimeoutError("the lists have not all been read yet")
         return self._newest.get(key)
 
@@ -94,55 +85,27 @@ class ListFollower:
 
         def has_come() -> bool:
             found = self._newest.get(key)
-            return self._caught_up and found is not None and wanted(found)
+            return self._follower.caught_up.is_set() and found is not None and wanted(found)
 
         if await self._until(has_come, timeout):
             return self._newest.get(key)
-        if not self._caught_up:
+        if not self._follower.caught_up.is_set():
             raise TimeoutError("the lists have not all been read yet")
         return None
 
     async def _until(self, ready: Callable[[], bool], timeout: float) -> bool:
         try:
             async with asyncio.timeout(timeout), self._news:
-                await self._news.wait_for(lambda: ready() or self._has_ended())
+                await self._news.wait_for(lambda: ready() or self._follower.has_ended)
         except TimeoutError:
             return False
-        if self._task is not None and self._task.done():
-            self._task.result()
+        self._follower.raise_what_ended_it()
         return ready()
-
-    def _has_ended(self) -> bool:
-        return self._task is None or self._task.done()
-
-    async def _follow(self) -> None:
-        while True:
-            chunks = await self._consumer.getmany(timeout_ms=FETCH_WAIT_MS)
-            for records in chunks.values():
-                self._take(records)
-            if not self._caught_up:
-                self._caught_up = await self._is_caught_up()
-            await self._tell()
 
     async def _tell(self) -> None:
         async with self._news:
             self._news.notify_all()
 
-    def _take(self, records: Iterable[ConsumerRecord[Any, Any]]) -> None:
-        for record in records:
-            if record.key is not None and record.key.startswith(self._tenant_part):
-                self._newest.put(record.key, record.value)
-
-    async def _is_caught_up(self) -> bool:
-        """Against the end that each partition's first fetch told: the embedded broker's answer to
-        the question for the end offset is too low."""
-        assignment = self._consumer.assignment()
-        for partition in assignment - self._ends.keys():
-            end = self._consumer.highwater(partition)
-            if end is None:
-                return False
-            self._ends[partition] = end
-        for partition in assignment:
-            if await self._consumer.position(partition) < self._ends[partition]:
-                return False
-        return bool(assignment)
+    def _take(self, record: ConsumerRecord[Any, Any]) -> None:
+        if record.key is not None and record.key.startswith(self._tenant_part):
+            self._newest.put(record.key, record.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,6 +16,10 @@ MAX_ITEMS = 200
 MAX_CONTEXT_KEYS = 64
 MAX_RECORD_BYTES = 64 * 1024
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+# Python's `$` also matches before a last line break, hence the look-ahead after each.
 _ID_PATTERN = r"^[^\u0000-\u001f\u007f{}]+$"
 Id = Annotated[
     str,
@@ -26,7 +30,7 @@ Id = Annotated[
         extra_json_schema={"pattern": _ID_PATTERN},
     ),
 ]
-Tenant = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Tenant = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
 Text = Annotated[str, Meta(max_length=256)]
 Money = Annotated[float, Meta(ge=0, le=1e12)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
@@ -90,7 +94,7 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
     anonymous_id: Id | None = None
     items: Annotated[tuple[Line, ...], Meta(max_length=MAX_ITEMS)] = ()
     query: Text | None = None
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
     session_id: Id | None = None
     transaction_id: Id | None = None
     recommendation_id: Id | None = None
@@ -105,7 +109,7 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def time_ms(self) -> int:
-        return int(self.time.timestamp() * 1000)
+        return (self.time - _EPOCH) // _MS
 
 
 def check_event(event: Event) -> None:

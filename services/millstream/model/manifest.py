@@ -15,7 +15,7 @@ from millstream.model.embeddings import ServingRule
 SCHEMA_VERSION = 1
 MAX_MANIFEST_BYTES = 1024 * 1024
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Count = Annotated[int, Meta(ge=0)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,6 +12,9 @@ from aiokafka.structs import ConsumerRecord
 Take = Callable[[ConsumerRecord[Any, Any]], None]
 """Called with each record in log order per partition; must not block."""
 
+AfterFetch = Callable[[], Awaitable[None]]
+"""Called after each fetch, also one that found nothing, and when the follower ends."""
+
 POLL_MS = 200
 BROKER_WAIT_MS = 50
 
@@ -19,9 +22,12 @@ BROKER_WAIT_MS = 50
 class Follower:
     """From the start of the topic to the end seen at start, then on as records come."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, take: Take) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, take: Take, after_fetch: AfterFetch | None = None
+    ) -> None:
         self._consumer = consumer
         self._take = take
+        self._after_fetch = after_fetch
         self._ends: dict[TopicPartition, int] = {}
         self._task: asyncio.Task[None] | None = None
         self.caught_up = asyncio.Event()
@@ -36,9 +42,16 @@ class Follower:
         ended = self._task or caught_up
         await asyncio.wait({caught_up, ended}, timeout=timeout, return_when="FIRST_COMPLETED")
         caught_up.cancel()
-        if ended is not caught_up and ended.done():
-            ended.result()
+        self.raise_what_ended_it()
         return self.caught_up.is_set()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._task is None or self._task.done()
+
+    def raise_what_ended_it(self) -> None:
+        if self._task is not None and self._task.done():
+            self._task.result()
 
     async def close(self) -> None:
         if self._task is not None:
@@ -47,6 +60,13 @@ class Follower:
         await self._consumer.stop()
 
     async def _follow(self) -> None:
+        try:
+            await self._fetch_for_ever()
+        finally:
+            if self._after_fetch is not None:
+                await self._after_fetch()
+
+    async def _fetch_for_ever(self) -> None:
         while True:
             chunks = await self._consumer.getmany(timeout_ms=POLL_MS)
             for records in chunks.values():
@@ -54,6 +74,8 @@ class Follower:
                     self._take(record)
             if not self.caught_up.is_set() and await self._is_caught_up():
                 self.caught_up.set()
+            if self._after_fetch is not None:
+                await self._after_fetch()
 
     async def _is_caught_up(self) -> bool:
         """Against the end that each partition's first fetch told: the embedded broker's answer
