@@ -68,7 +68,7 @@ def record(
 
 
 def arrival(what: Event, offset: int = 0, log_ms: int | None = None, headers: Any = ()) -> Arrival:
-    return Arrival(offset, what.time_ms if log_ms is None else log_ms, what, tuple(headers))
+    return Arrival(offset, what.time_ms if log_ms is None else log_ms, what, tuple(headers), 0)
 
 
 def decoded(

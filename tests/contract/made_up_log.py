@@ -76,7 +76,7 @@ class _Writing:
         if is_late(what, log_ms):
             self.partitions[partition].append(Letter(offset, log_ms, Reason.LATE))
         else:
-            self.partitions[partition].append(Arrival(offset, log_ms, what, ()))
+            self.partitions[partition].append(Arrival(offset, log_ms, what, (), partition))
 
     def flush(self, partition: int) -> None:
         waiting = [x for x in self.due[partition] if x[0] <= self.now[partition]]

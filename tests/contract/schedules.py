@@ -145,7 +145,7 @@ class Schedule:
         if start == to:
             return
         try:
-            await worker.recorder.record(self.log.range(partition, start, to))
+            await worker.recorder.record([self.log.range(partition, start, to)])
             if self.rng.random() < 0.2:
                 await worker.recorder.advance_idle()
         except (Killed, FenceMoved):

@@ -45,6 +45,7 @@ from millstream.stores.redis import connect, fcall, load_functions
 SCHEDULES = 200
 ENOUGH_FOR_A_MUTANT = 60
 FIELD = f"{TOPIC}:0"
+PARTITION = (TOPIC, 0)
 SHOPPER = ("default", "ann")
 Placed = tuple[Op, bytes]
 """An op and its digest."""
@@ -83,7 +84,7 @@ def bad(offset: int) -> Placed:
 def call(start: int, to: int, *ops: Placed, clock_ms: int = NOON_MS) -> SlotCall:
     return SlotCall(
         slot=0,
-        field=FIELD,
+        source=PARTITION,
         start=start,
         to=to,
         clock_ms=clock_ms,

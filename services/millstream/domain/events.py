@@ -51,6 +51,8 @@ class EventType(StrEnum):
     SEARCH = "search"
     ERASE = "erase"
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and each event is looked up often
+
 
 # Stored state names a type by its place here: append only.
 TYPE_ORDER: tuple[EventType, ...] = tuple(EventType)

@@ -6,6 +6,7 @@ of a pair falls with the distance between the two (half at each of the first ste
 fades by half in 30 days."""
 
 from collections.abc import Iterator, Sequence
+from math import log2
 
 from millstream.domain.events import Event
 from millstream.features.forward_decay import log_weight
@@ -16,6 +17,8 @@ HALF_LIFE_MS = 30 * 24 * 3_600_000
 BOUND = 40
 MAX_RECENT = 5
 MAX_LINES = 20
+BACKWARD = 2
+"""Halvings by which the earlier item is recommended less for the later one than the reverse."""
 MAX_AGE_MS = 24 * 3_600_000
 """Older touches belong to another visit."""
 
@@ -30,21 +33,23 @@ def writes(event: Event, recent_before: Sequence[Touch]) -> Iterator[Pair]:
     if weight is None:
         return
     time_ms = event.time_ms
-    lines = list(dict.fromkeys(line.item_id for line in event.items))[:MAX_LINES]
-    for earlier, item, closeness in _pairs(lines, _same_visit(time_ms, recent_before)):
-        yield earlier, item, log_weight(weight * closeness, time_ms, HALF_LIFE_MS)
+    lines = list(dict.fromkeys([line.item_id for line in event.items]))[:MAX_LINES]
+    full = log_weight(weight, time_ms, HALF_LIFE_MS)
+    yield from _pairs(lines, _same_visit(time_ms, recent_before), full)
 
 
 def _same_visit(time_ms: int, recent: Sequence[Touch]) -> list[str]:
     return [t.item_id for t in recent if time_ms - t.time_ms <= MAX_AGE_MS][:MAX_RECENT]
 
 
-def _pairs(lines: list[str], recent: list[str]) -> Iterator[tuple[str, str, float]]:
+def _pairs(lines: list[str], recent: list[str], full: float) -> Iterator[Pair]:
+    """`full`: log2 of a pair's weight at no distance."""
+    beside = full - log2(len(lines)) if lines else full
     for item in lines:
         for distance, earlier in enumerate(recent):
             if earlier != item:
-                yield earlier, item, 0.5**distance
-                yield item, earlier, 0.25 * 0.5**distance
+                yield earlier, item, full - distance
+                yield item, earlier, full - distance - BACKWARD
         for other in lines:
             if other != item:
-                yield item, other, 1.0 / len(lines)
+                yield item, other, beside

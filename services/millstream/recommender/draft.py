@@ -33,13 +33,14 @@ class Freshness:
         return self.clock() - self.bound_ms if self.bound_ms else 0
 
 
-def owed(recorded: Recorded, publish_from: int, freshness: Freshness) -> Due:
-    """Of the due shoppers those whose list did not go out before this worker took over."""
+def owed(recorded: Recorded, publish_from: Mapping[int, int], freshness: Freshness) -> Due:
+    """Of the due shoppers those whose list did not go out before this worker took over;
+    `publish_from`: per partition the first offset whose list may be missing."""
     oldest = freshness.oldest_ms()
     return {
         name: arrival
         for name, arrival in recorded.due.items()
-        if arrival.offset >= publish_from and arrival.log_ms >= oldest
+        if arrival.offset >= publish_from[arrival.partition] and arrival.log_ms >= oldest
     }
 
 

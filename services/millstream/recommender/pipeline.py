@@ -1,4 +1,4 @@
-"""START HERE: what happens to a chunk of events, from the log to each shopper's list."""
+"""START HERE: what happens to events, from the log to each shopper's list."""
 
 from __future__ import annotations
 
@@ -25,24 +25,34 @@ class Stages:
     freshness: Freshness
 
 
-async def handle(
-    source: tuple[str, int], records: Sequence[Record], cursor: Cursor, stages: Stages
-) -> None:
-    """One range of the partition `source`; `records` begin at `cursor.expected`. May be repeated
-    from any point: nothing is counted twice, and a list that goes out twice bears the same id."""
-    decoded = await decode_records(*source, records, stages.dead_letters)
-    # decoded: events at their places in the log; what is none is a durable dead letter
-    recorded = await stages.recorder.record(decoded)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The next records of one partition: they begin at `cursor.expected`."""
+
+    source: tuple[str, int]
+    records: Sequence[Record]
+    cursor: Cursor
+
+
+async def handle(parts: Sequence[Part], stages: Stages) -> None:
+    """At most one part per partition. May be repeated from any point: nothing is counted twice,
+    and a list that goes out twice bears the same id."""
+    ranges = [await decode_records(*p.source, p.records, stages.dead_letters) for p in parts]
+    # ranges: events at their places in the log; what is none is a durable dead letter
+    recorded = await stages.recorder.record(ranges)
     # recorded: a verdict per event, and the fresh state of every shopper they touched
-    await return_over(records, recorded.over, stages.dead_letters)
+    await return_over(
+        (r for part in parts for r in part.records), recorded.over, stages.dead_letters
+    )
     # returned: events of shoppers who have too many, as dead letters
     stages.deriver.gather(recorded)
     # gathered: co-visitation and popularity, written every half second
-    due = owed(recorded, cursor.publish_from, stages.freshness)
+    due = owed(recorded, {p.source[1]: p.cursor.publish_from for p in parts}, stages.freshness)
     # due: per shopper the newest event that is owed a list
     drafts = await stages.drafter.draft(due, recorded)
     # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
-    await stages.publisher.publish(source, drafts)
+    await stages.publisher.publish(drafts)
     # published: durable on the topic
-    cursor.advance(decoded.to)
+    for part, done in zip(parts, ranges, strict=True):
+        part.cursor.advance(done.to)
     telemetry.count(recorded.verdicts, len(drafts))

@@ -34,6 +34,14 @@ class Producer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Topics:
+    """Full names: what is answered, and where the answers go."""
+
+    events: str
+    lists: str
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A list before it has its times. `items` is None for a shopper who was erased."""
 
@@ -45,33 +53,30 @@ class Draft:
 
 class Publisher:
     def __init__(
-        self, producer: Producer, topic: str, variant: str, settings_digest: str, clock: Clock
+        self, producer: Producer, topics: Topics, variant: str, settings_digest: str, clock: Clock
     ) -> None:
         self._producer = producer
-        self._topic = topic
+        self._topics = topics
         self._variant = variant
         self._digest = settings_digest
         self._clock = clock
 
-    async def publish(self, source: tuple[str, int], drafts: Sequence[Draft]) -> None:
-        """`source`: topic and partition that the drafts answer. Returns when every list is
-        durable; raises what the producer raises."""
-        waiting = [await self._send(source, draft) for draft in drafts]
+    async def publish(self, drafts: Sequence[Draft]) -> None:
+        """Returns when every list is durable; raises what the producer raises."""
+        waiting = [await self._send(draft) for draft in drafts]
         await asyncio.gather(*waiting)
 
-    async def _send(self, source: tuple[str, int], draft: Draft) -> asyncio.Future[object]:
+    async def _send(self, draft: Draft) -> asyncio.Future[object]:
         tenant, shopper = draft.name
-        value = None if draft.items is None else _encode(self._list(source, draft, draft.items))
+        value = None if draft.items is None else _encode(self._list(draft, draft.items))
         headers = [header for header in draft.arrival.headers if header[0] == SENT_AT]
         return await self._producer.send(
-            self._topic, value, record_key(tenant, shopper), headers=headers
+            self._topics.lists, value, record_key(tenant, shopper), headers=headers
         )
 
-    def _list(
-        self, source: tuple[str, int], draft: Draft, items: tuple[RankedItem, ...]
-    ) -> RecommendationList:
+    def _list(self, draft: Draft, items: tuple[RankedItem, ...]) -> RecommendationList:
         tenant, shopper = draft.name
-        origin = Origin(*source, draft.arrival.offset)
+        origin = Origin(self._topics.events, draft.arrival.partition, draft.arrival.offset)
         return RecommendationList(
             recommendation_id=recommendation_id(tenant, shopper, origin),
             tenant=tenant,

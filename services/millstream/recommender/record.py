@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from millstream.domain.clock import Clock
@@ -38,8 +38,8 @@ class FenceMoved(Exception):  # noqa: N818
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """`counted`: arrivals that changed state in this call. `over`: those whose shopper has as many
-    event ids as may be held. `due`: per shopper the newest arrival
-    whose list is owed, be it counted now or by a worker that died before it could publish."""
+    event ids as may be held. `due`: per shopper the newest arrival whose list is owed, be it
+    counted now or by a worker that died before it could publish."""
 
     counted: Sequence[Arrival]
     over: Sequence[Arrival]
@@ -97,29 +97,39 @@ class Recorder:
         self._idle.clear()
         self._epoch = epoch
 
-    async def record(self, decoded: Decoded) -> Recorded:
-        """Raises FenceMoved when a slot rolled back, Halt when the epoch changed. May be
-        repeated: a range that a slot has already is not counted again."""
+    async def record(self, ranges: Sequence[Decoded]) -> Recorded:
+        """At most one range per partition, all in one round trip. Raises FenceMoved when a slot
+        rolled back, Halt when the epoch changed. May be repeated: a range that a slot has already
+        is not counted again."""
+        batches: list[_SlotBatch] = []
+        calls: list[SlotCall] = []
+        for decoded in ranges:
+            for slot, batch in self._slots_of(decoded):
+                batches.append(batch)
+                calls.append(self._call(decoded, slot, batch))
+        replies = await self._store.apply(calls, self._epoch)
+        self._settle(calls, replies)
+        return _recorded(batches, replies)
+
+    async def advance_idle(self) -> None:
+        """Brings slots without events up to their partition's position, so that a restart need
+        not read back to where they last had one. Raises as `record` does."""
+        calls = [
+            self._call(decoded, slot, _SlotBatch())
+            for tp, (decoded, _) in self._idle.items()
+            for slot, at in enumerate(self._fences.get(tp, ()))
+            if at < decoded.to
+        ]
+        self._settle(calls, await self._store.apply(calls, self._epoch))
+
+    def _slots_of(self, decoded: Decoded) -> list[tuple[int, _SlotBatch]]:
+        """What each slot gets of a range, and an empty call for slots that are far behind."""
         tp = (decoded.topic, decoded.partition)
         if tp not in self._fences:
             raise FenceMoved(f"partition {decoded.partition} went to another worker")
         batches = self._by_slot(decoded)
         idle = self._overdue(tp, decoded) - batches.keys()
-        calls = [self._call(tp, decoded, slot, batches[slot]) for slot in batches]
-        calls += [self._call(tp, decoded, slot, _SlotBatch()) for slot in idle]
-        replies = await self._store.apply(calls, self._epoch)
-        self._settle(tp, calls, replies)
-        return _recorded(batches.values(), replies)
-
-    async def advance_idle(self) -> None:
-        """Brings slots without events up to their partition's position, so that a restart need
-        not read back to where they last had one."""
-        for tp, (decoded, _) in list(self._idle.items()):
-            behind = [s for s, at in enumerate(self._fences.get(tp, ())) if at < decoded.to]
-            if not behind:
-                continue
-            calls = [self._call(tp, decoded, slot, _SlotBatch()) for slot in behind]
-            self._settle(tp, calls, await self._store.apply(calls, self._epoch))
+        return [*batches.items(), *((slot, _SlotBatch()) for slot in idle)]
 
     def _by_slot(self, decoded: Decoded) -> dict[int, _SlotBatch]:
         batches: dict[int, _SlotBatch] = {}
@@ -154,12 +164,11 @@ class Recorder:
             if decoded.to - at >= IDLE_RECORDS or (due and at < decoded.to)
         }
 
-    def _call(
-        self, tp: tuple[str, int], decoded: Decoded, slot: int, batch: _SlotBatch
-    ) -> SlotCall:
+    def _call(self, decoded: Decoded, slot: int, batch: _SlotBatch) -> SlotCall:
+        tp = (decoded.topic, decoded.partition)
         return SlotCall(
             slot=slot,
-            field=field_of(*tp),
+            source=tp,
             start=min(self._fences[tp][slot], decoded.start),
             to=decoded.to,
             clock_ms=decoded.clock_ms,
@@ -170,9 +179,7 @@ class Recorder:
             digests=bytes(batch.digests),
         )
 
-    def _settle(
-        self, tp: tuple[str, int], calls: Sequence[SlotCall], replies: Sequence[SlotReply]
-    ) -> None:
+    def _settle(self, calls: Sequence[SlotCall], replies: Sequence[SlotReply]) -> None:
         for call, reply in zip(calls, replies, strict=True):
             if reply.status is Status.EPOCH:
                 raise Halt(
@@ -181,21 +188,21 @@ class Recorder:
                 )
             if reply.status is Status.GAP:
                 raise FenceMoved(f"slot {call.slot} stands at {reply.fence}")
-            if tp in self._fences:  # it may have gone to another worker during the call
-                self._fences[tp][call.slot] = reply.fence
+            if call.source in self._fences:  # it may have gone to another worker meanwhile
+                self._fences[call.source][call.slot] = reply.fence
 
 
 def _letter_slot(partition: str, offset: int, slots: int) -> int:
     return zlib.crc32(f"{partition}:{offset}".encode()) % slots
 
 
-def _recorded(batches: Iterable[_SlotBatch], replies: Sequence[SlotReply]) -> Recorded:
+def _recorded(batches: Sequence[_SlotBatch], replies: Sequence[SlotReply]) -> Recorded:
     counted: list[Arrival] = []
     over: list[Arrival] = []
     due: dict[ShopperName, Arrival] = {}
     states: dict[ShopperName, ShopperState] = {}
     verdicts: Counter[str] = Counter()
-    for batch, reply in zip(batches, replies, strict=False):  # idle calls come after the batches
+    for batch, reply in zip(batches, replies, strict=True):
         said = reply.verdicts or "-" * len(batch.ops)
         verdicts.update(said)
         for arrival, verdict in zip(batch.arrivals, said, strict=True):
@@ -206,7 +213,15 @@ def _recorded(batches: Iterable[_SlotBatch], replies: Sequence[SlotReply]) -> Re
             elif verdict == "o":
                 over.append(arrival)
             if verdict in "a-":
-                due[arrival.event.tenant, arrival.event.shopper] = arrival
+                _keep_newest(due, arrival)
         for name, packed in zip(batch.shoppers, reply.states, strict=True):
             states[name] = ShopperState(packed)
     return Recorded(counted, over, due, states, verdicts)
+
+
+def _keep_newest(due: dict[ShopperName, Arrival], arrival: Arrival) -> None:
+    """A shopper's events lie on one partition, unless a producer hashes keys otherwise."""
+    name = (arrival.event.tenant, arrival.event.shopper)
+    known = due.get(name)
+    if known is None or known.partition == arrival.partition or known.log_ms <= arrival.log_ms:
+        due[name] = arrival

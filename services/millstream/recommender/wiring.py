@@ -25,7 +25,7 @@ from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
-from millstream.recommender.publish import Publisher
+from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.worker import Positions, Worker
@@ -106,7 +106,7 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
             ),
             publisher=Publisher(
                 producer,
-                settings.topic(RECOMMENDATIONS),
+                Topics(settings.topic(EVENTS), settings.topic(RECOMMENDATIONS)),
                 settings.variant,
                 ranking.digest(),
                 wall_clock,

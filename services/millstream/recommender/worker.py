@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import structlog
 
 from millstream.domain.errors import Halt
 from millstream.recommender import telemetry
-from millstream.recommender.pipeline import Stages, handle
+from millstream.recommender.pipeline import Part, Stages, handle
 from millstream.recommender.record import FenceMoved
 from millstream.streaming.cursor import Cursor, Jumped
 from millstream.streaming.transport import Chunk, LogBounds, Partition
@@ -21,12 +21,19 @@ MAX_REWINDS = 64
 mend. More than there can be chunks on their way, fetched before we went back: each costs one."""
 
 
+INBOX_CHUNKS = 32
+
 Positions = Callable[[list[Partition]], Awaitable[tuple[dict[Partition, tuple[int, ...]], str]]]
 """Where the slots stand, by partition, and the epoch (stores/fences.py)."""
 
 
+Rewind = Callable[[], Awaitable[None]]
+"""Seeks to where `Worker.resume` says."""
+
+
 class Worker:
-    """Handles one chunk at a time, so that a range is never in two calls at once."""
+    """Handles one set of ranges at a time, so that a range is never in two calls at once. What
+    came meanwhile is handled together: one round trip and one scoring for all partitions."""
 
     def __init__(self, stages: Stages, positions: Positions, chunk_records: int) -> None:
         self._stages = stages
@@ -35,7 +42,8 @@ class Worker:
         self._cursors: dict[Partition, Cursor] = {}
         self._busy = asyncio.Lock()
         self._rewinds = 0
-        self._rewind: Callable[[], Awaitable[None]] | None = None
+        self._rewind: Rewind | None = None
+        self._inbox: asyncio.Queue[Chunk] = asyncio.Queue(INBOX_CHUNKS)
 
     async def resume(self, bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
         """Where to read on: at the lowest slot, or at the published watermark if that is lower,
@@ -51,17 +59,30 @@ class Worker:
         log.info("assigned", partitions=len(bounds))
         return {tp: cursor.expected for tp, cursor in self._cursors.items()}
 
-    async def take(self, chunk: Chunk, rewind: Callable[[], Awaitable[None]]) -> None:
-        """Handles what is new in the chunk; on a gap reads the positions again. Raises Halt."""
-        async with self._busy:
-            self._rewind = rewind
-            try:
-                with telemetry.CHUNK_SECONDS.time():
-                    await self._handle(chunk)
-            except (Jumped, FenceMoved) as moved:
-                await self._go_back(moved)
-            else:
-                self._rewinds = 0
+    async def deliver(self, chunk: Chunk) -> None:
+        """Hands a chunk to `run`; waits while as many as may be are under way."""
+        await self._inbox.put(chunk)
+
+    async def run(self, rewind: Rewind) -> None:
+        """For ever: takes what has been delivered, all partitions together. Raises Halt."""
+        self._rewind = rewind
+        while True:
+            chunks = [await self._inbox.get()]
+            while not self._inbox.empty():
+                chunks.append(self._inbox.get_nowait())
+            await self.take(chunks)
+
+    async def take(self, chunks: Sequence[Chunk]) -> None:
+        """Handles what is new in the chunks; on a gap reads the positions again. Raises Halt."""
+        for round_ in _rounds(chunks):
+            async with self._busy:
+                try:
+                    with telemetry.CHUNK_SECONDS.time():
+                        await self._handle(round_)
+                except (Jumped, FenceMoved) as moved:
+                    await self._go_back(moved)
+                else:
+                    self._rewinds = 0
 
     async def _go_back(self, moved: Jumped | FenceMoved) -> None:
         telemetry.REWINDS.inc()
@@ -71,19 +92,33 @@ class Worker:
         log.warning("going back", why=str(moved))
         await self._rewind()
 
-    async def _handle(self, chunk: Chunk) -> None:
+    async def _handle(self, chunks: Sequence[Chunk]) -> None:
+        """`chunks`: one per partition at most."""
+        parts = [part for chunk in chunks if (part := self._fresh(chunk)) is not None]
+        step = max(1, self._chunk_records // max(1, len(parts)))
+        longest = max((len(part.records) for part in parts), default=0)
+        for start in range(0, longest, step):
+            now = [
+                Part(part.source, part.records[start : start + step], part.cursor)
+                for part in parts
+                if start < len(part.records)
+                # else it changed hands, or we were sent back, while we worked
+                and self._cursors.get(part.source) is part.cursor
+            ]
+            if now:
+                await handle(now, self._stages)
+
+    def _fresh(self, chunk: Chunk) -> Part | None:
+        """None for a late delivery, of what was handled or of a partition that another worker has
+        now. Raises Jumped."""
         source = (chunk.topic, chunk.partition)
         cursor = self._cursors.get(source)
         if cursor is None:
-            return  # a late delivery of a partition that another worker has now
+            return None
         holes = cursor.holes
         fresh = cursor.take(chunk.records)
         telemetry.HOLES.inc(cursor.holes - holes)
-        for start in range(0, len(fresh), self._chunk_records):
-            if self._cursors.get(source) is not cursor:
-                return  # the partition changed hands, or we were sent back, while we worked
-            part = fresh[start : start + self._chunk_records]
-            await handle(source, part, cursor, self._stages)
+        return Part(source, fresh, cursor) if fresh else None
 
     async def advance_idle(self) -> None:
         """May find that a slot rolled back, and then goes back as `take` does. Raises Halt."""
@@ -95,7 +130,19 @@ class Worker:
 
     def watermark(self) -> dict[Partition, int]:
         """Per partition the offset up to which every owed list is out."""
-        return {tp: cursor.expected for tp, cursor in self._cursors.items()}
+        return {tp: max(at.expected, at.publish_from) for tp, at in self._cursors.items()}
+
+
+def _rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
+    """One chunk per partition in each round, a partition's chunks in the order they came."""
+    waiting = list(chunks)
+    while waiting:
+        first: dict[Partition, Chunk] = {}
+        for chunk in waiting:
+            first.setdefault((chunk.topic, chunk.partition), chunk)
+        taken = list(first.values())
+        waiting = [chunk for chunk in waiting if not any(chunk is one for one in taken)]
+        yield taken
 
 
 def _cursor(tp: Partition, lowest: int, bounds: LogBounds) -> Cursor:

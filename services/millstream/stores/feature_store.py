@@ -15,6 +15,7 @@ from millstream.domain.events import TYPE_ORDER
 from millstream.domain.identity import slot_of
 from millstream.features.item_counts import ItemCounts
 from millstream.features.state import PROGRAM, ShopperState
+from millstream.stores.fences import field_of
 from millstream.stores.keys import Keys
 from millstream.stores.redis import fcall_pipeline
 
@@ -42,7 +43,7 @@ class SlotCall:
     """A range of one partition's log and what of it belongs to one slot."""
 
     slot: int
-    field: str  # <topic>:<partition>
+    source: tuple[str, int]  # topic, partition
     start: int
     to: int
     clock_ms: int
@@ -86,7 +87,7 @@ class FeatureStore:
 
     def _apply_arguments(self, call: SlotCall, epoch: str) -> list[bytes | str | int]:
         return [
-            call.field,
+            field_of(*call.source),
             epoch,
             call.start,
             call.to,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -28,6 +28,7 @@ class Arrival(Struct, frozen=True, gc=False):  # one per event: four times quick
     log_ms: int
     event: Event
     headers: tuple[tuple[str, bytes], ...]
+    partition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,17 @@ async def decode_records(
 
 
 async def return_over(
-    records: Sequence[Record], over: Sequence[Arrival], dead_letters: DeadLetters
+    records: Iterable[Record], over: Sequence[Arrival], dead_letters: DeadLetters
 ) -> None:
     """The letters of arrivals that the store had no room for; durable on return."""
-    offsets = {arrival.offset for arrival in over}
+    places = {(arrival.partition, arrival.offset) for arrival in over}
     why = Refused(Reason.OVER, "the shopper has too many event ids in the dedupe window")
     await asyncio.gather(
-        *(dead_letters.send(_raw(record), why) for record in records if record.offset in offsets)
+        *(
+            dead_letters.send(_raw(record), why)
+            for record in records
+            if (record.partition, record.offset) in places
+        )
     )
 
 
@@ -97,7 +102,7 @@ def _arrival(record: Record) -> Arrival:
     event = decode(record.value, record.headers, record.timestamp)
     if is_late(event, record.timestamp):
         raise Refused(Reason.LATE, f"reached the log more than {HORIZON_MS} ms after its time")
-    return Arrival(record.offset, record.timestamp, event, record.headers)
+    return Arrival(record.offset, record.timestamp, event, record.headers, record.partition)
 
 
 def _raw(record: Record) -> LogRecord:

@@ -75,7 +75,7 @@ def tools(tmp_path: Path, factorise: Fit) -> Tools:
     return Tools(
         settings=settings,
         fit=factorise,
-        whole_list=RankedLists("default", RankingSettings()),
+        whole_list=RankedLists("default", RankingSettings(), dict),
         hidden=frozenset,
         registry=Registry(tmp_path / "models"),
         key=Ed25519PrivateKey.generate(),

@@ -1,0 +1,70 @@
+"""What is gathered across shoppers is what the replayed shop learns, written once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
+from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore
+
+from millstream.domain.events import EventType
+from millstream.ranking.replayed_shop import ReplayedShop
+from millstream.recommender.derive import Deriver
+from millstream.recommender.record import Recorded, Recorder
+
+EVENTS = [
+    event("e0", "ann", "a", at_ms=NOON_MS),
+    event("e1", "bob", "b", "c", kind=EventType.PURCHASE, at_ms=NOON_MS + 1),
+    event("e2", "ann", "b", at_ms=NOON_MS + 60_000),
+    event("e3", "ann", "c", kind=EventType.ADD_TO_CART, at_ms=NOON_MS + 90_000),
+    event("e4", "ann", kind=EventType.SEARCH, at_ms=NOON_MS + 95_000, query="q"),
+]
+
+
+async def recorded() -> Recorded:
+    recorder = Recorder(MemoryStore(), SLOTS, lambda: NOON_MS)
+    recorder.resume({(TOPIC, 0): [0] * SLOTS}, "0")
+    return await recorder.record(decoded([arrival(e, n) for n, e in enumerate(EVENTS)]))
+
+
+async def test_a_flush_writes_the_sums_of_what_was_counted(affinities: MemoryAffinities) -> None:
+    deriver, shop = Deriver(affinities), ReplayedShop()
+    deriver.gather(await recorded())
+    await deriver.flush()
+    for one in EVENTS:
+        shop.learn(one)
+    ((tenant, pairs),) = affinities.pairs
+    assert tenant == "default"
+    assert {item: sorted(others.items()) for item, others in pairs.items()} == {
+        item: sorted(shop.neighbours(item)) for item in "abc"
+    }
+    assert affinities.liked == [("default", dict(shop.popular()))]
+    assert affinities.tenants == ["default"]
+
+
+async def test_nothing_is_written_twice(affinities: MemoryAffinities) -> None:
+    deriver = Deriver(affinities)
+    deriver.gather(await recorded())
+    await deriver.flush()
+    await deriver.flush()
+    assert (len(affinities.pairs), len(affinities.liked), len(affinities.tenants)) == (1, 1, 1)
+
+
+async def test_what_was_not_counted_is_not_gathered(affinities: MemoryAffinities) -> None:
+    deriver = Deriver(affinities)
+    whole = await recorded()
+    deriver.gather(Recorded([], [], whole.due, whole.states, whole.verdicts))
+    await deriver.flush()
+    assert (affinities.pairs, affinities.liked) == ([], [])
+
+
+async def test_sums_are_made_beside_the_chunks(affinities: MemoryAffinities) -> None:
+    deriver = Deriver(affinities)
+    running = asyncio.create_task(deriver.run())
+    deriver.gather(await recorded())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not deriver._waiting
+    await deriver.flush()
+    assert len(affinities.pairs) == 1
+    running.cancel()

@@ -1,0 +1,139 @@
+"""Models in service: taken whole, refused without harm to the one that serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.unit.model.conftest import describe, key, parts, registry
+from tests.unit.recommender.conftest import MemoryPointer
+
+from millstream.model.artifact import Files
+from millstream.model.embeddings import Embeddings
+from millstream.model.manifest import ArtifactRefused, Manifest
+from millstream.model.registry import Registry
+from millstream.recommender.hot_swap import NO_MODEL, HotSwap
+
+__all__ = ["describe", "key", "parts", "registry"]  # fixtures, used by name
+
+Promote = Callable[[], Path]
+
+
+@pytest.fixture
+def pointer() -> MemoryPointer:
+    return MemoryPointer()
+
+
+@pytest.fixture
+def models(registry: Registry, pointer: MemoryPointer, key: Ed25519PrivateKey) -> HotSwap:
+    return HotSwap("embedding", registry, pointer, key.public_key())
+
+
+@pytest.fixture
+def promote(
+    registry: Registry,
+    pointer: MemoryPointer,
+    parts: Embeddings,
+    describe: Callable[[int, Files], Manifest],
+    key: Ed25519PrivateKey,
+) -> Promote:
+    """Registers and promotes the next version; returns its directory."""
+
+    def do() -> Path:
+        manifest, sha = registry.register(parts, describe, key)
+        pointer.current["default", "embedding"] = (manifest.version, sha)
+        return registry.directory("default", "embedding", manifest.version)
+
+    return do
+
+
+async def test_without_a_model_there_is_none(models: HotSwap) -> None:
+    await models.refresh(["default"])
+    serving = models.serving("default")
+    assert (serving.version, serving.scorer) == (NO_MODEL, None)
+
+
+async def test_the_current_version_serves_and_its_successor_after_it(
+    models: HotSwap, promote: Promote
+) -> None:
+    promote()
+    await models.refresh(["default"])
+    first = models.serving("default")
+    assert first.version == "embedding-v1"
+    assert first.scorer is not None
+    promote()
+    assert models.serving("default") is not None
+    assert models.serving("default").version == "embedding-v1", "nobody asked for the new one yet"
+    await models.refresh(["default"])
+    assert models.serving("default").version == "embedding-v2"
+    assert len(first.scorer.items.ids) == 30, "a batch in work keeps what it took"
+
+
+async def test_the_version_in_service_is_not_loaded_again(
+    models: HotSwap, promote: Promote
+) -> None:
+    promote()
+    await models.refresh(["default"])
+    before = models.serving("default").scorer
+    await models.refresh(["default"])
+    assert models.serving("default").scorer is before
+
+
+async def test_a_tenant_without_a_model_does_not_borrow_one(
+    models: HotSwap, promote: Promote
+) -> None:
+    promote()
+    await models.refresh(["default", "shop-2"])
+    assert models.serving("shop-2").version == NO_MODEL
+
+
+@pytest.mark.parametrize("broken", ["flipped", "cut", "gone"])
+async def test_a_broken_version_leaves_the_one_that_serves(
+    models: HotSwap, promote: Promote, broken: str
+) -> None:
+    promote()
+    await models.refresh(["default"])
+    harm(promote(), broken)
+    with pytest.raises(ArtifactRefused):
+        await models.refresh(["default"])
+    assert models.serving("default").version == "embedding-v1"
+
+
+async def test_a_version_signed_by_another_is_refused(
+    registry: Registry, pointer: MemoryPointer, promote: Promote
+) -> None:
+    stranger = Ed25519PrivateKey.generate().public_key()
+    promote()
+    with pytest.raises(ArtifactRefused):
+        await HotSwap("embedding", registry, pointer, stranger).refresh(["default"])
+
+
+async def test_announcements_are_followed_past_a_refused_one(
+    models: HotSwap, promote: Promote
+) -> None:
+    running = asyncio.create_task(models.run())
+    harm(promote(), "flipped")
+    models.announce("default")
+    async with asyncio.timeout(10):
+        while not models._asked.empty():
+            await asyncio.sleep(0)
+        promote()
+        models.announce("default")
+        while models.serving("default").version != "embedding-v2":
+            await asyncio.sleep(0.001)
+    assert not running.done()
+    running.cancel()
+
+
+def harm(version: Path, how: str) -> None:
+    (largest,) = sorted(version.iterdir(), key=lambda path: path.stat().st_size)[-1:]
+    content = largest.read_bytes()
+    if how == "gone":
+        largest.unlink()
+    elif how == "cut":
+        largest.write_bytes(content[:-1])
+    else:
+        largest.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

@@ -1,0 +1,185 @@
+"""Ranges to slots: what is claimed of the log is what this worker has seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
+from tests.unit.recommender.conftest import SLOTS, MemoryStore
+
+from millstream.domain.errors import Halt, Reason
+from millstream.domain.events import EventType
+from millstream.domain.identity import slot_of
+from millstream.features.type_counts import TYPE_COUNTS
+from millstream.recommender.record import IDLE_MS, IDLE_RECORDS, FenceMoved, Recorder
+from millstream.streaming.decode import Decoded, Letter
+
+TP = (TOPIC, 0)
+FIELD = f"{TOPIC}:0"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOON_MS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def recorder(store: MemoryStore, clock: Clock) -> Recorder:
+    made = Recorder(store, SLOTS, clock)
+    made.resume({TP: [0] * SLOTS}, "0")
+    return made
+
+
+def views(*users: str, start: int = 0) -> Decoded:
+    return decoded(
+        [
+            arrival(event(f"e{start + n}", user), start + n)
+            for n, user in enumerate(users)
+        ],
+        start=start,
+    )  # fmt: skip
+
+
+async def test_shoppers_of_one_slot_share_a_call_and_each_gets_its_state(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    users = [f"u{n}" for n in range(20)]
+    recorded = await recorder.record(views(*users, *users))
+    slots = {slot_of("default", user, SLOTS) for user in users}
+    assert {call.slot for call in store.calls} == slots
+    assert len(store.calls) == len(slots)
+    assert recorded.verdicts == {"a": 40}
+    for user in users:
+        counts = recorded.states["default", user].read(TYPE_COUNTS, NOON_MS)
+        assert counts == {EventType.VIEW_ITEM: 2}
+        assert recorded.due["default", user].event.event_id == f"e{20 + int(user[1:])}"
+
+
+async def test_a_repeated_range_counts_nothing_and_owes_the_lists_again(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    await recorder.record(views("ann", "bob"))
+    again = await recorder.record(views("ann", "bob"))
+    assert (again.counted, again.verdicts) == ([], {"-": 2})
+    assert again.due.keys() == {("default", "ann"), ("default", "bob")}
+    assert again.states["default", "ann"].read(TYPE_COUNTS, NOON_MS) == {EventType.VIEW_ITEM: 1}
+
+
+async def test_a_duplicate_owes_no_list(recorder: Recorder) -> None:
+    await recorder.record(views("ann"))
+    copy = decoded([arrival(event("e0", "ann"), 1)], start=1)
+    recorded = await recorder.record(copy)
+    assert (recorded.verdicts, recorded.due, recorded.counted) == ({"d": 1}, {}, [])
+
+
+async def test_what_has_no_room_is_told(store: MemoryStore, recorder: Recorder) -> None:
+    store.room = 1
+    recorded = await recorder.record(views("ann", "ann"))
+    assert [over.offset for over in recorded.over] == [1]
+    assert recorded.due["default", "ann"].offset == 0
+
+
+async def test_letters_are_counted_where_their_place_says_and_offsets_rise(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    letters = [Letter(n, NOON_MS, Reason.BAD_ID) for n in range(1, 60, 2)]
+    letters[0] = Letter(1, NOON_MS, Reason.LATE)
+    arrivals = [arrival(event(f"e{n}", f"u{n}"), n) for n in range(0, 60, 2)]
+    recorded = await recorder.record(decoded(arrivals, letters))
+    assert recorded.verdicts == {"a": 30, "b": 29, "l": 1}
+    assert {call.slot for call in store.calls} == set(range(SLOTS))
+    for call in store.calls:
+        offsets = [op[0] for op in call.ops]
+        assert offsets == sorted(offsets)
+    assert sorted(op[0] for call in store.calls for op in call.ops) == list(range(60))
+
+
+async def test_a_slot_is_called_from_its_own_fence(store: MemoryStore, recorder: Recorder) -> None:
+    """The slot saw nothing of the first range: the second call claims that too."""
+    first, second = _two_slots()
+    await recorder.record(views(first, first))
+    await recorder.record(views(second, start=2))
+    assert [(call.start, call.to) for call in store.calls] == [(0, 2), (0, 3)]
+    await recorder.record(views(first, start=3))
+    assert store.calls[-1].start == 2
+
+
+async def test_a_slot_that_rolled_back_is_noticed(store: MemoryStore, recorder: Recorder) -> None:
+    await recorder.record(views("ann"))
+    store.fences.clear()
+    with pytest.raises(FenceMoved):
+        await recorder.record(views("ann", start=1))
+
+
+async def test_another_epoch_halts(store: MemoryStore, recorder: Recorder) -> None:
+    store.epoch = "1"
+    with pytest.raises(Halt, match="epoch"):
+        await recorder.record(views("ann"))
+
+
+async def test_a_partition_of_another_worker_is_refused(recorder: Recorder) -> None:
+    recorder.resume({}, "0")
+    with pytest.raises(FenceMoved):
+        await recorder.record(views("ann"))
+
+
+async def test_a_partition_that_leaves_during_the_call_does_no_harm(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    calling = asyncio.create_task(recorder.record(views("ann")))
+    await asyncio.sleep(0)
+    assert store.calls
+    assert not calling.done()
+    recorder.resume({}, "0")
+    assert (await calling).verdicts == {"a": 1}
+    await recorder.advance_idle()
+
+
+async def test_lagging_slots_come_along_after_a_while(
+    store: MemoryStore, recorder: Recorder, clock: Clock
+) -> None:
+    await recorder.record(views("ann"))
+    assert len(store.calls) == 1
+    clock.now += IDLE_MS
+    await recorder.record(views("ann", start=1))
+    assert {store.fences[slot, FIELD] for slot in range(SLOTS)} == {2}
+
+
+async def test_lagging_slots_come_along_after_many_records(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    far = decoded([arrival(event("e0", "ann"), 0)], to=IDLE_RECORDS)
+    await recorder.record(far)
+    assert {store.fences[slot, FIELD] for slot in range(SLOTS)} == {IDLE_RECORDS}
+
+
+async def test_idle_slots_are_brought_up_once(store: MemoryStore, recorder: Recorder) -> None:
+    await recorder.record(views("ann"))
+    await recorder.advance_idle()
+    assert {store.fences[slot, FIELD] for slot in range(SLOTS)} == {1}
+    calls = len(store.calls)
+    await recorder.advance_idle()
+    assert len(store.calls) == calls
+    recorder.resume({TP: [0] * SLOTS}, "0")
+    await recorder.advance_idle()
+    assert len(store.calls) == calls, "what was seen before a new assignment is not claimed"
+
+
+def _two_slots() -> tuple[str, str]:
+    """Shoppers of different slots."""
+    first = "u0"
+    other = next(
+        f"u{n}"
+        for n in range(1, 99)
+        if slot_of("default", f"u{n}", SLOTS) != slot_of("default", first, SLOTS)
+    )
+    return first, other

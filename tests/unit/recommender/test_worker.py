@@ -1,0 +1,256 @@
+"""Between Faust and the pipeline: takeovers, gaps, and when to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from tests.builders import TOPIC, event, record
+from tests.unit.recommender.conftest import MemoryProducer, MemoryStore
+
+from millstream.domain.errors import Halt
+from millstream.domain.events import Event
+from millstream.features.type_counts import TYPE_COUNTS
+from millstream.recommender.pipeline import Stages
+from millstream.recommender.worker import MAX_REWINDS, Worker
+from millstream.streaming.transport import Chunk, LogBounds, Partition
+
+TP = (TOPIC, 0)
+LOG = [event(f"e{n}", f"u{n % 5}", "i") for n in range(40)]
+
+
+@dataclass
+class Broker:
+    """One partition with `log`; hands out chunks from where it was told to go."""
+
+    worker: Worker
+    log: Sequence[Event | bytes | None] = tuple(LOG)
+    start: int = 0
+    committed: int | None = None
+    at: int = 0
+    missing: set[int] = field(default_factory=set)
+    rewinds: int = 0
+
+    async def assign(self) -> None:
+        positions = await self.worker.resume({TP: LogBounds(self.start, self.committed)})
+        self.at = positions[TP]
+
+    async def rewind(self) -> None:
+        self.rewinds += 1
+        await self.assign()
+
+    def fetch(self, most: int) -> Chunk | None:
+        there = [n for n in range(self.at, len(self.log)) if n not in self.missing][:most]
+        if not there:
+            return None
+        self.at = there[-1] + 1
+        return Chunk(TOPIC, 0, [record(self.log[n], n) for n in there])
+
+    async def deliver_all(self, most: int = 7) -> None:
+        while (chunk := self.fetch(most)) is not None:
+            await self.worker.take(chunk, self.rewind)
+
+
+@pytest.fixture
+def worker(stages: Stages, store: MemoryStore) -> Worker:
+    async def positions(
+        partitions: list[Partition],
+    ) -> tuple[dict[Partition, tuple[int, ...]], str]:
+        return store.positions(partitions), store.epoch
+
+    return Worker(stages, positions, chunk_records=5)
+
+
+@pytest.fixture
+async def broker(worker: Worker) -> Broker:
+    made = Broker(worker)
+    await made.assign()
+    return made
+
+
+def counted(store: MemoryStore) -> int:
+    states = (shopper.state() for shopper in store.shoppers.values())
+    return sum(sum(state.read(TYPE_COUNTS, 0).values()) for state in states)
+
+
+async def test_the_log_is_counted_and_answered(
+    store: MemoryStore, producer: MemoryProducer, worker: Worker, broker: Broker
+) -> None:
+    await broker.deliver_all()
+    assert counted(store) == 40
+    newest = {sent.made.user: sent.made.origin.offset for sent in producer.to("lists")}
+    assert newest == {f"u{n}": 35 + n for n in range(5)}
+    assert worker.watermark() == {TP: 40}
+    assert broker.rewinds == 0
+
+
+async def test_poison_does_not_stop_it(
+    store: MemoryStore, producer: MemoryProducer, broker: Broker
+) -> None:
+    broker.log = [LOG[0], b"\xff", None, b"{}", LOG[1]]
+    await broker.deliver_all()
+    assert counted(store) == 2
+    assert [sent.value for sent in producer.to(f"{TOPIC}.dlq")] == [b"\xff", None, b"{}"]
+
+
+async def test_a_repeated_chunk_is_passed_over(store: MemoryStore, broker: Broker) -> None:
+    chunk = broker.fetch(10)
+    assert chunk is not None
+    for _ in range(3):
+        await broker.worker.take(chunk, broker.rewind)
+    assert (counted(store), broker.rewinds) == (10, 0)
+
+
+async def test_a_lost_chunk_is_read_again(store: MemoryStore, broker: Broker) -> None:
+    broker.fetch(7)  # and nobody gets it
+    await broker.deliver_all()
+    assert (counted(store), broker.rewinds) == (40, 1)
+
+
+async def test_offsets_that_do_not_exist_are_stepped_over(
+    store: MemoryStore, broker: Broker
+) -> None:
+    """Transaction markers: missing after every seek, each of which makes a new cursor."""
+    broker.missing = {0, 8, 9, 23}
+    await broker.deliver_all(most=1)
+    assert counted(store) == 36
+    assert broker.worker.watermark() == {TP: 40}
+
+
+async def test_a_slot_that_rolled_back_is_counted_again(store: MemoryStore, broker: Broker) -> None:
+    await broker.deliver_all()
+    roll_back(store)
+    broker.log = [*LOG, event("new", "u0")]
+    await broker.deliver_all()
+    assert (counted(store), broker.rewinds) == (41, 1)
+
+
+async def test_a_roll_back_is_noticed_without_new_events(
+    store: MemoryStore, worker: Worker, broker: Broker
+) -> None:
+    await broker.deliver_all()
+    roll_back(store)
+    # The slots hold the end of the log in the worker's view; one of them lags behind it.
+    worker._stages.recorder._fences[TP][0] -= 1
+    await worker.advance_idle()
+    await broker.deliver_all()
+    assert counted(store) == 40
+
+
+async def test_chunks_under_way_at_a_rewind_do_not_stop_it(
+    store: MemoryStore, broker: Broker
+) -> None:
+    """Faust holds up to 16 chunks of before the seek; each is past what is expected then."""
+    broker.fetch(2)
+    stale = [chunk for _ in range(16) if (chunk := broker.fetch(2)) is not None]
+    for chunk in stale:
+        await broker.worker.take(chunk, broker.rewind)
+    await broker.deliver_all()
+    assert counted(store) == 40
+
+
+async def test_no_progress_is_a_halt(store: MemoryStore, broker: Broker) -> None:
+    chunk = broker.fetch(5)
+    assert chunk is not None
+    with pytest.raises(Halt, match="no further"):  # noqa: PT012  it takes many deliveries
+        for _ in range(MAX_REWINDS + 1):
+            await broker.assign()
+            store.fences.clear()
+            broker.worker._stages.recorder.resume({TP: [1, 1, 1, 1]}, "0")
+            late = Chunk(TOPIC, 0, chunk.records[2:])
+            broker.worker._cursors[TP].expected = 2
+            await broker.worker.take(late, broker.rewind)
+
+
+@pytest.mark.parametrize(
+    ("fences", "committed", "at", "publish_from"),
+    [
+        ((0, 0, 0, 0), None, 0, 0),
+        ((9, 7, 8, 9), None, 7, 7),
+        ((9, 7, 8, 9), 5, 5, 5),  # counted, but the lists of 5 and 6 never went out
+        ((9, 7, 8, 9), 9, 7, 9),  # a slot rolled back: count again, publish nothing twice
+    ],
+)
+async def test_where_a_takeover_goes_on(
+    store: MemoryStore,
+    broker: Broker,
+    fences: tuple[int, ...],
+    committed: int | None,
+    at: int,
+    publish_from: int,
+) -> None:
+    for slot, fence in enumerate(fences):
+        store.fences[slot, f"{TOPIC}:0"] = fence
+    broker.committed = committed
+    await broker.assign()
+    assert broker.at == at
+    assert broker.worker.watermark() == {TP: publish_from}, "what was published stays published"
+
+
+async def test_a_successor_publishes_what_its_predecessor_only_counted(
+    store: MemoryStore, producer: MemoryProducer, broker: Broker
+) -> None:
+    await broker.deliver_all()
+    producer.sent.clear()
+    broker.committed = 33
+    await broker.assign()
+    await broker.deliver_all()
+    assert counted(store) == 40
+    assert {sent.made.origin.offset for sent in producer.to("lists")} >= {35, 36, 37, 38, 39}
+    assert min(sent.made.origin.offset for sent in producer.to("lists")) >= 33
+
+
+async def test_a_log_that_begins_past_what_is_needed_halts(broker: Broker) -> None:
+    broker.start = 3
+    with pytest.raises(Halt, match="retention"):
+        await broker.assign()
+
+
+async def test_a_partition_that_left_is_not_handled(store: MemoryStore, broker: Broker) -> None:
+    chunk = broker.fetch(5)
+    assert chunk is not None
+    await broker.worker.resume({})
+    await broker.worker.take(chunk, broker.rewind)
+    assert (counted(store), broker.rewinds, broker.worker.watermark()) == (0, 0, {})
+
+
+async def test_a_partition_that_leaves_while_a_chunk_is_handled_ends_it(
+    store: MemoryStore, producer: MemoryProducer, broker: Broker
+) -> None:
+    producer.holding = True
+    chunk = broker.fetch(15)
+    assert chunk is not None
+    handling = asyncio.create_task(broker.worker.take(chunk, broker.rewind))
+    while not producer.waiting:
+        await asyncio.sleep(0)
+    await broker.worker.resume({})
+    for durable in producer.waiting:
+        durable.set_result(None)
+    producer.holding = False
+    for _ in range(20):
+        await asyncio.sleep(0)
+        for durable in producer.waiting:
+            if not durable.done():
+                durable.set_result(None)
+    await handling
+    assert counted(store) == 5, "the part in work, and none after it"
+
+
+async def test_the_position_does_not_move_before_the_lists_are_out(
+    producer: MemoryProducer, broker: Broker
+) -> None:
+    producer.failure = ConnectionError()
+    chunk = broker.fetch(5)
+    assert chunk is not None
+    with pytest.raises(ConnectionError):
+        await broker.worker.take(chunk, broker.rewind)
+    assert broker.worker.watermark() == {TP: 0}
+
+
+def roll_back(store: MemoryStore) -> None:
+    """All slots to before the first record, state and fence alike."""
+    store.fences.clear()
+    store.shoppers.clear()
+    store.seen.clear()
