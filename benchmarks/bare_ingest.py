@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -26,7 +26,7 @@ from aiokafka.structs import ConsumerRecord
 from msgspec import Meta, Struct
 from redis.asyncio import Redis
 
-Record = ConsumerRecord[bytes, bytes]
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 class Job(Struct, frozen=True):

@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from benchmarks.bare_ingest import Job, Used
+from benchmarks.machine import machine
+from benchmarks.made_events import Load, fill
 from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from benchmarks.bare_ingest import Job, Used
-from benchmarks.machine import machine
-from benchmarks.made_events import Load, fill
 from millstream.domain.acceptance import HORIZON_MS, WINDOW_MS
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError

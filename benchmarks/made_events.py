@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -68,7 +69,7 @@ async def fill(
     producer = producer_for(settings, "millstream-bench")
     await producer.start()
     ends: Counter[int] = Counter()
-    waiting: list[asyncio.Future[object]] = []
+    waiting: list[asyncio.Future[Any]] = []
     durable = 0
     try:
         for at_ms, event in made_events(load, start_ms):
@@ -88,7 +89,7 @@ async def fill(
     return dict(ends)
 
 
-async def _settle(waiting: list[asyncio.Future[object]], ends: Counter[int]) -> int:
+async def _settle(waiting: list[asyncio.Future[Any]], ends: Counter[int]) -> int:
     done = await asyncio.gather(*waiting)
     waiting.clear()
     for place in done:

@@ -67,8 +67,16 @@ def record(
     )
 
 
-def arrival(what: Event, offset: int = 0, log_ms: int | None = None, headers: Any = ()) -> Arrival:
-    return Arrival(offset, what.time_ms if log_ms is None else log_ms, what, tuple(headers), 0)
+def arrival(
+    what: Event,
+    offset: int = 0,
+    log_ms: int | None = None,
+    headers: Any = (),
+    *,
+    partition: int = 0,
+) -> Arrival:
+    at = what.time_ms if log_ms is None else log_ms
+    return Arrival(offset, at, what, tuple(headers), partition)
 
 
 def decoded(

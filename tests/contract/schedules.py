@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from collections import Counter
@@ -95,8 +96,10 @@ class Schedule:
             await self._resume(worker)
         speeds = [self.rng.choice((1, 4, 30)) for _ in self._ends]
         for _ in range(30):
-            partition = self.rng.choices(range(len(speeds)), speeds)[0]
-            await self._step(self.rng.choice(self._workers), partition)
+            partitions = set(
+                self.rng.choices(range(len(speeds)), speeds, k=self.rng.choice((1, 3)))
+            )
+            await self._step(self.rng.choice(self._workers), sorted(partitions))
             await self._disturb()
         self.store.fault_rate = 0
         while self.store.held_back:
@@ -139,19 +142,34 @@ class Schedule:
         worker.recorder.resume({tp: found.per_slot for tp, found in fences.items()}, "0")
         worker.positions = [fences[tp].lowest for tp in partitions]
 
-    async def _step(self, worker: SimulatedWorker, partition: int, most: int = 25) -> None:
-        start = worker.positions[partition]
-        to = min(self._ends[partition], start + self.rng.randrange(1, most))
-        if start == to:
-            return
+    async def _step(
+        self, worker: SimulatedWorker, partitions: Sequence[int], most: int = 25
+    ) -> None:
+        """The next range of each partition that has one, in one call of the recorder."""
+        ranges = {}
+        for number in partitions:
+            start = worker.positions[number]
+            to = min(self._ends[number], start + self.rng.randrange(1, most))
+            if start < to:
+                ranges[number] = self.log.range(number, start, to)
         try:
-            await worker.recorder.record([self.log.range(partition, start, to)])
+            await worker.recorder.record(list(ranges.values()))
             if self.rng.random() < 0.2:
                 await worker.recorder.advance_idle()
-        except (Killed, FenceMoved):
+        except FenceMoved:
+            await self._resume(worker)
+        except Killed:
+            await self._last_breath(worker)
             await self._resume(worker)
         else:
-            worker.positions[partition] = to
+            for number, taken in ranges.items():
+                worker.positions[number] = taken.to
+
+    async def _last_breath(self, worker: SimulatedWorker) -> None:
+        """What runs beside the chunks may get a turn before the failure ends the process."""
+        if self.rng.random() < 0.3:
+            with contextlib.suppress(Killed, FenceMoved):
+                await worker.recorder.advance_idle()
 
     async def _disturb(self) -> None:
         what = self.rng.random()
@@ -169,7 +187,7 @@ class Schedule:
             behind = [p for p, end in enumerate(self._ends) if worker.positions[p] < end]
             if not behind:
                 break
-            await self._step(worker, self.rng.choice(behind), most=60)
+            await self._step(worker, [self.rng.choice(behind)], most=60)
         await worker.recorder.advance_idle()
 
     def _keys_of(self, slot: int) -> list[str]:

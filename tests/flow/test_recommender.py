@@ -377,6 +377,25 @@ async def test_kill_9_loses_and_doubles_nothing(shop: Shop, tmp_path: Path) -> N
         await assert_lists(shop)
 
 
+async def test_sigterm_in_the_middle_of_work_is_an_orderly_end(shop: Shop, tmp_path: Path) -> None:
+    log = tmp_path / "recommender.log"
+    assert (await millstream(shop.variables, "init", "--partitions", str(PARTITIONS)))[0] == 0
+
+    async def begun() -> bool:
+        return (await shop.store.ledger())["acc"] >= 100
+
+    async with recommender(shop, log) as process:
+        sending = asyncio.create_task(tell_many(shop, 0, 1_000))
+        await until(begun, process, log)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0, tail(log)
+        assert not sending.done(), "nothing was in work any more: send more"
+        await sending
+    async with recommender(shop, log) as process:
+        await until(shop.all_handled, process, log)
+        await assert_exact(shop)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [

@@ -44,7 +44,6 @@ class OperatorError(Exception):
     """A wrong setting or a missing thing, told so that its reader can mend it."""
 
     def __init__(self, thing: str, given: str, expected: str, remedy: str = "") -> None:
-        parts = [f"{thing}: got {given}; expected {expected}"]
-        if remedy:
-            parts.append(remedy)
-        super().__init__(". ".join(parts))
+        self.found = f"{thing}: got {given}; expected {expected}"
+        self.remedy = remedy
+        super().__init__(f"{self.found}. {remedy}" if remedy else self.found)

@@ -3,10 +3,10 @@
 Derived and bounded: an event of L lines with R recent items writes at most
 MAX_LINES * (MAX_RECENT + MAX_LINES) pairs, and an item keeps BOUND neighbours. The weight
 of a pair falls with the distance between the two (half at each of the first steps), and
-fades by half in 30 days."""
+fades by half in 30 days. A look, a cart and a purchase join two items alike: weighed by what
+they say about interest, a few purchases drown what thousands of looks say (measured)."""
 
 from collections.abc import Iterator, Sequence
-from math import log2
 
 from millstream.domain.events import Event
 from millstream.features.forward_decay import log_weight
@@ -17,24 +17,24 @@ HALF_LIFE_MS = 30 * 24 * 3_600_000
 BOUND = 40
 MAX_RECENT = 5
 MAX_LINES = 20
-BACKWARD = 2
+BACKWARD = 1
 """Halvings by which the earlier item is recommended less for the later one than the reverse."""
 MAX_AGE_MS = 24 * 3_600_000
 """Older touches belong to another visit."""
 
 Pair = tuple[str, str, float]
+Weighted = Sequence[tuple[str, float]]
 
 
 def writes(event: Event, recent_before: Sequence[Touch]) -> Iterator[Pair]:
     """(item, neighbour, log2 weight to add), both ways for a basket, forward for a sequence.
 
     `recent_before`: the shopper's recent items before this event, newest first."""
-    weight = EVENT_WEIGHT.get(event.type)
-    if weight is None:
+    if event.type not in EVENT_WEIGHT:
         return
     time_ms = event.time_ms
     lines = list(dict.fromkeys([line.item_id for line in event.items]))[:MAX_LINES]
-    full = log_weight(weight, time_ms, HALF_LIFE_MS)
+    full = log_weight(1.0, time_ms, HALF_LIFE_MS)
     yield from _pairs(lines, _same_visit(time_ms, recent_before), full)
 
 
@@ -44,7 +44,6 @@ def _same_visit(time_ms: int, recent: Sequence[Touch]) -> list[str]:
 
 def _pairs(lines: list[str], recent: list[str], full: float) -> Iterator[Pair]:
     """`full`: log2 of a pair's weight at no distance."""
-    beside = full - log2(len(lines)) if lines else full
     for item in lines:
         for distance, earlier in enumerate(recent):
             if earlier != item:
@@ -52,4 +51,14 @@ def _pairs(lines: list[str], recent: list[str], full: float) -> Iterator[Pair]:
                 yield item, earlier, full - distance - BACKWARD
         for other in lines:
             if other != item:
-                yield item, other, beside
+                yield item, other, full
+
+
+def shares(weighted: Weighted) -> list[tuple[str, float]]:
+    """(neighbour, log2 weight), the heaviest first, as parts of their sum."""
+    if not weighted:
+        return []
+    heaviest = weighted[0][1]
+    linear = [2.0 ** (weight - heaviest) for _, weight in weighted]
+    total = sum(linear)
+    return [(item, part / total) for (item, _), part in zip(weighted, linear, strict=True)]

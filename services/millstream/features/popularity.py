@@ -1,4 +1,4 @@
-"""An item's popularity that fades by half in a week. Derived."""
+"""An item's popularity that fades by half in 30 days. Derived."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from millstream.domain.events import Event
 from millstream.features.forward_decay import log_weight
 from millstream.features.weights import EVENT_WEIGHT
 
-HALF_LIFE_MS = 7 * 24 * 3_600_000
+HALF_LIFE_MS = 30 * 24 * 3_600_000
 BOUND = 5_000
 """Items kept per tenant; the rest is not popular."""
 

@@ -40,7 +40,8 @@ class Recording:
     skipped: Callable[[], int]
     left_out: frozenset[str]
     events_per_s: float | None
-    train_every_lines: int
+    first_model_lines: int
+    next_model_lines: int
     """So many lines of `counted_types` make the first model, and so many more the next."""
     counted_types: tuple[str, ...]
 
@@ -91,6 +92,7 @@ def online_retail(until: date = DEMO_UNTIL) -> Recording:
         frozenset(NOT_GOODS),
         DEMO_EVENTS_PER_S,
         60_000,
+        54_000,
         ("purchase",),
     )
 
@@ -112,6 +114,7 @@ def retailrocket(data: Path, events_per_s: float | None) -> Recording:
         lambda: sum(passes[-1].refused.values()),
         frozenset(),
         events_per_s,
+        40_000,
         40_000,
         ("view_item", "add_to_cart", "purchase"),
     )
@@ -142,13 +145,12 @@ async def play(recording: Recording, console: Console, models: int = 2) -> Summa
     with brokers.kafka() as kafka, brokers.redis() as redis:
         console.print(f"Broker: {kafka.name}. Store: {redis.name}.")
         async with deployed(kafka, redis) as deployment:
-            every = recording.train_every_lines
             await deployment.start("recommender")
             await deployment.start("lake", lake_flush_seconds=1)
             await deployment.start(
                 "trainer",
-                first_after_lines=every,
-                every_lines=every,
+                first_after_lines=recording.first_model_lines,
+                every_lines=recording.next_model_lines,
                 counted_types=json.dumps(recording.counted_types),
             )
             await deployment.recommender_ready()

@@ -24,7 +24,7 @@ def _say(scored: Scored, shop: Shop) -> str:
         case Source.EMBEDDING:
             return "close to your taste"
         case Source.POPULAR:
-            return "popular this week"
+            return "popular lately"
         case Source.NEW:
             return "new in the shop"
 

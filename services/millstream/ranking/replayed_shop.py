@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event
@@ -44,6 +45,9 @@ class ReplayedShop:
             self._sorted[item_id] = _heaviest(self._neighbours.get(item_id, {}), covisitation.BOUND)
         return self._sorted[item_id]
 
+    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
+        return covisitation.shares(self.neighbours(item_id))
+
     def popular(self) -> Weighted:
         if "" not in self._sorted:
             self._sorted[""] = _heaviest(self._popular, 500)
@@ -64,4 +68,4 @@ def _add(sums: dict[str, float], key: str, weight: float) -> None:
 
 
 def _heaviest(sums: Mapping[str, float], n: int) -> Weighted:
-    return sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))[:n]
+    return nsmallest(n, sums.items(), key=lambda pair: (-pair[1], pair[0]))

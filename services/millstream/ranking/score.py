@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from millstream.domain.lists import Source
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Candidate
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """`lead`: the candidate that added most to the score; it gives source and reason."""
 
     item_id: str

@@ -1,28 +1,39 @@
-"""How lists are made: every number that ranking uses, chosen by measurement."""
+"""How lists are made: every number that ranking uses, chosen by measurement on held-out time of
+two shops, one whose customers come back for the same goods and one whose hardly do."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from millstream.domain.lists import Source
 
+Count = Annotated[int, Meta(ge=0, le=1000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
 
 class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    list_length: int = 20
-    per_category: int = 20
+    list_length: Annotated[int, Meta(ge=1, le=200)] = 20
+    per_category: Count = 20
     """At most so many items of one category in a list."""
-    candidates: int = 100
+    bought_before: Count = 20
+    """At most so many items that the shopper bought already."""
+    looked_at: Count = 4
+    """At most so many items that the shopper touched without buying them."""
+    candidates: Annotated[int, Meta(ge=1, le=1000)] = 100
     """At most so many of each source."""
-    recent_items: int = 12
+    recent_items: Count = 24
     """So many of the newest items lead to further ones."""
-    recency: float = 0.85
-    """An item one place further back weighs this much of the one before it."""
+    recency: Share = 0.7
+    """An item touched one event earlier leads this much less to further ones."""
+    repeat_recency: Share = 0.99
+    """An item touched one place earlier is itself proposed with this much less strength."""
     weights: dict[Source, float] = msgspec.field(
         default_factory=lambda: {
-            Source.REPEAT: 0.5,
+            Source.REPEAT: 1.0,
             Source.COVISITED: 1.0,
             Source.EMBEDDING: 0.5,
             Source.POPULAR: 0.2,

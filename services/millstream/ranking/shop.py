@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.lists import Source
@@ -33,8 +33,7 @@ class Shopper:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """`strength`: from 0 to 1 within its source and shopper. `because`: the item that led to it."""
 
     item_id: str
@@ -46,7 +45,9 @@ class Candidate:
 class Shop(Protocol):
     """The derived state of one tenant. Never blocks."""
 
-    def neighbours(self, item_id: str) -> Weighted: ...
+    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
+        """(neighbour, its part of all the neighbours' weight), the greatest first."""
+        ...
 
     def popular(self) -> Weighted: ...
 

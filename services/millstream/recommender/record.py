@@ -107,8 +107,12 @@ class Recorder:
             for slot, batch in self._slots_of(decoded):
                 batches.append(batch)
                 calls.append(self._call(decoded, slot, batch))
+        fences = self._fences
         replies = await self._store.apply(calls, self._epoch)
         self._settle(calls, replies)
+        if self._fences is fences:
+            for decoded in ranges:
+                self._note_idle(decoded)
         return _recorded(batches, replies)
 
     async def advance_idle(self) -> None:
@@ -154,15 +158,19 @@ class Recorder:
         return batches
 
     def _overdue(self, tp: tuple[str, int], decoded: Decoded) -> set[int]:
-        now = self._clock()
-        since = self._idle.get(tp, (decoded, now))[1]
-        due = now - since >= IDLE_MS
-        self._idle[tp] = (decoded, now if due else since)
+        due = tp in self._idle and self._clock() - self._idle[tp][1] >= IDLE_MS
         return {
             slot
             for slot, at in enumerate(self._fences[tp])
             if decoded.to - at >= IDLE_RECORDS or (due and at < decoded.to)
         }
+
+    def _note_idle(self, decoded: Decoded) -> None:
+        """Only of a range that every slot it concerns has taken, under fences that still hold:
+        `advance_idle` claims that the other slots have nothing in it."""
+        tp, now = (decoded.topic, decoded.partition), self._clock()
+        since = self._idle[tp][1] if tp in self._idle else now
+        self._idle[tp] = (decoded, now if now - since >= IDLE_MS else since)
 
     def _call(self, decoded: Decoded, slot: int, batch: _SlotBatch) -> SlotCall:
         tp = (decoded.topic, decoded.partition)

@@ -50,6 +50,8 @@ class Worker:
         since counted events whose list never went out are owed one. Raises Halt where the log no
         longer has what a slot still needs."""
         fences, epoch = await self._positions(list(bounds))
+        while not self._inbox.empty():  # it comes again after the seek
+            self._inbox.get_nowait()
         self._stages.recorder.resume(dict(fences), epoch)
         before, self._cursors = self._cursors, {}
         for tp in bounds:
@@ -81,6 +83,7 @@ class Worker:
                         await self._handle(round_)
                 except (Jumped, FenceMoved) as moved:
                     await self._go_back(moved)
+                    return  # the other rounds are from before the seek
                 else:
                     self._rewinds = 0
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock
+from millstream.features.covisitation import shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.catalogue import Catalogue
 
@@ -27,7 +28,7 @@ class CachedShop:
         self._affinities = affinities
         self._catalogue = catalogue
         self._clock = clock
-        self._neighbours: dict[str, tuple[int, Weighted]] = {}
+        self._shares: dict[str, tuple[int, list[tuple[str, float]]]] = {}
         self._popular: Weighted = []
         self._popular_at = 0
 
@@ -37,15 +38,15 @@ class CachedShop:
         if self._popular_at < oldest:
             self._popular = await self._affinities.popular(self._tenant, POPULAR)
             self._popular_at = now
-        stale = [i for i in items if i not in self._neighbours or self._neighbours[i][0] < oldest]
-        if len(self._neighbours) + len(stale) > MAX_KEPT:
-            self._neighbours.clear()
+        stale = [i for i in items if i not in self._shares or self._shares[i][0] < oldest]
+        if len(self._shares) + len(stale) > MAX_KEPT:
+            self._shares.clear()
             stale = list(items)
         found = await self._affinities.neighbours(self._tenant, stale)
-        self._neighbours.update((item, (now, weighted)) for item, weighted in found.items())
+        self._shares.update((item, (now, shares(near))) for item, near in found.items())
 
-    def neighbours(self, item_id: str) -> Weighted:
-        return self._neighbours.get(item_id, (0, []))[1]
+    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
+        return self._shares.get(item_id, (0, []))[1]
 
     def popular(self) -> Weighted:
         return self._popular

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable
 from typing import cast
 
 from redis.asyncio import Redis
@@ -37,11 +36,12 @@ async def shopper_counts(redis: Redis, keys: Keys, slots: int) -> Counter[Count]
 async def item_counts(redis: Redis, keys: Keys, slots: int) -> Counter[Count]:
     """Summed over the slots' partials, so it does not depend on the last sweep."""
     found: Counter[Count] = Counter()
-    tenants = cast(set[bytes], await cast(Awaitable[object], redis.smembers(keys.tenants())))
-    for tenant in (name.decode() for name in tenants):
-        for slot in range(slots):
-            key = keys.item_partials(slot, tenant)
-            async for field, n in redis.hscan_iter(key, count=BATCH):
+    for slot in range(slots):
+        start = keys.item_partials(slot, "")
+        names = [key async for key in redis.scan_iter(f"{_literal(start)}*", count=BATCH)]
+        for name in names:
+            tenant = name.decode().removeprefix(start)
+            async for field, n in redis.hscan_iter(name, count=BATCH):
                 kind, item = from_field(field.decode())
                 found[tenant, item, str(kind)] += int(n)
     return found

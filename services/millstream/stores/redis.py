@@ -22,11 +22,11 @@ FUNCTIONS_FILE = "millstream.lua"
 Arguments = Sequence[bytes | str | int]
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, retries: int = 20) -> Redis:
     """A client that makes the same call again for 30 s while the server is away or loading.
 
     Every call of ours may be repeated: the functions refuse what they applied already."""
-    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=20)
+    retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=retries)
     redis = Redis.from_url(
         url,
         retry=retry,

@@ -9,6 +9,9 @@ from typing import Protocol, TypeVar
 TRUE_HOLE_AFTER = 3
 """The broker skips the same offsets so many times: they do not exist (transaction markers)."""
 
+REMEMBERED = 100_000
+"""Offsets; no slot lags as far behind (recommender/record.py, IDLE_RECORDS)."""
+
 
 class HasOffset(Protocol):
     @property
@@ -50,8 +53,17 @@ class Cursor:
             if self._jumps[jump] < TRUE_HOLE_AFTER:
                 raise Jumped(*jump)
             self.holes += found - self.expected
-        self._jumps.clear()
+        self._forget(found, fresh[-1].offset)
         return fresh
+
+    def _forget(self, first: int, last: int) -> None:
+        """Jumps over what has come after all, and those too old to be met again. The others stay:
+        going back to one leads over those before it."""
+        self._jumps = {
+            jump: seen
+            for jump, seen in self._jumps.items()
+            if first - REMEMBERED <= jump[0] and not first <= jump[0] <= last
+        }
 
     def remember(self, earlier: Cursor) -> None:
         """Goes on counting the jumps that `earlier` saw: to seek makes a new cursor, and only what

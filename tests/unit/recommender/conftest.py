@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.builders import NOON_MS
+from tests.builders import NOON_MS, TOPIC
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.events import TYPE_ORDER, Event, Line
@@ -23,13 +23,12 @@ from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
-from millstream.recommender.publish import Publisher
+from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.record import Recorder, ShopperName
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.feature_store import FeatureStore, Op, SlotCall, SlotReply, Status
-from millstream.stores.fences import field_of
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.transport import Partition
 
@@ -40,20 +39,23 @@ class MemoryStore(FeatureStore):
     """recs_apply_v1 over dictionaries, without its window, limits and erase marks."""
 
     def __init__(self) -> None:
-        self.fences: dict[tuple[int, str], int] = defaultdict(int)
+        self.fences: dict[tuple[int, Partition], int] = defaultdict(int)
         self.shoppers: dict[ShopperName, ReplayedShopper] = defaultdict(ReplayedShopper)
         self.seen: set[tuple[ShopperName, bytes]] = set()
         self.room = 1_000
         self.calls: list[SlotCall] = []
         self.epoch = "0"
+        self.failure: Exception | None = None
 
     async def apply(self, calls: Sequence[SlotCall], epoch: str = "0") -> list[SlotReply]:
         self.calls += calls
         await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
         return [self._apply(call, epoch) for call in calls]
 
     def _apply(self, call: SlotCall, epoch: str) -> SlotReply:
-        fence = self.fences[call.slot, call.field]
+        fence = self.fences[call.slot, call.source]
         if epoch != self.epoch:
             return SlotReply(Status.EPOCH, int(self.epoch), "", ())
         if call.start > fence:
@@ -67,7 +69,7 @@ class MemoryStore(FeatureStore):
             verdicts += (
                 "-" if op[0] < fence else self._verdict(call, op, call.digests[at : at + 16])
             )
-        self.fences[call.slot, call.field] = call.to
+        self.fences[call.slot, call.source] = call.to
         return SlotReply(Status.OK, call.to, verdicts, self._states(call))
 
     def _verdict(self, call: SlotCall, op: Op, digest: bytes) -> str:
@@ -93,10 +95,7 @@ class MemoryStore(FeatureStore):
         ]
 
     def positions(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, ...]]:
-        return {
-            tp: tuple(self.fences[slot, field_of(*tp)] for slot in range(SLOTS))
-            for tp in partitions
-        }
+        return {tp: tuple(self.fences[slot, tp] for slot in range(SLOTS)) for tp in partitions}
 
 
 class MemoryAffinities(AffinityStore):
@@ -104,7 +103,7 @@ class MemoryAffinities(AffinityStore):
         self.pairs: list[tuple[str, Mapping[str, Mapping[str, float]]]] = []
         self.liked: list[tuple[str, Mapping[str, float]]] = []
         self.tenants: list[str] = []
-        self.reads = 0
+        self.reads: list[str] = []
         self._popular = list(popular)
 
     async def add_neighbours(self, tenant: str, added: Mapping[str, Mapping[str, float]]) -> None:
@@ -114,11 +113,11 @@ class MemoryAffinities(AffinityStore):
         self.liked.append((tenant, added))
 
     async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Weighted]:
-        self.reads += 1
+        self.reads.append(tenant)
         return {item: [(f"{item}+", 1.0)] for item in items}
 
     async def popular(self, tenant: str, n: int) -> Weighted:
-        return self._popular[:n]
+        return self._popular[:n] if tenant == "default" else []
 
     async def note_tenants(self, tenants: object) -> None:
         self.tenants += sorted(tenants)  # type: ignore[call-overload]
@@ -188,8 +187,17 @@ class MemoryPointer:
     async def promote(
         self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
     ) -> bool:
+        before = self.current.get((tenant, model))
+        if (before and before[0]) != expected_version:
+            return False
         self.current[tenant, model] = (version, sha)
         return True
+
+
+async def turns(n: int) -> None:
+    """Lets the other tasks of the loop run `n` times each."""
+    for _ in range(n):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -233,6 +241,8 @@ def stages(
         recorder=Recorder(store, SLOTS, lambda: NOON_MS),
         deriver=Deriver(affinities),
         drafter=drafter,
-        publisher=Publisher(producer, "lists", "default", "0123456789ab", lambda: NOON_MS),
+        publisher=Publisher(
+            producer, Topics(TOPIC, "lists"), "default", "0123456789ab", lambda: NOON_MS
+        ),
         freshness=Freshness(0, lambda: NOON_MS),
     )

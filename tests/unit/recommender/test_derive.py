@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
-from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore
+from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore, turns
 
 from millstream.domain.events import EventType
 from millstream.ranking.replayed_shop import ReplayedShop
@@ -24,7 +24,7 @@ EVENTS = [
 async def recorded() -> Recorded:
     recorder = Recorder(MemoryStore(), SLOTS, lambda: NOON_MS)
     recorder.resume({(TOPIC, 0): [0] * SLOTS}, "0")
-    return await recorder.record(decoded([arrival(e, n) for n, e in enumerate(EVENTS)]))
+    return await recorder.record([decoded([arrival(e, n) for n, e in enumerate(EVENTS)])])
 
 
 async def test_a_flush_writes_the_sums_of_what_was_counted(affinities: MemoryAffinities) -> None:
@@ -62,8 +62,7 @@ async def test_sums_are_made_beside_the_chunks(affinities: MemoryAffinities) -> 
     deriver = Deriver(affinities)
     running = asyncio.create_task(deriver.run())
     deriver.gather(await recorded())
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await turns(5)
     assert not deriver._waiting
     await deriver.flush()
     assert len(affinities.pairs) == 1

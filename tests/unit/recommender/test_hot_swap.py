@@ -15,6 +15,7 @@ from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings
 from millstream.model.manifest import ArtifactRefused, Manifest
 from millstream.model.registry import Registry
+from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import NO_MODEL, HotSwap
 
 __all__ = ["describe", "key", "parts", "registry"]  # fixtures, used by name
@@ -115,17 +116,21 @@ async def test_announcements_are_followed_past_a_refused_one(
     models: HotSwap, promote: Promote
 ) -> None:
     running = asyncio.create_task(models.run())
+    refused = telemetry.SWAPS.labels("refused")._value.get()
     harm(promote(), "flipped")
     models.announce("default")
-    async with asyncio.timeout(10):
-        while not models._asked.empty():
-            await asyncio.sleep(0)
-        promote()
-        models.announce("default")
-        while models.serving("default").version != "embedding-v2":
-            await asyncio.sleep(0.001)
-    assert not running.done()
+    await until(lambda: telemetry.SWAPS.labels("refused")._value.get() == refused + 1)
+    assert models.serving("default").version == NO_MODEL
+    promote()
+    models.announce("default")
+    await until(lambda: models.serving("default").version == "embedding-v2")
     running.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  what changes is in another thread
+            await asyncio.sleep(0.001)
 
 
 def harm(version: Path, how: str) -> None:

@@ -6,31 +6,30 @@ import asyncio
 
 import pytest
 from tests.builders import NOON_MS, TOPIC, arrival, event
-from tests.unit.recommender.conftest import MemoryProducer
+from tests.unit.recommender.conftest import MemoryProducer, turns
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.lists import Origin, RankedItem, Source, recommendation_id
-from millstream.recommender.publish import Draft, Publisher
+from millstream.recommender.publish import Draft, Publisher, Topics
 
-SOURCE = (TOPIC, 3)
 ITEMS = (RankedItem("a", 0.5, Source.POPULAR, "bought often"),)
 
 
 @pytest.fixture
 def publisher(producer: MemoryProducer) -> Publisher:
-    return Publisher(producer, "lists", "variant", "0123456789ab", lambda: NOON_MS + 7)
+    return Publisher(producer, Topics(TOPIC, "lists"), "variant", "digest", lambda: NOON_MS + 7)
 
 
 def draft(offset: int = 4, *, erased: bool = False) -> Draft:
     headers = (("trace", b"x"), ("sent_at", b"17"))
-    made = arrival(event("e1", "ann"), offset, NOON_MS + 5, headers)
+    made = arrival(event("e1", "ann"), offset, NOON_MS + 5, headers, partition=3)
     return Draft(("default", "ann"), made, None if erased else ITEMS, "embedding-v2")
 
 
 async def test_a_list_carries_its_provenance(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
-    await publisher.publish(SOURCE, [draft()])
+    await publisher.publish([draft()])
     (sent,) = producer.sent
     assert (sent.topic, sent.key, sent.headers) == ("lists", b"default:ann", (("sent_at", b"17"),))
     made = sent.made
@@ -39,7 +38,7 @@ async def test_a_list_carries_its_provenance(
     assert (made.variant, made.model_version, made.settings_digest) == (
         "variant",
         "embedding-v2",
-        "0123456789ab",
+        "digest",
     )
     assert (made.event_time, made.log_time, made.published_at) == (
         as_datetime(NOON_MS),
@@ -51,9 +50,9 @@ async def test_a_list_carries_its_provenance(
 async def test_the_same_event_gives_the_same_id(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
-    await publisher.publish(SOURCE, [draft()])
-    await publisher.publish(SOURCE, [draft()])
-    await publisher.publish(SOURCE, [draft(5)])
+    await publisher.publish([draft()])
+    await publisher.publish([draft()])
+    await publisher.publish([draft(5)])
     first, again, other = (sent.made.recommendation_id for sent in producer.sent)
     assert first == again == recommendation_id("default", "ann", Origin(TOPIC, 3, 4)) != other
 
@@ -61,7 +60,7 @@ async def test_the_same_event_gives_the_same_id(
 async def test_who_was_erased_gets_a_tombstone(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
-    await publisher.publish(SOURCE, [draft(erased=True)])
+    await publisher.publish([draft(erased=True)])
     (sent,) = producer.sent
     assert (sent.key, sent.value) == (b"default:ann", None)
 
@@ -70,11 +69,11 @@ async def test_it_returns_when_every_list_is_durable(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
     producer.holding = True
-    publishing = asyncio.create_task(publisher.publish(SOURCE, [draft(4), draft(5)]))
-    while len(producer.waiting) < 2:
-        await asyncio.sleep(0)
+    publishing = asyncio.create_task(publisher.publish([draft(4), draft(5)]))
+    await turns(5)
+    assert len(producer.waiting) == 2
     producer.waiting[0].set_result(None)
-    await asyncio.sleep(0)
+    await turns(5)
     assert not publishing.done()
     producer.waiting[1].set_result(None)
     await publishing
@@ -85,4 +84,4 @@ async def test_a_list_that_did_not_leave_is_told(
 ) -> None:
     producer.failure = ConnectionError()
     with pytest.raises(ConnectionError):
-        await publisher.publish(SOURCE, [draft()])
+        await publisher.publish([draft()])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.builders import TOPIC, event, record
-from tests.unit.recommender.conftest import MemoryProducer, MemoryStore
+from tests.unit.recommender.conftest import MemoryProducer, MemoryStore, turns
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import Event
@@ -50,7 +50,7 @@ class Broker:
 
     async def deliver_all(self, most: int = 7) -> None:
         while (chunk := self.fetch(most)) is not None:
-            await self.worker.take(chunk, self.rewind)
+            await self.worker.take([chunk])
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ def worker(stages: Stages, store: MemoryStore) -> Worker:
 @pytest.fixture
 async def broker(worker: Worker) -> Broker:
     made = Broker(worker)
+    worker._rewind = made.rewind  # as `run` does
     await made.assign()
     return made
 
@@ -99,7 +100,7 @@ async def test_a_repeated_chunk_is_passed_over(store: MemoryStore, broker: Broke
     chunk = broker.fetch(10)
     assert chunk is not None
     for _ in range(3):
-        await broker.worker.take(chunk, broker.rewind)
+        await broker.worker.take([chunk])
     assert (counted(store), broker.rewinds) == (10, 0)
 
 
@@ -140,28 +141,56 @@ async def test_a_roll_back_is_noticed_without_new_events(
 
 
 async def test_chunks_under_way_at_a_rewind_do_not_stop_it(
-    store: MemoryStore, broker: Broker
+    store: MemoryStore, worker: Worker, broker: Broker
 ) -> None:
-    """Faust holds up to 16 chunks of before the seek; each is past what is expected then."""
-    broker.fetch(2)
-    stale = [chunk for _ in range(16) if (chunk := broker.fetch(2)) is not None]
-    for chunk in stale:
-        await broker.worker.take(chunk, broker.rewind)
-    await broker.deliver_all()
-    assert counted(store) == 40
+    """Faust and the inbox hold chunks of before the seek; each is past what is expected then."""
+    broker.log = tuple(event(f"e{n}", f"u{n % 5}", "i") for n in range(200))
+    broker.fetch(2)  # lost
+    running = asyncio.create_task(worker.run(broker.rewind))
+    for _ in range(48):
+        chunk = broker.fetch(2)
+        assert chunk is not None
+        await worker.deliver(chunk)
+    while worker.watermark()[TP] < 200 and not running.done():
+        await asyncio.sleep(0)
+        chunk = broker.fetch(9)
+        if chunk is not None:
+            await worker.deliver(chunk)
+    assert not running.done(), running.exception()
+    assert counted(store) == 200
+    assert broker.rewinds < 48
+    running.cancel()
 
 
-async def test_no_progress_is_a_halt(store: MemoryStore, broker: Broker) -> None:
-    chunk = broker.fetch(5)
-    assert chunk is not None
-    with pytest.raises(Halt, match="no further"):  # noqa: PT012  it takes many deliveries
-        for _ in range(MAX_REWINDS + 1):
-            await broker.assign()
-            store.fences.clear()
-            broker.worker._stages.recorder.resume({TP: [1, 1, 1, 1]}, "0")
-            late = Chunk(TOPIC, 0, chunk.records[2:])
-            broker.worker._cursors[TP].expected = 2
-            await broker.worker.take(late, broker.rewind)
+async def test_what_is_delivered_together_is_handled_together(
+    store: MemoryStore, worker: Worker
+) -> None:
+    other = (TOPIC, 1)
+    await worker.resume({TP: LogBounds(0, None), other: LogBounds(0, None)})
+    there = [record(event(f"x{n}", "bob"), n, partition=1) for n in range(3)]
+    here = [record(LOG[n], n) for n in range(4)]
+    await worker.take(
+        [Chunk(TOPIC, 0, here[:2]), Chunk(TOPIC, 1, there), Chunk(TOPIC, 0, here[2:])]
+    )
+    assert counted(store) == 7
+    assert worker.watermark() == {TP: 4, other: 3}
+
+
+async def test_no_progress_is_a_halt(store: MemoryStore, worker: Worker, broker: Broker) -> None:
+    """The slots stand behind what every reading of the fences says."""
+
+    async def rewind() -> None:
+        await broker.assign()
+        worker._stages.recorder.resume({TP: [1, 1, 1, 1]}, "0")
+        worker._cursors[TP].expected = 1
+
+    worker._rewind = rewind
+    await rewind()
+    for _ in range(MAX_REWINDS):
+        await worker.take([Chunk(TOPIC, 0, [record(LOG[1], 1)])])
+    with pytest.raises(Halt, match="no further"):
+        await worker.take([Chunk(TOPIC, 0, [record(LOG[1], 1)])])
+    assert counted(store) == 0
 
 
 @pytest.mark.parametrize(
@@ -182,7 +211,7 @@ async def test_where_a_takeover_goes_on(
     publish_from: int,
 ) -> None:
     for slot, fence in enumerate(fences):
-        store.fences[slot, f"{TOPIC}:0"] = fence
+        store.fences[slot, TP] = fence
     broker.committed = committed
     await broker.assign()
     assert broker.at == at
@@ -212,7 +241,7 @@ async def test_a_partition_that_left_is_not_handled(store: MemoryStore, broker: 
     chunk = broker.fetch(5)
     assert chunk is not None
     await broker.worker.resume({})
-    await broker.worker.take(chunk, broker.rewind)
+    await broker.worker.take([chunk])
     assert (counted(store), broker.rewinds, broker.worker.watermark()) == (0, 0, {})
 
 
@@ -222,18 +251,13 @@ async def test_a_partition_that_leaves_while_a_chunk_is_handled_ends_it(
     producer.holding = True
     chunk = broker.fetch(15)
     assert chunk is not None
-    handling = asyncio.create_task(broker.worker.take(chunk, broker.rewind))
-    while not producer.waiting:
-        await asyncio.sleep(0)
+    handling = asyncio.create_task(broker.worker.take([chunk]))
+    await turns(50)
+    assert producer.waiting
     await broker.worker.resume({})
+    producer.holding = False
     for durable in producer.waiting:
         durable.set_result(None)
-    producer.holding = False
-    for _ in range(20):
-        await asyncio.sleep(0)
-        for durable in producer.waiting:
-            if not durable.done():
-                durable.set_result(None)
     await handling
     assert counted(store) == 5, "the part in work, and none after it"
 
@@ -245,7 +269,7 @@ async def test_the_position_does_not_move_before_the_lists_are_out(
     chunk = broker.fetch(5)
     assert chunk is not None
     with pytest.raises(ConnectionError):
-        await broker.worker.take(chunk, broker.rewind)
+        await broker.worker.take([chunk])
     assert broker.worker.watermark() == {TP: 0}
 
 

@@ -60,6 +60,24 @@ def test_jumps_with_progress_in_between_are_no_hole() -> None:
         assert cursor.take(ats(5)) == ats(5)
 
 
+def test_going_back_over_a_known_hole_is_no_new_jump() -> None:
+    """A rewind leads to where the slowest slot stands, in front of holes that were met before."""
+    cursor = Cursor(0, 0)
+    for _ in range(TRUE_HOLE_AFTER - 1):
+        with pytest.raises(Jumped):
+            cursor.take(ats(1, 2))
+    for _ in range(TRUE_HOLE_AFTER - 1):
+        assert cursor.take(ats(1, 2)) == ats(1, 2)
+        cursor.advance(3)
+        with pytest.raises(Jumped):
+            cursor.take(ats(5))
+        earlier, cursor = cursor, Cursor(0, 0)
+        cursor.remember(earlier)
+    assert cursor.take(ats(1, 2)) == ats(1, 2)
+    cursor.advance(3)
+    assert cursor.take(ats(5)) == ats(5)
+
+
 def test_different_jumps_are_no_hole() -> None:
     cursor = Cursor(5, 5)
     for found in range(6, 6 + 3 * TRUE_HOLE_AFTER):

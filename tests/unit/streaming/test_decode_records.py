@@ -28,6 +28,7 @@ class Letters:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
+        self.values: list[bytes | None] = []
         self.places: list[tuple[str, int]] = []
 
     async def send_and_wait(
@@ -38,10 +39,12 @@ class Letters:
         *,
         headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> object:
+        assert (topic, key) == (f"{TOPIC}.dlq", b"key")
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         told = dict(headers or ())
+        self.values.append(value)
         self.places.append((told[f"{PREFIX}reason"].decode(), int(told[f"{PREFIX}offset"])))
         return None
 
@@ -62,6 +65,7 @@ async def test_each_record_has_its_place_and_the_range_has_no_gap() -> None:
         Letter(11, NOON_MS, Reason.UNDECODABLE),
     ]
     assert sorted(letters.places) == [("undecodable", 8), ("undecodable", 11)]
+    assert {*letters.values} == {b"{", None}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ async def test_headers_travel_with_the_event() -> None:
 
 
 async def test_what_the_store_had_no_room_for_is_returned() -> None:
-    letters, records = Letters(), [record(GOOD, n) for n in range(3)]
+    letters, records = Letters(), [record(GOOD, n, partition=3) for n in range(3)]
     found = await decoded(records)
     await return_over(records, [found.arrivals[1]], DeadLetters(letters))
     assert letters.places == [("over", 1)]

@@ -11,6 +11,6 @@ SHELF = 10
 
 
 def propose(shoppers: Sequence[Shopper], context: Context) -> list[list[Candidate]]:
-    items = context.shop.newest()[:SHELF]
+    items = context.shop.newest()[: min(SHELF, context.settings.candidates)]
     shelf = [Candidate(item, SOURCE, 1.0 - place / len(items)) for place, item in enumerate(items)]
     return [shelf for _ in shoppers]

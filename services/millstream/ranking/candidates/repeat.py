@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 from millstream.domain.lists import Source
-from millstream.features.weights import EVENT_WEIGHT
 from millstream.ranking.candidates.source import Context
 from millstream.ranking.shop import Candidate, Shopper
 
 SOURCE = Source.REPEAT
-_STRONGEST = max(EVENT_WEIGHT.values())
 
 
 def propose(shoppers: Sequence[Shopper], context: Context) -> list[list[Candidate]]:
@@ -16,13 +14,9 @@ def propose(shoppers: Sequence[Shopper], context: Context) -> list[list[Candidat
 
 
 def _of(shopper: Shopper, context: Context) -> list[Candidate]:
-    recency = context.settings.recency
+    """How many of them may stand in a list is the policy's to say (policy/repeats.py)."""
+    settings = context.settings
     return [
-        Candidate(
-            touch.item_id,
-            SOURCE,
-            recency**place * (0.5 + 0.5 * EVENT_WEIGHT.get(touch.type, 0.0) / _STRONGEST),
-            touch.item_id,
-        )
-        for place, touch in enumerate(shopper.recent)
+        Candidate(touch.item_id, SOURCE, settings.repeat_recency**place, touch.item_id)
+        for place, touch in enumerate(shopper.recent[: settings.candidates])
     ]

@@ -6,15 +6,23 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
-from millstream.ranking.policy import bought_once, hidden, one_entry, out_of_stock, per_category
+from millstream.ranking.policy import (
+    bought_once,
+    hidden,
+    one_entry,
+    out_of_stock,
+    per_category,
+    repeats,
+)
 from millstream.ranking.policy.rule import Rule
 from millstream.ranking.score import Scored
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop, Shopper
 
-# per_category stands last: it counts what it lets through, so nothing may be removed after it.
+# The last two count what they are asked about, so nothing may be removed after per_category, and
+# what repeats lets through but per_category does not has taken room.
 RULES: tuple[Rule, ...] = cast(
-    tuple[Rule, ...], (one_entry, hidden, out_of_stock, bought_once, per_category)
+    tuple[Rule, ...], (one_entry, hidden, out_of_stock, bought_once, repeats, per_category)
 )
 
 

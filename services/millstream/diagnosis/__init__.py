@@ -1,0 +1,37 @@
+"""`millstream doctor`: looks at everything a deployment needs and changes nothing."""
+
+from __future__ import annotations
+
+from millstream.diagnosis.check import Check, Verdict
+from millstream.diagnosis.log import log_checks
+from millstream.diagnosis.model import model_checks
+from millstream.diagnosis.store import store_checks
+from millstream.domain.clock import Clock
+from millstream.settings import ConnectionSettings
+from millstream.stores.keys import Keys
+from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.redis import connect
+
+RETRIES = 1
+
+
+async def diagnose(
+    settings: ConnectionSettings,
+    clock: Clock,
+    *,
+    model: tuple[str, str],
+    replay: bool = False,
+    partitions: int | None = None,
+) -> list[Check]:
+    """All checks, always the same names in the same order; within half a minute, whatever is
+    away. `model`: tenant and name; `replay` and `partitions`: as given to `millstream init`."""
+    redis, keys = connect(settings.redis_url, RETRIES), Keys(settings.redis_prefix)
+    try:
+        log = await log_checks(settings, replay=replay, partitions=partitions, clock=clock)
+        store = await store_checks(redis, keys, clock)
+        answers = store[0].verdict is Verdict.OK
+        pointer = RedisModelPointer(redis, keys) if answers else None
+        served = await model_checks(settings.keys_dir, settings.model_store, pointer, *model)
+    finally:
+        await redis.aclose()
+    return [*log, *store, *served]

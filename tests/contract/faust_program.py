@@ -1,0 +1,64 @@
+"""Run by test_faust.py in a process of its own: Faust wants the main thread's loop.
+
+Reads to `last` from `first`, goes back to `again` and reads to `last` once more, then fails. Each
+line it prints is a JSON object: what `resume` was told, or the offsets of a chunk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+
+from millstream.streaming.transport import ChunkApp, LogBounds, Partition
+
+
+@dataclass
+class Plan:
+    broker: str
+    group: str
+    topic: str
+    first: int
+    again: int
+    last: int
+
+
+def tell(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def build(plan: Plan) -> ChunkApp:
+    starts = [plan.first, plan.again]
+
+    async def resume(bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
+        for (_, partition), found in bounds.items():
+            tell(partition=partition, log_start=found.log_start, committed=found.committed)
+        return dict.fromkeys(bounds, starts[0])
+
+    app = ChunkApp(plan.group, plan.topic, plan.broker, resume, session_timeout_s=10.0)
+
+    @app.agent(app.chunks(), name="reader")
+    async def read(chunks: Any) -> None:
+        async for chunk in chunks:
+            tell(offsets=[record.offset for record in chunk.records])
+            if chunk.records[-1].offset == plan.last:
+                starts.pop(0)
+                if not starts:
+                    raise RuntimeError("the agent fails on purpose")
+                await app.rewind()
+
+    return app
+
+
+def main() -> None:
+    app = build(Plan(**json.loads(sys.argv[1])))
+    worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()

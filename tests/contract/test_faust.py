@@ -1,0 +1,147 @@
+"""What we rely on in Faust and aiokafka that they do not promise. A new release must pass this."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from tests.contract.faust_program import Plan
+
+from millstream.local.tansu import Tansu
+from millstream.streaming.transport import (
+    FETCH_WAIT_MS,
+    Chunk,
+    ChunkApp,
+    ChunkConsumer,
+    ChunkScheduler,
+)
+
+RECORDS = 60
+COMMITTED = 50
+
+
+def test_the_release_is_the_one_that_was_read() -> None:
+    assert version("faust-streaming") == "0.15.3"
+    assert version("aiokafka").startswith("0.14.")
+
+
+async def nowhere(_bounds: Any) -> Any:
+    return {}
+
+
+def app_of(topic: str = "t") -> ChunkApp:
+    return ChunkApp("g", topic, "127.0.0.1:1,127.0.0.1:2", nowhere, session_timeout_s=10)
+
+
+def consumer_of(app: ChunkApp) -> ChunkConsumer:
+    consumer = app.consumer
+    assert isinstance(consumer, ChunkConsumer)
+    return consumer
+
+
+async def test_the_scheduler_is_accepted_and_makes_one_message_of_a_fetch() -> None:
+    app = app_of()
+    consumer = consumer_of(app)
+    assert isinstance(consumer.scheduler, ChunkScheduler)
+    record = type("R", (), {"offset": 7, "timestamp": 5, "timestamp_type": 1})()
+    fetched = {TP("t", 0): [record, record], TP("t", 1): [], TP("t", 2): [record]}
+    messages = list(consumer.scheduler.iterate(fetched))
+    assert [tp.partition for tp, _ in messages] == [0, 2]
+    message: Any = consumer._to_message(*messages[0])
+    assert (message.offset, message.value) == (7, Chunk("t", 0, [record, record]))
+    assert [str(url) for url in app.conf.broker] == ["kafka://127.0.0.1:1", "kafka://127.0.0.1:2"]
+
+
+async def test_the_book_of_what_was_read_stays_empty() -> None:
+    consumer = consumer_of(app_of())
+    place = TP("t", 0)
+    consumer._read_offset[place] = 9
+    consumer._read_offset.update({place: 9})
+    assert consumer._read_offset[place] is None
+    assert not consumer._read_offset
+
+
+async def test_nothing_is_acknowledged() -> None:
+    app = app_of()
+    assert app.chunks().acks is False
+    assert not app.tables
+    assert app.conf.web_enabled is False
+    assert app.conf.stream_wait_empty is False
+
+
+async def test_the_consumer_has_what_is_set_behind_its_back() -> None:
+    plain = AIOKafkaConsumer(bootstrap_servers="127.0.0.1:1")
+    assert (plain._isolation_level, plain._fetch_max_wait_ms) == ("read_uncommitted", 500)
+    await plain.stop()
+    assert hasattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer")
+    app = app_of()
+    made = consumer_of(app)._new_consumer_thread()._create_consumer(asyncio.get_running_loop())
+    assert (made._isolation_level, made._fetch_max_wait_ms) == ("read_committed", FETCH_WAIT_MS)
+    await made.stop()
+
+
+async def test_positions_are_ours_and_a_failure_ends_the_process(tansu: Tansu, prefix: str) -> None:
+    """The group's offset is ahead, and is neither followed nor moved; what lies before what was
+    read comes again after a seek back; an exception in the agent acknowledges nothing."""
+    plan = Plan(tansu.bootstrap_servers, f"{prefix}g", f"{prefix}t", 20, 10, RECORDS - 1)
+    await fill(plan)
+    await commit(plan, COMMITTED)
+    program = Path(__file__).with_name("faust_program.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(program),
+        json.dumps(asdict(plan)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), 90)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    # Faust shows the cursor again in the middle of a line.
+    lines = (line[line.find("{") :] for line in out.decode().splitlines() if "{" in line)
+    told = [json.loads(line) for line in lines]
+    assert process.returncode not in (0, None), err.decode()[-2000:]
+    bounds = [line for line in told if "log_start" in line]
+    assert bounds == [{"partition": 0, "log_start": 0, "committed": COMMITTED}] * 2
+    read = [offset for line in told for offset in line.get("offsets", [])]
+    assert read == [*range(20, RECORDS), *range(10, RECORDS)]
+    assert await committed(plan) == COMMITTED
+
+
+async def fill(plan: Plan) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=plan.broker)
+    await admin.start()
+    await admin.create_topics([NewTopic(plan.topic, num_partitions=1, replication_factor=1)])
+    await admin.close()
+    async with AIOKafkaProducer(
+        bootstrap_servers=plan.broker, enable_idempotence=False
+    ) as producer:
+        for number in range(RECORDS):
+            await producer.send_and_wait(plan.topic, b"%d" % number)
+
+
+async def commit(plan: Plan, offset: int) -> None:
+    async with AIOKafkaConsumer(bootstrap_servers=plan.broker, group_id=plan.group) as consumer:
+        place = TopicPartition(plan.topic, 0)
+        consumer.assign([place])
+        await consumer.commit({place: offset})
+
+
+async def committed(plan: Plan) -> int | None:
+    async with AIOKafkaConsumer(bootstrap_servers=plan.broker, group_id=plan.group) as consumer:
+        place = TopicPartition(plan.topic, 0)
+        consumer.assign([place])
+        found: int | None = await consumer.committed(place)
+        return found

@@ -1,0 +1,52 @@
+"""The functions on a redis-server of the distribution (Debian 12 ships 7.0), not only on Valkey."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from tests.contract.schedules import Schedule
+
+from millstream.local.valkey import Valkey
+from millstream.stores.keys import Keys
+from millstream.stores.redis import connect, load_functions, require_noeviction
+
+pytestmark = pytest.mark.live
+SCHEDULES = 20
+
+
+class RedisServer(Valkey):
+    name = "redis-server"
+
+    def command(self) -> list[str]:
+        return ["redis-server", *super().command()[1:]]
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    if shutil.which("redis-server") is None:
+        reason = "no redis-server on PATH"
+        if os.environ.get("MILLSTREAM_REQUIRE_LIVE") == "1":
+            pytest.fail(f"MILLSTREAM_REQUIRE_LIVE=1, but {reason}", pytrace=False)
+        pytest.skip(reason)
+    with RedisServer() as server:
+        yield server
+
+
+async def test_schedules_of_faults_end_in_the_exact_counts_on_redis_too(
+    redis_server: RedisServer, prefix: str
+) -> None:
+    client = connect(redis_server.url)
+    try:
+        assert "valkey_version" not in await client.info("server"), "this is no Redis"
+        await require_noeviction(client)
+        await load_functions(client)
+        for seed in range(SCHEDULES):
+            schedule = Schedule(client, Keys(f"{prefix}{seed}."), seed)
+            await schedule.run()
+            assert not await schedule.problems(), f"seed {seed}"
+            await schedule.forget()
+    finally:
+        await client.aclose()

@@ -1,0 +1,114 @@
+"""What the shop derives from a known log, and the list that it then makes."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.ranking.worlds import entry, event
+
+from millstream.domain.events import EventType
+from millstream.domain.lists import Source
+from millstream.features import covisitation, popularity
+from millstream.ranking.rank import rank
+from millstream.ranking.replayed_shop import ReplayedShop
+from millstream.ranking.settings import RankingSettings
+
+PURCHASE = EventType.PURCHASE
+MINUTES_30_DAYS = 30 * 24 * 60
+
+
+def shares(shop: ReplayedShop, item: str) -> dict[str, float]:
+    return {other: round(share, 3) for other, share in shop.shares(item)}
+
+
+def test_a_later_item_is_led_to_twice_as_much_as_it_leads_back() -> None:
+    shop = ReplayedShop()
+    for minute, item in enumerate("abc"):
+        shop.learn(event("ann", item, minute=minute))
+    # b: c follows it (1), a came before it (1/2)
+    assert shares(shop, "b") == {"c": 0.667, "a": 0.333}
+    # a: b follows (1), c follows one further (1/2)
+    assert shares(shop, "a") == {"b": 0.667, "c": 0.333}
+
+
+def test_the_items_of_a_basket_belong_together_alike() -> None:
+    shop = ReplayedShop()
+    shop.learn(event("ann", "a", "b", "c", kind=PURCHASE))
+    assert shares(shop, "a") == {"b": 0.5, "c": 0.5}
+
+
+def test_a_look_joins_two_items_as_much_as_a_purchase() -> None:
+    shop = ReplayedShop()
+    for who, last, kind in (("ann", "b", EventType.VIEW_ITEM), ("ben", "c", PURCHASE)):
+        shop.learn(event(who, "a"))
+        shop.learn(event(who, last, kind=kind, minute=1))
+    assert shares(shop, "a") == {"b": 0.5, "c": 0.5}
+
+
+def test_another_day_is_another_visit() -> None:
+    shop = ReplayedShop()
+    day = covisitation.MAX_AGE_MS / 60_000
+    shop.learn(event("ann", "a"))
+    shop.learn(event("ann", "b", minute=day + 1))
+    assert shop.shares("a") == shop.shares("b") == []
+
+
+def test_neighbours_fade_by_half_in_the_half_life() -> None:
+    shop = ReplayedShop()
+    for who, item, minute in (("ann", "old", 0.0), ("ben", "new", MINUTES_30_DAYS)):
+        shop.learn(event(who, "a", minute=minute))
+        shop.learn(event(who, item, minute=minute + 1))
+    assert shares(shop, "a") == {"new": 0.667, "old": 0.333}
+
+
+def test_neighbours_are_bounded_to_the_heaviest() -> None:
+    shop = ReplayedShop()
+    for n in range(covisitation.BOUND + 5):
+        shop.learn(event(f"u{n}", "a", minute=n * 60))
+        shop.learn(event(f"u{n}", f"i{n}", minute=n * 60 + 1))
+    kept = [item for item, _ in shop.shares("a")]
+    assert kept == [f"i{n}" for n in reversed(range(5, covisitation.BOUND + 5))]
+
+
+def test_popularity_weighs_by_type_and_fades() -> None:
+    shop = ReplayedShop()
+    days = popularity.HALF_LIFE_MS / 60_000
+    shop.learn(event("ann", "bought", kind=PURCHASE))
+    shop.learn(event("ben", "seen", minute=days))
+    (first, heavy), (second, light) = shop.popular()
+    assert (first, second) == ("bought", "seen")
+    assert heavy - light == pytest.approx(2.3219, abs=1e-3)  # log2(10 / 2)
+
+
+@pytest.mark.parametrize("kind", [EventType.REFUND, EventType.SEARCH, EventType.REMOVE_FROM_CART])
+def test_what_says_nothing_of_interest_derives_nothing(kind: EventType) -> None:
+    shop = ReplayedShop()
+    shop.learn(event("ann", "a", "b", kind=kind))
+    assert not shop.popular()
+    assert shop.shares("a") == []
+
+
+def test_an_erased_shopper_is_a_stranger() -> None:
+    shop = ReplayedShop()
+    shop.learn(event("ann", "a"))
+    shop.learn(event("ann", kind=EventType.ERASE, minute=1))
+    assert shop.shopper("default", "ann", 0).recent == ()
+
+
+def test_newest_is_in_the_order_of_the_catalogue() -> None:
+    assert ReplayedShop({i: entry(i) for i in "ab"}).newest() == ["b", "a"]
+
+
+def test_the_list_after_a_known_log() -> None:
+    shop = ReplayedShop()
+    for who in ("ben", "cid"):
+        shop.learn(event(who, "tea", "pot", "cup", kind=PURCHASE))
+    shop.learn(event("dan", "hat", kind=PURCHASE, minute=1))
+    shop.learn(event("ann", "tea", minute=2))
+    ann = shop.shopper("default", "ann", 0)
+    (items,) = rank([ann], shop, None, RankingSettings(), 0).lists
+    assert [(item.item_id, item.source) for item in items] == [
+        ("tea", Source.REPEAT),
+        ("cup", Source.COVISITED),
+        ("pot", Source.COVISITED),
+        ("hat", Source.POPULAR),
+    ]

@@ -1,0 +1,109 @@
+"""Small shops whose lists can be told beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.events import Event, EventType, Line
+from millstream.features.recent_items import Touch
+from millstream.ranking.shop import Shopper
+
+START = datetime(2024, 5, 1, tzinfo=UTC)
+NOW_MS = int(START.timestamp() * 1000)
+
+
+@dataclass
+class FixedShop:
+    """Implements `Shop` with what it is given; `popular` in log2 weights."""
+
+    near: Mapping[str, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    best: Sequence[tuple[str, float]] = ()
+    fresh: Sequence[str] = ()
+    catalogue: Mapping[str, CatalogueItem] = field(default_factory=dict)
+
+    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
+        return self.near.get(item_id, ())
+
+    def popular(self) -> Sequence[tuple[str, float]]:
+        return self.best
+
+    def newest(self) -> Sequence[str]:
+        return self.fresh
+
+    def item(self, item_id: str) -> CatalogueItem | None:
+        return self.catalogue.get(item_id)
+
+
+class Rows:
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = list(ids)
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.int32]:
+        return np.array([self._ids.index(i) if i in self._ids else -1 for i in ids], np.int32)
+
+    def __getitem__(self, row: int) -> str:
+        return self._ids[row]
+
+
+class FixedTaste:
+    """A model in which every known shopper likes the items in the order given, by `logits`."""
+
+    def __init__(self, ids: Sequence[str], logits: Sequence[float], known: bool = True) -> None:
+        self.items = Rows(ids)
+        self._logits = np.array(logits, np.float32)
+        self._known = known
+
+    def user_vectors(
+        self, shoppers: Sequence[tuple[str, Sequence[str]]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        return np.ones((len(shoppers), 1), np.float32), np.full(len(shoppers), self._known)
+
+    def scores(
+        self, vectors: NDArray[np.float32], item_rows: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        return np.tile(self._logits[item_rows], (len(vectors), 1))
+
+    def nearest(
+        self, vectors: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        rows = np.argsort(-self._logits, kind="stable")[:k].astype(np.int32)
+        return np.tile(rows, (len(vectors), 1)), np.tile(self._logits[rows], (len(vectors), 1))
+
+
+def entry(item_id: str, **said: object) -> CatalogueItem:
+    return CatalogueItem(item_id=item_id, added_at=START, **said)  # type: ignore[arg-type]
+
+
+def shopper(*items: str, bought: Sequence[str] = (), name: str = "ann") -> Shopper:
+    """`items` newest first, one event a minute."""
+    return Shopper(
+        "default",
+        name,
+        tuple(
+            Touch(
+                item,
+                EventType.PURCHASE if item in bought else EventType.VIEW_ITEM,
+                NOW_MS - place * 60_000,
+            )
+            for place, item in enumerate(items)
+        ),
+        frozenset(bought),
+    )
+
+
+def event(
+    who: str, *items: str, kind: EventType = EventType.VIEW_ITEM, minute: float = 0.0
+) -> Event:
+    return Event(
+        event_id=f"{who}-{kind}-{minute}-{items}",
+        type=kind,
+        time=START + timedelta(minutes=minute),
+        user_id=who,
+        items=tuple(Line(item) for item in items),
+    )

@@ -1,0 +1,166 @@
+"""docker-compose.yml and the image: valid by the Compose specification, and about this code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+from tests.documents import ROOT
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from millstream.cli.app import app
+from millstream.cli.variables import known
+from millstream.local.kafka_jars import KAFKA_VERSION
+from millstream.streaming.topics import EVENTS, read_topics, topic_config, topics_path
+
+IMAGE_VARIABLES = {"MODEL_STORE", "MILLSTREAM_LAKE_DIR", "MILLSTREAM_KEYS_DIR"}
+Compose = dict[str, Any]
+
+
+@pytest.fixture
+def compose() -> Compose:
+    loaded: Compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+@pytest.fixture
+def dockerfile() -> str:
+    return (ROOT / "deploy" / "Dockerfile").read_text()
+
+
+def parse(compose: Compose) -> PyCompose:
+    """Raises ValueError for what the specification does not have."""
+    return PyCompose.from_json(json.dumps(compose))
+
+
+def ours(compose: Compose) -> Compose:
+    """The services that run our image."""
+    return {n: s for n, s in compose["services"].items() if s["image"].startswith("millstream:")}
+
+
+def mounts(service: Compose) -> dict[str, str]:
+    """Volume -> folder, with the mode where one is given."""
+    return dict(volume.split(":", 1) for volume in service.get("volumes", ()))
+
+
+def test_the_file_is_valid_by_the_specification(compose: Compose) -> None:
+    parsed = parse(compose)
+    assert set(parsed.service_names()) == {
+        "kafka",
+        "valkey",
+        "init",
+        "recommender",
+        "lake",
+        "trainer",
+    }
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda c: c.update(servces={}),
+        lambda c: c["services"]["kafka"].update(imagee="x"),
+        lambda c: c["services"]["kafka"].update(restart="sometimes"),
+        lambda c: c["services"]["kafka"]["healthcheck"].update(intervall="3s"),
+        lambda c: c["services"]["lake"]["depends_on"]["init"].update(condition="healthy"),
+    ],
+)
+def test_the_specification_refuses_what_is_misspelt(
+    compose: Compose, spoil: Callable[[Compose], None]
+) -> None:
+    spoilt = deepcopy(compose)  # anchors make several services one object
+    spoil(spoilt)
+    with pytest.raises(ValueError, match="line 1 column"):
+        parse(spoilt)
+
+
+def test_every_volume_and_service_that_is_named_is_declared(compose: Compose) -> None:
+    services = compose["services"]
+    used = {volume for service in services.values() for volume in mounts(service)}
+    assert used == compose["volumes"].keys()
+    waited_for = {name for service in services.values() for name in service.get("depends_on", ())}
+    assert waited_for <= services.keys()
+    for service in services.values():
+        for name, wait in service.get("depends_on", {}).items():
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in services[name]
+
+
+def test_our_services_are_commands_of_millstream(compose: Compose) -> None:
+    top = get_command(app)
+    assert isinstance(top, TyperGroup)
+    for name, service in ours(compose).items():
+        assert service["command"] == [name]
+        assert name in top.commands
+
+
+def test_variables_are_settings(compose: Compose, dockerfile: str) -> None:
+    for service in ours(compose).values():
+        assert service["environment"].keys() <= known()
+    in_image = set(re.findall(r"\b(M[A-Z_]+)=/", dockerfile))
+    assert in_image == IMAGE_VARIABLES
+    assert in_image <= known()
+
+
+def test_folders_of_the_image_are_volumes(compose: Compose, dockerfile: str) -> None:
+    folders = set(re.findall(r"\bM[A-Z_]+=(/\S+)", dockerfile))
+    mounted = {
+        path.partition(":")[0] for s in ours(compose).values() for path in mounts(s).values()
+    }
+    assert mounted == folders
+    [made] = re.findall(r"install -d -o millstream (.*(?:\n .*)?)", dockerfile)
+    assert set(re.findall(r"/[\w/]+", made)) == folders
+
+
+def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
+    writable = {
+        name: {volume for volume, path in mounts(service).items() if not path.endswith(":ro")}
+        for name, service in ours(compose).items()
+    }
+    assert writable == {
+        "init": {"keys"},
+        "recommender": set(),
+        "lake": {"lake"},
+        "trainer": {"models"},
+    }
+
+
+def test_the_broker_is_the_tested_one_and_makes_no_topics_itself(compose: Compose) -> None:
+    kafka = compose["services"]["kafka"]
+    assert kafka["image"] == f"apache/kafka:{KAFKA_VERSION}"
+    assert kafka["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+    port = compose["services"]["init"]["environment"]["KAFKA_BOOTSTRAP_SERVERS"]
+    assert f"INTERNAL://{port}" in kafka["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert all(published.startswith("127.0.0.1:") for published in kafka["ports"])
+
+
+def test_the_log_of_events_has_the_brokers_clock(compose: Compose) -> None:
+    assert compose["services"]["init"]["command"] == ["init"], "not the topics of a replay"
+    [events] = [spec for spec in read_topics() if spec.name == EVENTS]
+    assert topic_config(events, replay=False)["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_the_store_never_forgets_and_keeps_a_file(compose: Compose) -> None:
+    command = compose["services"]["valkey"]["command"]
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    assert options["--maxmemory-policy"] == "noeviction"
+    assert options["--appendonly"] == "yes"
+
+
+def test_the_image_is_locked_has_what_it_needs_and_is_not_root(dockerfile: str) -> None:
+    assert "--require-hashes -r requirements.lock" in dockerfile
+    assert re.findall(r"^USER (\w+)$", dockerfile, re.MULTILINE) == ["millstream"]
+    copied = [
+        name for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.M) for name in line.split()
+    ]
+    assert all((ROOT / name).exists() for name in copied)
+    assert str(topics_path().relative_to(ROOT)) in copied
+    ignore = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {line[1:] for line in ignore if line.startswith("!")} == set(copied)
