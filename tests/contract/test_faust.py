@@ -45,6 +45,7 @@ def app_of(topic: str = "t") -> ChunkApp:
 def consumer_of(app: ChunkApp) -> ChunkConsumer:
     consumer = app.consumer
     assert isinstance(consumer, ChunkConsumer)
+    consumer._thread.thread_loop.close()  # of a thread that never starts
     return consumer
 
 
@@ -84,7 +85,7 @@ async def test_the_consumer_has_what_is_set_behind_its_back() -> None:
     await plain.stop()
     assert hasattr(driver.AIOKafkaConsumerThread, "_create_worker_consumer")
     app = app_of()
-    made = consumer_of(app)._new_consumer_thread()._create_consumer(asyncio.get_running_loop())
+    made = consumer_of(app)._thread._create_consumer(asyncio.get_running_loop())
     assert (made._isolation_level, made._fetch_max_wait_ms) == ("read_committed", FETCH_WAIT_MS)
     await made.stop()
 

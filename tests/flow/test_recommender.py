@@ -175,6 +175,12 @@ async def tell_many(shop: Shop, first: int, count: int) -> None:
             await shop.send(b"elsewhere-%d" % number, json.dumps(what).encode())
 
 
+async def tell_until(shop: Shop, first: int, enough: asyncio.Event) -> None:
+    while not enough.is_set():
+        await tell_many(shop, first, 20)
+        first += 20
+
+
 def bad_records() -> dict[str, tuple[bytes | None, str]]:
     """Every kind of bad input that the wire knows, with its reason code."""
     now = datetime.now(UTC)
@@ -381,15 +387,18 @@ async def test_sigterm_in_the_middle_of_work_is_an_orderly_end(shop: Shop, tmp_p
     log = tmp_path / "recommender.log"
     assert (await millstream(shop.variables, "init", "--partitions", str(PARTITIONS)))[0] == 0
 
-    async def begun() -> bool:
-        return (await shop.store.ledger())["acc"] >= 100
+    async def counted(n: int) -> bool:
+        return (await shop.store.ledger())["acc"] >= n
 
     async with recommender(shop, log) as process:
-        sending = asyncio.create_task(tell_many(shop, 0, 1_000))
-        await until(begun, process, log)
+        await tell_many(shop, 0, 20)
+        await until(lambda: counted(20), process, log)
+        enough = asyncio.Event()
+        sending = asyncio.create_task(tell_until(shop, 20, enough))
+        await until(lambda: counted(200), process, log)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0, tail(log)
-        assert not sending.done(), "nothing was in work any more: send more"
+        enough.set()
         await sending
     async with recommender(shop, log) as process:
         await until(shop.all_handled, process, log)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from math import isfinite
 from typing import NamedTuple
 
 from millstream.domain.lists import Source
@@ -27,16 +27,19 @@ def score(proposed: Sequence[Sequence[Candidate]], settings: RankingSettings) ->
 
 def _score_one(candidates: Sequence[Candidate], weights: dict[Source, float]) -> list[Scored]:
     sums: dict[str, float] = {}
-    leads: dict[str, tuple[float, Candidate]] = {}
+    parts: dict[str, float] = {}
+    leads: dict[str, Candidate] = {}
     for candidate in candidates:
-        part = weights.get(candidate.source, 0.0) * candidate.strength
-        sums[candidate.item_id] = sums.get(candidate.item_id, 0.0) + part
-        if candidate.item_id not in leads or part > leads[candidate.item_id][0]:
-            leads[candidate.item_id] = (part, candidate)
-    scored = [Scored(item, total, leads[item][1]) for item, total in sums.items()]
-    return sorted(scored, key=_order)
-
-
-def _order(scored: Scored) -> tuple[bool, float, str]:
-    finite = math.isfinite(scored.score)
-    return (not finite, -scored.score if finite else 0.0, scored.item_id)
+        item, source, strength, _ = candidate
+        part = weights.get(source, 0.0) * strength
+        if item not in sums:
+            sums[item], parts[item], leads[item] = part, part, candidate
+            continue
+        sums[item] += part
+        if part > parts[item]:
+            parts[item], leads[item] = part, candidate
+    # Negated, so that tuples sort as wanted without a key function per item.
+    finite = sorted((-total, item) for item, total in sums.items() if isfinite(total))
+    other = sorted(item for item, total in sums.items() if not isfinite(total))
+    ranked = [Scored(item, -total, leads[item]) for total, item in finite]
+    return ranked + [Scored(item, sums[item], leads[item]) for item in other]

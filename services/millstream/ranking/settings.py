@@ -35,7 +35,7 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
         default_factory=lambda: {
             Source.REPEAT: 1.0,
             Source.COVISITED: 1.0,
-            Source.EMBEDDING: 0.5,
+            Source.EMBEDDING: 0.25,
             Source.POPULAR: 0.2,
             Source.NEW: 0.02,
         }

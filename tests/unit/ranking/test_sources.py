@@ -26,7 +26,7 @@ def told(line: list[Candidate]) -> list[tuple[str, float, str | None]]:
     return [(c.item_id, round(c.strength, 4), c.because) for c in line]
 
 
-def test_neighbours_of_several_items_add_up_and_the_heaviest_part_is_the_reason() -> None:
+def test_neighbours_of_several_items_add_up_and_the_newest_is_the_reason() -> None:
     shop = FixedShop(near={"tea": [("cup", 0.6), ("pot", 0.4)], "mug": [("cup", 0.8)]})
     # cup: 0.6 of tea, and 0.8 at half the recency of mug; pot: 0.4 of tea.
     assert told(of(covisited, shopper("tea", "mug"), shop)) == [

@@ -1,7 +1,6 @@
 """What other shoppers took next to the recent items."""
 
 from collections.abc import Iterator, Sequence
-from heapq import nsmallest
 
 from millstream.domain.lists import Source
 from millstream.features.recent_items import Touch
@@ -16,21 +15,20 @@ def propose(shoppers: Sequence[Shopper], context: Context) -> list[list[Candidat
 
 
 def _of(shopper: Shopper, context: Context) -> list[Candidate]:
+    """The newest item that leads to a candidate is its reason."""
     settings = context.settings
     sums: dict[str, float] = {}
-    leads: dict[str, tuple[float, str]] = {}
+    because: dict[str, str] = {}
     for touch, recency in _with_recency(shopper.recent[: settings.recent_items], settings.recency):
         for neighbour, share in context.shop.shares(touch.item_id):
-            part = recency * share
-            if neighbour not in sums:
-                sums[neighbour] = part
-                leads[neighbour] = part, touch.item_id
-                continue
-            sums[neighbour] += part
-            if part > leads[neighbour][0]:
-                leads[neighbour] = part, touch.item_id
-    best = nsmallest(settings.candidates, ((-total, item) for item, total in sums.items()))
-    return [Candidate(item, SOURCE, total / best[0][0], leads[item][1]) for total, item in best]
+            if neighbour in sums:
+                sums[neighbour] += recency * share
+            else:
+                sums[neighbour] = recency * share
+                because[neighbour] = touch.item_id
+    # A stable sort: of equal sums the one that a newer item leads to comes first.
+    best = sorted(sums, key=sums.__getitem__, reverse=True)[: settings.candidates]
+    return [Candidate(item, SOURCE, sums[item] / sums[best[0]], because[item]) for item in best]
 
 
 def _with_recency(recent: Sequence[Touch], recency: float) -> Iterator[tuple[Touch, float]]:

@@ -37,9 +37,10 @@ def apply_rules(
     for scored in ranked:
         if len(kept) == settings.list_length:
             break
-        refused_by = next((name for name, keeps in rules if not keeps(scored)), None)
-        if refused_by is None:
-            kept.append(scored)
+        for name, keeps in rules:
+            if not keeps(scored):
+                removed[name] += 1
+                break
         else:
-            removed[refused_by] += 1
+            kept.append(scored)
     return kept, removed

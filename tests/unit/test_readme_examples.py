@@ -1,0 +1,96 @@
+"""The examples of README are run as they stand there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+from tests.builders import NOON_MS, event
+from tests.documents import blocks
+
+from millstream import client
+from millstream.domain import lists
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import as_datetime
+from millstream.domain.events import EventType
+from millstream.domain.lists import Source
+from millstream.features import state
+from millstream.features.recent_items import Touch
+from millstream.features.replayed import ReplayedShopper
+from millstream.ranking.candidates.source import Context
+from millstream.ranking.replayed_shop import ReplayedShop
+from millstream.ranking.score import Scored
+from millstream.ranking.settings import RankingSettings
+from millstream.ranking.shop import Candidate, Shopper
+
+
+def example(containing: str) -> str:
+    [found] = [body for body in blocks("README.md", "python") if containing in body]
+    return found
+
+
+def run(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(source, "README.md", "exec"), names)  # noqa: S102  it is our own document
+    return names
+
+
+def test_no_example_is_left_unrun() -> None:
+    kinds = ("import Client", "UserFeature[", "-> Keeps", "SOURCE =")
+    assert sorted(example(kind) for kind in kinds) == sorted(blocks("README.md", "python"))
+
+
+def test_the_client_example_runs_against_the_client_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = create_autospec(client.Client)
+    shop = fake.return_value.__enter__.return_value
+    shop.track.return_value = event("e1", "17850")
+    item = lists.RankedItem("71053", 0.9, Source.COVISITED, "others took it with it")
+    shop.recommendations.return_value.items = (item,)
+    monkeypatch.setattr(client, "Client", fake)
+    run(example("import Client"))
+    shop.track.assert_called_once()
+    shop.recommendations.assert_called_once_with("17850", after=event("e1", "17850"), timeout=5)
+    assert capsys.readouterr().out == "71053 covisited others took it with it\n"
+
+
+def test_the_feature_example_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    feature = run(example("UserFeature["))["WISHLIST_COUNT"]
+    features = (*state.USER_FEATURES, feature)
+    monkeypatch.setattr("millstream.features.replayed.USER_FEATURES", features)
+    monkeypatch.setitem(state._PLACE, feature.name, len(features) - 1)
+    shopper = ReplayedShopper()
+    before_it = shopper.state()
+    shopper.apply(event("e1", "ann", "i1", kind=EventType.ADD_TO_WISHLIST))
+    shopper.apply(event("e2", "ann", "i1", kind=EventType.VIEW_ITEM))
+    assert before_it.read(feature, NOON_MS) == 0
+    assert shopper.state().read(feature, NOON_MS) == 1
+
+
+def test_the_rule_example_takes_out_what_has_no_price() -> None:
+    rule = run(example("-> Keeps"))
+    priced = {"a": 1.0, "b": None}
+    catalogue = {
+        name: CatalogueItem(item_id=name, added_at=as_datetime(NOON_MS), price=price)
+        for name, price in priced.items()
+    }
+    keep = rule["keeps"](Shopper("default", "ann"), ReplayedShop(catalogue), RankingSettings())
+    kept = [i for i in ("a", "b", "c") if keep(Scored(i, 1.0, Candidate(i, Source.NEW, 1.0)))]
+    assert kept == ["a", "c"]
+    assert rule["NAME"] == "no_price"
+
+
+def test_the_source_example_proposes_the_cart(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = StrEnum("Source", {**{s.name: s.value for s in Source}, "CART": "cart"})  # type: ignore[misc]
+    monkeypatch.setattr(lists, "Source", grown)
+    source = run(example("SOURCE ="))
+    touched = (
+        Touch("a", EventType.ADD_TO_CART, NOON_MS),
+        Touch("b", EventType.VIEW_ITEM, NOON_MS),
+    )
+    context = Context(ReplayedShop(), RankingSettings(), None, NOON_MS)
+    [proposed] = source["propose"]([Shopper("default", "ann", touched)], context)
+    assert [candidate.item_id for candidate in proposed] == ["a"]
