@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -34,9 +33,7 @@ MODEL = ("default", "embedding")
 
 
 @pytest.fixture
-async def well(
-    tansu: Tansu, valkey: Valkey, prefix: str, tmp_path: Path
-) -> AsyncIterator[ConnectionSettings]:
+async def well(tansu: Tansu, valkey: Valkey, prefix: str, tmp_path: Path) -> ConnectionSettings:
     """Set up, without a model and without records."""
     settings = load(
         ConnectionSettings,
@@ -49,7 +46,7 @@ async def well(
         redis_prefix=prefix,
     )
     await set_up(settings, slots=4, replay=False, partitions=3)
-    yield settings
+    return settings
 
 
 async def examine(settings: ConnectionSettings, clock_ahead_ms: int = 0) -> dict[str, Check]:
@@ -145,7 +142,11 @@ async def test_functions_of_another_release_and_a_server_that_evicts(
 
 def test_the_command_ends_with_one_object_and_the_exit_code() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "millstream", "doctor", "--json"],
+        [
+            *(sys.executable, "-c"),
+            "import typer; from millstream.cli.doctor import doctor; typer.run(doctor)",
+            "--json",
+        ],
         env={
             **os.environ,
             "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",

@@ -7,7 +7,7 @@ import json as json_format
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,10 +36,12 @@ def bench() -> None:
 
 @app.command()
 def ingest(
-    broker: Broker = typer.Option(Broker.AUTO, help="auto: Apache Kafka where it can run."),
-    events: int = typer.Option(100_000, min=1_000, help="In the topic, read in every round."),
-    rounds: int = typer.Option(2, min=1, help="Each reads the topic once per side."),
-    json: bool = typer.Option(False, help="End with one JSON object."),
+    broker: Annotated[
+        Broker, typer.Option(help="auto: Apache Kafka where it can run.")
+    ] = Broker.AUTO,
+    events: Annotated[int, typer.Option(min=1_000, help="Read in every round.")] = 100_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Each reads the topic once a side.")] = 2,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Exact counting by the Faust worker against a bare loop: events per second of both."""
     logs.configure("WARNING")

@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import json as json_format
+import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from millstream.cli import logs
+from millstream.cli.variables import checked
 from millstream.diagnosis import diagnose
 from millstream.diagnosis.check import Check, Verdict
 from millstream.domain.clock import wall_clock
-from millstream.settings import ConnectionSettings
+from millstream.recommender.settings import RecommenderSettings
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.BAD: "bold red"}
 
 
-def examine(
-    settings: ConnectionSettings,
-    model: tuple[str, str],
-    *,
-    replay: bool,
-    partitions: int | None,
-    as_json: bool,
+def doctor(
+    tenant: Annotated[str, typer.Option(help="Whose current model to look at.")] = "default",
+    replay: Annotated[bool, typer.Option(help="Set up with `init --replay`.")] = False,
+    partitions: Annotated[int | None, typer.Option(min=1, help="As given to init.")] = None,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
-    """Prints all checks; exits with 1 where one is bad, a warning alone is no failure."""
-    looking = diagnose(settings, wall_clock, model=model, replay=replay, partitions=partitions)
+    """Looks at all that a deployment needs, changes nothing; exits with 1 if something is bad."""
+    logs.configure("ERROR")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the table says what it would
+    settings = checked(RecommenderSettings)
+    looking = diagnose(
+        settings,
+        wall_clock,
+        model=(tenant, settings.model_name),
+        replay=replay,
+        partitions=partitions,
+    )
     with Console(stderr=True).status("Looking at broker, topics, Redis, model and clocks ..."):
         checks = asyncio.run(looking)
     told = result(checks)
-    if as_json:
-        sys.stdout.write(json.dumps(told) + "\n")
+    if json:
+        sys.stdout.write(json_format.dumps(told) + "\n")
     else:
         Console().print(_table(checks))
     raise SystemExit(0 if told["ok"] else 1)

@@ -15,6 +15,8 @@ from millstream.features.weights import EVENT_WEIGHT
 
 HALF_LIFE_MS = 30 * 24 * 3_600_000
 BOUND = 40
+"""Neighbours kept of an item: twice as many as are read, so that a new one has time to grow."""
+LEADING = 20
 MAX_RECENT = 5
 MAX_LINES = 20
 BACKWARD = 1
@@ -55,10 +57,8 @@ def _pairs(lines: list[str], recent: list[str], full: float) -> Iterator[Pair]:
 
 
 def shares(weighted: Weighted) -> list[tuple[str, float]]:
-    """(neighbour, log2 weight), the heaviest first, as parts of their sum."""
-    if not weighted:
-        return []
-    heaviest = weighted[0][1]
-    linear = [2.0 ** (weight - heaviest) for _, weight in weighted]
+    """(neighbour, log2 weight), the heaviest first, as parts of their sum; at most LEADING."""
+    leading = weighted[:LEADING]
+    linear = [2.0 ** (weight - leading[0][1]) for _, weight in leading]
     total = sum(linear)
-    return [(item, part / total) for (item, _), part in zip(weighted, linear, strict=True)]
+    return [(item, part / total) for (item, _), part in zip(leading, linear, strict=True)]

@@ -21,9 +21,9 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """At most so many items of one category in a list."""
     bought_before: Count = 20
     """At most so many items that the shopper bought already."""
-    looked_at: Count = 4
+    looked_at: Count = 3
     """At most so many items that the shopper touched without buying them."""
-    candidates: Annotated[int, Meta(ge=1, le=1000)] = 100
+    candidates: Annotated[int, Meta(ge=1, le=1000)] = 60
     """At most so many of each source."""
     recent_items: Count = 24
     """So many of the newest items lead to further ones."""

@@ -21,13 +21,15 @@ from millstream.streaming.transport import ChunkApp
 log = structlog.get_logger()
 
 WATERMARK_SECONDS = 1.0
+STOP_SECONDS = 5.0
+"""What is in work at SIGTERM has so long to get its lists out."""
 
 GC_THRESHOLDS = (20_000, 20, 20)
 """A chunk makes thousands of objects and no cycles; Python's own 700 looks at them again and again,
 and at some 50,000 fetched records with them."""
 SWITCH_SECONDS = 0.0005
-"""The consumer's thread unpacks records while ours waits for Redis. Python's own 5 ms until a thread
-with work gets its turn is a third of what a chunk takes."""
+"""The consumer's thread unpacks records while ours waits for Redis; Python's own 5 ms until a
+thread with work gets its turn are a third of what a chunk takes."""
 
 
 class RecommenderApp(ChunkApp):
@@ -37,6 +39,7 @@ class RecommenderApp(ChunkApp):
         self._settings = settings
         self._stack = AsyncExitStack()
         self._running: Running | None = None
+        self._stopping = False
         self.stopped_by: Exception | None = None
         super().__init__(
             group=settings.topic(settings.group),
@@ -73,6 +76,9 @@ class RecommenderApp(ChunkApp):
 
     async def on_stop(self) -> None:
         await super().on_stop()
+        self._stopping = True
+        if self._running is not None:
+            await self._running.worker.stop(STOP_SECONDS)
         await self._stack.aclose()
 
     async def _resume(self, bounds: Any) -> Any:
@@ -88,6 +94,8 @@ class RecommenderApp(ChunkApp):
         try:
             await run
         except Exception as error:
+            if self._stopping:  # what it stood on is closed; it began nothing that must not be lost
+                return
             self.stopped_by = error
             raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import structlog
@@ -98,16 +99,9 @@ class Worker:
     async def _handle(self, chunks: Sequence[Chunk]) -> None:
         """`chunks`: one per partition at most."""
         parts = [part for chunk in chunks if (part := self._fresh(chunk)) is not None]
-        step = max(1, self._chunk_records // max(1, len(parts)))
-        longest = max((len(part.records) for part in parts), default=0)
-        for start in range(0, longest, step):
-            now = [
-                Part(part.source, part.records[start : start + step], part.cursor)
-                for part in parts
-                if start < len(part.records)
-                # else it changed hands, or we were sent back, while we worked
-                and self._cursors.get(part.source) is part.cursor
-            ]
+        for portion in _portions(parts, self._chunk_records):
+            # A part is left out when it changed hands, or we were sent back, while we worked.
+            now = [part for part in portion if self._cursors.get(part.source) is part.cursor]
             if now:
                 await handle(now, self._stages)
 
@@ -131,6 +125,11 @@ class Worker:
             except FenceMoved as moved:
                 await self._go_back(moved)
 
+    async def stop(self, timeout: float) -> None:
+        """Returns when nothing is in work, or after `timeout` seconds; nothing begins after it."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._busy.acquire(), timeout)
+
     def watermark(self) -> dict[Partition, int]:
         """Per partition the offset up to which every owed list is out."""
         return {tp: max(at.expected, at.publish_from) for tp, at in self._cursors.items()}
@@ -146,6 +145,26 @@ def _rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
         taken = list(first.values())
         waiting = [chunk for chunk in waiting if not any(chunk is one for one in taken)]
         yield taken
+
+
+def _portions(parts: Sequence[Part], most: int) -> Iterator[list[Part]]:
+    """`most` records at a time, from as few partitions as have so many: each one more costs a call
+    per slot, which under a backlog would be calls of two or three events.
+
+    A partition stands once in a portion, and its records stay in order."""
+    portion: list[Part] = []
+    room = most
+    for part in parts:
+        start = 0
+        while start < len(part.records):
+            records = part.records[start : start + room]
+            portion.append(Part(part.source, records, part.cursor))
+            start, room = start + len(records), room - len(records)
+            if not room:
+                yield portion
+                portion, room = [], most
+    if portion:
+        yield portion
 
 
 def _cursor(tp: Partition, lowest: int, bounds: LogBounds) -> Cursor:

@@ -60,13 +60,15 @@ def test_neighbours_fade_by_half_in_the_half_life() -> None:
     assert shares(shop, "a") == {"new": 0.667, "old": 0.333}
 
 
-def test_neighbours_are_bounded_to_the_heaviest() -> None:
+def test_neighbours_are_bounded_to_the_heaviest_and_half_of_them_lead_on() -> None:
     shop = ReplayedShop()
     for n in range(covisitation.BOUND + 5):
         shop.learn(event(f"u{n}", "a", minute=n * 60))
         shop.learn(event(f"u{n}", f"i{n}", minute=n * 60 + 1))
-    kept = [item for item, _ in shop.shares("a")]
-    assert kept == [f"i{n}" for n in reversed(range(5, covisitation.BOUND + 5))]
+    newest_first = [f"i{n}" for n in reversed(range(covisitation.BOUND + 5))]
+    assert [item for item, _ in shop.neighbours("a")] == newest_first[: covisitation.BOUND]
+    assert [item for item, _ in shop.shares("a")] == newest_first[: covisitation.LEADING]
+    assert sum(share for _, share in shop.shares("a")) == pytest.approx(1.0)
 
 
 def test_popularity_weighs_by_type_and_fades() -> None:

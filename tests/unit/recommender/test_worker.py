@@ -273,6 +273,39 @@ async def test_the_position_does_not_move_before_the_lists_are_out(
     assert broker.worker.watermark() == {TP: 0}
 
 
+async def test_a_stop_waits_for_what_is_in_work_and_lets_nothing_begin(
+    store: MemoryStore, producer: MemoryProducer, broker: Broker
+) -> None:
+    producer.holding = True
+    first, second = broker.fetch(5), broker.fetch(5)
+    assert first is not None
+    assert second is not None
+    handling = [asyncio.create_task(broker.worker.take([first]))]
+    await turns(50)
+    stopping = asyncio.create_task(broker.worker.stop(timeout=30))
+    await turns(5)
+    handling.append(asyncio.create_task(broker.worker.take([second])))
+    assert not stopping.done()
+    for durable in producer.waiting:
+        durable.set_result(None)
+    await stopping
+    await turns(50)
+    assert (counted(store), broker.worker.watermark()) == (5, {TP: 5})
+    assert not handling[1].done()
+    handling[1].cancel()
+
+
+async def test_a_stop_does_not_wait_for_ever(producer: MemoryProducer, broker: Broker) -> None:
+    producer.holding = True
+    chunk = broker.fetch(5)
+    assert chunk is not None
+    handling = asyncio.create_task(broker.worker.take([chunk]))
+    await turns(50)
+    await broker.worker.stop(timeout=0.01)
+    assert not handling.done()
+    handling.cancel()
+
+
 def roll_back(store: MemoryStore) -> None:
     """All slots to before the first record, state and fence alike."""
     store.fences.clear()
