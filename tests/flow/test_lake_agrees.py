@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import msgspec
+from tests.builders import event
 
 from millstream.domain.acceptance import HORIZON_MS
 from millstream.domain.clock import as_datetime, wall_clock
@@ -22,7 +23,6 @@ from millstream.stores.lake import accepted_counts, offsets
 from millstream.stores.redis import DEFAULT_SLOTS, connect
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import EVENTS
-from tests.builders import event
 
 DEADLINE_S = 40
 

@@ -50,6 +50,18 @@ def ingest(
     _print(measure.main(_chosen(broker), load, rounds, Console(stderr=True)), json)
 
 
+@app.command()
+def training(
+    lines: Annotated[
+        int, typer.Option(min=1_000, help="Purchased lines trained on, and as many asked about.")
+    ] = 60_000,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """The document's batch and epochs beside ours: seconds and quality of the model alone."""
+    logs.configure("WARNING")
+    _print(benchmark("training", ROOT).main(lines, Console(stderr=True)), json)
+
+
 def benchmark(name: str, root: Path) -> Any:
     """The module benchmarks/<name>.py of the source tree. Raises OperatorError without one."""
     if not (root / "benchmarks" / f"{name}.py").is_file():

@@ -122,7 +122,7 @@ class LiveView:
         return Text("models: " + ", ".join(parts), "magenta")
 
     def _name(self, item_id: str) -> str:
-        return (self._titles.get(item_id) or item_id).capitalize()
+        return self._titles.get(item_id) or item_id
 
 
 def _moved(stood: list[str], item_id: str, place: int) -> Text:

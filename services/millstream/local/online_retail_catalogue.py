@@ -47,7 +47,7 @@ def catalogue_item(item_id: str, title: str, price: float, added_at: datetime) -
     return CatalogueItem(
         item_id=item_id,
         added_at=added_at,
-        title=title or item_id,
+        title=title.capitalize() or item_id,
         category="" if item_id in NOT_GOODS else category_of(title),
         price=price,
         hidden=item_id in NOT_GOODS,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-TRUE_HOLE_AFTER = 3
+TRUE_HOLE_AFTER = 2
 """The broker skips the same offsets so many times: they do not exist (transaction markers)."""
 
 REMEMBERED = 100_000

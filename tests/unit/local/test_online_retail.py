@@ -179,7 +179,7 @@ def test_an_item_enters_the_catalogue_before_the_first_event_that_names_it() -> 
             told[step.item_id] = step
         else:
             assert {line.item_id for line in step.items} <= told.keys()
-    assert (told["a"].title, told["a"].price, told["a"].category) == ("a MUG", 2.0, "mug")
+    assert (told["a"].title, told["a"].price, told["a"].category) == ("A mug", 2.0, "mug")
     assert told["a"].added_at == NOON - timedelta(minutes=1)
     assert told["b"].price == 5.0
     assert [item_id for item_id, item in told.items() if item.hidden] == ["POST"]
