@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from millstream.cli import logs, models
+from millstream.cli import bench, doctor, logs, models
 from millstream.cli.variables import checked
 from millstream.settings import ConnectionSettings
 
@@ -88,7 +88,9 @@ def replay(
     report(partial(play, retailrocket(data, speed)), json)
 
 
+app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
 

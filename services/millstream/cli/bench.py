@@ -29,11 +29,6 @@ class Broker(StrEnum):
     AUTO = "auto"
 
 
-@app.callback()
-def bench() -> None:
-    """Keeps `bench` a group while it has one command."""
-
-
 @app.command()
 def ingest(
     broker: Annotated[

@@ -16,6 +16,8 @@ from millstream.recommender.record import Recorded
 from millstream.stores.affinities import AffinityStore
 from millstream.streaming.decode import Arrival
 
+HEAD_START_S = 0.001
+
 Sums = dict[str, float]
 
 
@@ -39,8 +41,10 @@ class Deriver:
             await self._news.wait()
             self._news.clear()
             while self._waiting:
-                self._add_up(self._waiting.popleft())
-                await asyncio.sleep(0)
+                # A timer comes after what is ready: the next call is on its way to Redis first.
+                await asyncio.sleep(HEAD_START_S)
+                if self._waiting:
+                    self._add_up(self._waiting.popleft())
 
     def _add_up(self, recorded: Recorded) -> None:
         for arrival in recorded.counted:

@@ -50,6 +50,9 @@ if TYPE_CHECKING:  # only the stores speak Redis
 log = structlog.get_logger()
 
 FLUSH_SECONDS = 0.5
+LONGEST_FLUSH_PAUSE_SECONDS = 5.0
+FLUSH_SHARE = 0.1
+"""Of the time at most: under a backlog Redis is to count, and the same items come again anyway."""
 IDLE_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 FULL_SWEEP_SECONDS = 60.0
@@ -119,7 +122,7 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
             (
                 models.run,
                 deriver.run,
-                lambda: _every(FLUSH_SECONDS, deriver.flush),
+                lambda: _flush(deriver),
                 lambda: _every(IDLE_SECONDS, worker.advance_idle),
                 lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
                 lambda: _sweep(ItemTotals(redis, keys, slots)),
@@ -173,6 +176,17 @@ async def _every(seconds: float, call: Callable[[], Awaitable[None]]) -> None:
     while True:
         await asyncio.sleep(seconds)
         await call()
+
+
+async def _flush(deriver: Deriver) -> None:
+    loop = asyncio.get_running_loop()
+    pause = FLUSH_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        began = loop.time()
+        await deriver.flush()
+        wanted = (loop.time() - began) * (1 / FLUSH_SHARE - 1)
+        pause = min(max(FLUSH_SECONDS, wanted), LONGEST_FLUSH_PAUSE_SECONDS)
 
 
 async def _sweep(totals: ItemTotals) -> None:
