@@ -36,6 +36,7 @@ kafka: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/millstream bench ingest
+	$(BIN)/millstream bench training
 
 # Needs uv; hashes only, no index address.
 lock:

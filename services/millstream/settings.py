@@ -40,6 +40,9 @@ class ConnectionSettings(BaseSettings):
     lake_dir: Path = Path("run/lake")
     keys_dir: Path = Path("run/keys")
     """Where `millstream init` puts the signing key; not inside the model store."""
+    public_keys_dir: Path | None = None
+    """Where `millstream init` puts the public key a second time, for those who must not see the
+    private one."""
     topic_prefix: Name = ""
     redis_prefix: Name = "ms:"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from millstream.model.signing import create_keys
+from millstream.model.signing import copy_public_key, create_keys
 from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys
-from millstream.stores.redis import connect, fix_slots, load_functions, require_noeviction
+from millstream.stores.redis import connected, fix_slots, load_functions, require_noeviction
 from millstream.streaming.topic_admin import create_topics
 from millstream.streaming.topics import read_topics
 
@@ -22,7 +22,7 @@ async def set_up(
         replay=replay,
         partitions=partitions,
     )
-    redis = connect(settings.redis_url)
+    redis = await connected(settings.redis_url)
     try:
         await require_noeviction(redis)
         await load_functions(redis)
@@ -30,6 +30,8 @@ async def set_up(
     finally:
         await redis.aclose()
     made = create_keys(settings.keys_dir)
+    if settings.public_keys_dir is not None:
+        copy_public_key(settings.keys_dir, settings.public_keys_dir)
     return (
         f"{len(topics)} topics stand, the functions are loaded, {slots} slots are set, "
         f"the signing key {'was made' if made else 'was there'}"

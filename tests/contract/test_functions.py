@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 from tests.builders import NOON_MS, TOPIC, event
 from tests.contract.mutants import MUTATIONS, SOURCE, mutant
 from tests.contract.schedules import Schedule
@@ -29,6 +28,7 @@ from millstream.features.type_counts import TYPE_COUNTS
 from millstream.local.valkey import Valkey
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.stores.affinities import AffinityStore
+from millstream.stores.calls import RedisRefused, fcall
 from millstream.stores.feature_store import (
     BAD_RECORD,
     LATE_RECORD,
@@ -40,7 +40,7 @@ from millstream.stores.feature_store import (
 )
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
-from millstream.stores.redis import connect, fcall, load_functions
+from millstream.stores.redis import connect, load_functions
 
 SCHEDULES = 200
 ENOUGH_FOR_A_MUTANT = 60
@@ -230,7 +230,7 @@ async def test_an_argument_out_of_its_bounds_writes_nothing(
 ) -> None:
     await apply(store, call(0, 1, purchase(0, "e0", "a")))
     before = await everything(redis, keys)
-    with pytest.raises(ResponseError, match=f"BADARG .*{told}"):
+    with pytest.raises(RedisRefused, match=f"BADARG .*{told}"):
         await store.apply([wrong])
     assert await everything(redis, keys) == before
 
@@ -239,7 +239,7 @@ async def test_keys_that_do_not_fit_the_shoppers_are_refused(redis: Redis, keys:
     names = [keys.fences(0), keys.clocks(0), keys.erased(0), keys.dirty(0)]
     pack = msgspec.msgpack.encode
     rest = [pack([WINDOW_MS, 9, 1]), PROGRAM, pack([]), pack(["default:ann"]), pack([]), b""]
-    with pytest.raises(ResponseError, match="BADARG the keys"):
+    with pytest.raises(RedisRefused, match="BADARG the keys"):
         await fcall(redis, "recs_apply_v1", names, [FIELD, "0", 0, 1, 0, "", *rest])
     assert await everything(redis, keys) == {}
 

@@ -26,6 +26,7 @@ from redis.asyncio import Redis
 
 from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
+from millstream.local.ports import free_port
 from millstream.local.recount import Recount, compare
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
@@ -431,3 +432,34 @@ async def test_a_deployment_that_was_never_set_up_is_told(shop: Shop) -> None:
     code, told = await millstream(shop.variables, "recommender")
     assert code == 70, told
     assert "millstream init" in told
+
+
+@pytest.mark.parametrize("away", ["KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("init", "--partitions", str(PARTITIONS)),
+        ("recommender",),
+        ("lake",),
+        ("trainer",),
+        ("models", "list"),
+    ],
+)
+async def test_a_server_that_is_away_at_start_is_told_in_one_line(
+    shop: Shop, tmp_path: Path, words: tuple[str, ...], away: str
+) -> None:
+    asks_both = words[0] in ("init", "recommender", "trainer")
+    if not (asks_both or (words[0] == "lake") == (away == "KAFKA_BOOTSTRAP_SERVERS")):
+        pytest.skip(f"{words[0]} does not ask {away}")
+    assert (await millstream(shop.variables, "init", "--partitions", str(PARTITIONS)))[0] == 0
+    nobody = f"127.0.0.1:{free_port()}"
+    given = nobody if away == "KAFKA_BOOTSTRAP_SERVERS" else f"redis://:secret@{nobody}/0"
+    lake = {"LAKE_DIR": str(tmp_path / "lake")}
+    code, told = await millstream({**shop.variables, **lake, away: given}, *words)
+    assert code == 2, told
+    assert "Traceback" not in told
+    (line,) = [line for line in told.splitlines() if line.startswith("millstream: ")]
+    assert nobody in line
+    assert "expected" in line
+    assert "secret" not in told
+    assert "Unclosed" not in told

@@ -20,7 +20,12 @@ from millstream.cli.variables import known
 from millstream.local.kafka_jars import KAFKA_VERSION
 from millstream.streaming.topics import EVENTS, read_topics, topic_config, topics_path
 
-IMAGE_VARIABLES = {"MODEL_STORE", "MILLSTREAM_LAKE_DIR", "MILLSTREAM_KEYS_DIR"}
+IMAGE_VARIABLES = {
+    "MODEL_STORE",
+    "MILLSTREAM_LAKE_DIR",
+    "MILLSTREAM_KEYS_DIR",
+    "MILLSTREAM_PUBLIC_KEYS_DIR",
+}
 Compose = dict[str, Any]
 
 
@@ -116,7 +121,7 @@ def test_folders_of_the_image_are_volumes(compose: Compose, dockerfile: str) -> 
     }
     assert mounted == folders
     [made] = re.findall(r"install -d -o millstream (.*(?:\n .*)?)", dockerfile)
-    assert set(re.findall(r"/[\w/]+", made)) == folders
+    assert set(re.findall(r"/[\w/-]+", made)) == folders
 
 
 def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
@@ -125,11 +130,22 @@ def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
         for name, service in ours(compose).items()
     }
     assert writable == {
-        "init": {"keys"},
+        "init": {"keys", "public-keys"},
         "recommender": set(),
         "lake": {"lake"},
         "trainer": {"models"},
     }
+
+
+def test_only_init_and_the_trainer_can_read_the_private_key(
+    compose: Compose, dockerfile: str
+) -> None:
+    folders = dict(re.findall(r"\b(M[A-Z_]+)=(/\S+)", dockerfile))
+    services = {name: mounts(service) for name, service in ours(compose).items()}
+    assert {name for name, mounted in services.items() if "keys" in mounted} == {"init", "trainer"}
+    assert services["init"]["public-keys"] == folders["MILLSTREAM_PUBLIC_KEYS_DIR"]
+    public = services["recommender"]["public-keys"]
+    assert public == f"{folders['MILLSTREAM_KEYS_DIR']}:ro", "where a recommender looks for it"
 
 
 def test_the_broker_is_the_tested_one_and_makes_no_topics_itself(compose: Compose) -> None:

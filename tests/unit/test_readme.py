@@ -27,7 +27,7 @@ from millstream.cli.app import app
 from millstream.cli.variables import OTHERS, SETTINGS
 from millstream.domain.events import EventType
 from millstream.local import online_retail
-from millstream.local.demo import Summary
+from millstream.local.summary import Summary
 from millstream.local.takeover import Takeover
 from millstream.settings import variable
 from millstream.streaming.topics import read_topics

@@ -72,7 +72,8 @@ def demo(json: bool = typer.Option(False, help="End with one JSON object.")) -> 
     from millstream.cli.playing import report
     from millstream.local.demo import online_retail, play
 
-    report(partial(play, online_retail()), json)
+    recording = online_retail()
+    report(partial(play, recording), json, lambda summary: summary.failures(recording.required))
 
 
 @app.command()
@@ -85,7 +86,8 @@ def replay(
     from millstream.cli.playing import report
     from millstream.local.demo import play, retailrocket
 
-    report(partial(play, retailrocket(data, speed)), json)
+    recording = retailrocket(data, speed)
+    report(partial(play, recording), json, lambda summary: summary.failures(recording.required))
 
 
 app.command()(doctor.doctor)
@@ -99,9 +101,9 @@ app.add_typer(verify, name="verify")
 def takeover(json: bool = typer.Option(False, help="End with one JSON object.")) -> None:
     """Two workers on Apache Kafka; one is killed with kill -9 in the middle of a replay."""
     from millstream.cli.playing import report
-    from millstream.local.takeover import take_over
+    from millstream.local.takeover import Takeover, take_over
 
-    report(take_over, json)
+    report(take_over, json, Takeover.failures)
 
 
 @app.command()

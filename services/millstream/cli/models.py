@@ -20,7 +20,7 @@ from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
-from millstream.stores.redis import connect
+from millstream.stores.redis import connected
 
 app = typer.Typer(no_args_is_help=True, help="The versions in the model store.")
 
@@ -78,7 +78,7 @@ def show(
 
 async def _rows(settings: ConnectionSettings) -> list[Row]:
     registry, key = Registry(settings.model_store), load_public_key(settings.keys_dir)
-    redis = connect(settings.redis_url)
+    redis = await connected(settings.redis_url)
     pointer = RedisModelPointer(redis, Keys(settings.redis_prefix))
     rows = []
     try:

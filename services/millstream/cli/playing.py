@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -15,25 +16,57 @@ from rich.table import Table
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+R = TypeVar("R", bound="DataclassInstance")
 
-def report(run: Callable[[Console], Awaitable[DataclassInstance]], as_json: bool) -> None:
-    """Runs it; Ctrl-C stops everything and exits with 130. With `as_json` the last line of
-    standard output is one object; all else goes to standard error."""
+
+def report(
+    run: Callable[[Console], Awaitable[R]], as_json: bool, failures: Callable[[R], list[str]]
+) -> None:
+    """Runs it and prints what came of it; exits with 1 where `failures` names anything.
+
+    Ctrl-C and SIGTERM stop everything, and it exits with 130 and 143. With `as_json` the last line
+    of standard output is one object; all else goes to standard error."""
     console = Console(stderr=True)
-
-    async def finished() -> dict[str, Any]:
-        found = asdict(await run(console))
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in found.items()}
-
-    try:
-        found = asyncio.run(finished())
-    except KeyboardInterrupt:
-        console.print("Stopped: every service and server has ended.")
-        raise SystemExit(130) from None
+    result = _run_to_end(run, console)
+    found = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(result).items()}
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         Console().print(_table(found))
+    sys.stdout.flush()
+    if broken := failures(result):
+        for failure in broken:
+            sys.stderr.write(f"Not as promised: {failure}.\n")
+        raise SystemExit(1)
+
+
+def _run_to_end(run: Callable[[Console], Awaitable[R]], console: Console) -> R:
+    terminated = False
+
+    async def finished() -> R:
+        task = asyncio.current_task()
+
+        def end() -> None:
+            """Once: a second cancel would break into the ending."""
+            nonlocal terminated
+            if task is not None and not terminated:
+                terminated = True
+                task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+        return await run(console)
+
+    code = 130
+    try:
+        return asyncio.run(finished())
+    except KeyboardInterrupt:
+        pass
+    except asyncio.CancelledError:
+        if not terminated:
+            raise
+        code = 143
+    console.print("Stopped: every service and server has ended.")
+    raise SystemExit(code)
 
 
 def _table(found: dict[str, Any]) -> Table:

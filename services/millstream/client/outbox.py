@@ -9,8 +9,6 @@ from typing import Protocol
 
 from aiokafka.errors import KafkaError
 
-from millstream.domain.log import Headers
-
 
 class DeliveryFailed(Exception):  # noqa: N818
     """Kafka has not acknowledged; the same event, with its id, may be sent again."""
@@ -44,7 +42,7 @@ class Outgoing:
     key: bytes
     value: bytes
     log_ms: int
-    headers: Headers
+    headers: tuple[tuple[str, bytes], ...]
     done: asyncio.Future[Position] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )

@@ -27,11 +27,13 @@ def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
     """The event of one record whose log time is `log_ms`; raises nothing but Refused.
 
     Takes bare JSON and CloudEvents 1.0 in binary and structured mode. Of a key that stands twice
-    the last one counts; unknown fields are passed over, as a newer producer may send them."""
+    the last one counts; unknown fields are passed over, as a newer producer may send them. The
+    limit of MAX_RECORD_BYTES is on the value and the headers, names and contents, together."""
     if value is None:
         raise Refused(Reason.UNDECODABLE, "the value is null")
-    if len(value) > MAX_RECORD_BYTES:
-        raise Refused(Reason.TOO_LARGE, f"{len(value)} bytes; at most {MAX_RECORD_BYTES}")
+    size = len(value) + _size(headers)
+    if size > MAX_RECORD_BYTES:
+        raise Refused(Reason.TOO_LARGE, f"{size} bytes; at most {MAX_RECORD_BYTES}")
     try:
         if not value.isascii():
             value.decode()  # the decoder does not look into the fields that it passes over
@@ -43,6 +45,11 @@ def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
     check_event(event)
     _check_integers(event)
     return event
+
+
+def _size(headers: Headers) -> int:
+    # Kafka lets a header be null.
+    return sum(len(name.encode()) + len(content or b"") for name, content in headers)
 
 
 def _check_integers(event: Event) -> None:

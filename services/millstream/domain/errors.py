@@ -33,7 +33,7 @@ class Refused(Exception):  # noqa: N818  a verdict, not a fault of ours
 
 
 class TryLater(Exception):  # noqa: N818
-    """A store or broker is away or busy: the same call is made again, nothing is skipped."""
+    """A store can't take a call just now: the same call is made again, nothing is skipped."""
 
 
 class Halt(Exception):  # noqa: N818

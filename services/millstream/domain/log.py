@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Kafka lets the value of a header be null."""
 
 SENT_AT = "sent_at"
 """Header with the sender's wall clock at first send, in milliseconds as ASCII digits: latency is

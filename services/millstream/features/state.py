@@ -41,6 +41,11 @@ class ShopperState:
         self._packed = packed
         self._fields: list[Any] | None = None if packed else []
 
+    @property
+    def is_empty(self) -> bool:
+        """Nobody has seen this shopper, or the shopper was erased."""
+        return not self._packed
+
     def read(self, feature: UserFeature[T], now_ms: int) -> T:
         if self._fields is None:  # most shoppers of a chunk are never asked
             self._fields = _DECODER.decode(self._packed or b"")

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from millstream.domain.errors import Halt, OperatorError, TryLater
+from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.log import LogRecord
 from millstream.lake import telemetry
 from millstream.lake.position import Witness, starting_offset
@@ -52,7 +52,12 @@ class KafkaLog:
             joined = await self._begin(await self._partitions() - self._next.keys())
         except (KafkaError, TimeoutError) as error:
             if not self._next:
-                raise TryLater(f"the cluster does not describe {self.topic}: {error!r}") from None
+                raise OperatorError(
+                    f"topic {self.topic}",
+                    f"{type(error).__name__} from the cluster",
+                    "a cluster that describes it",
+                    "Check KAFKA_BOOTSTRAP_SERVERS and the brokers' health",
+                ) from None
             telemetry.cluster_silent(type(error).__name__)
             joined = {}
         self._look_again = time.monotonic() + _LOOK_FOR_PARTITIONS_S
@@ -118,7 +123,7 @@ class KafkaLog:
 
 
 def as_record(message: Any) -> LogRecord:
-    """From aiokafka's record. A header without a value is kept as one with an empty value."""
+    """From aiokafka's record; nulls stay nulls."""
     return LogRecord(
         message.topic,
         message.partition,
@@ -126,7 +131,7 @@ def as_record(message: Any) -> LogRecord:
         message.timestamp,
         message.key,
         message.value,
-        tuple((name, value or b"") for name, value in message.headers),
+        tuple(message.headers),
     )
 
 

@@ -9,16 +9,15 @@ from contextlib import asynccontextmanager, contextmanager
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError
 
 from millstream.domain.clock import wall_clock
-from millstream.domain.errors import OperatorError
 from millstream.lake import telemetry
 from millstream.lake.buffer import Buffer, Limits
 from millstream.lake.log import KafkaLog
 from millstream.lake.pipeline import run_pipeline
 from millstream.lake.settings import LakeSettings
 from millstream.stores.lake import LakeWriter
+from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS
 
 # A question to a silent cluster must not outlast the ten seconds in which we end on SIGTERM.
@@ -54,8 +53,8 @@ async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
     )
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
-        await _started(consumer, servers)
-        await _started(admin, servers)
+        await started(consumer, servers)
+        await started(admin, servers)
         yield KafkaLog(
             consumer,
             admin,
@@ -66,17 +65,6 @@ async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
     finally:
         await admin.close()
         await consumer.stop()
-
-
-async def _started(client: AIOKafkaConsumer | AIOKafkaAdminClient, servers: str) -> None:
-    try:
-        await client.start()
-    except KafkaConnectionError:
-        raise OperatorError(
-            "setting KAFKA_BOOTSTRAP_SERVERS",
-            f"{servers}, where no broker answers",
-            "a Kafka cluster that can be reached",
-        ) from None
 
 
 @contextmanager

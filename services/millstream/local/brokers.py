@@ -27,6 +27,8 @@ class KafkaEndpoint:
     session_timeout_s: int = 6
     """The shortest the broker allows (Kafka's group.min.session.timeout.ms); members that die are
     missed after it."""
+    tells_ends: bool = True
+    """Whether its answer to the question for the end offset of a partition is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def kafka(
                 broker.name,
                 idempotent_producer=False,
                 session_timeout_s=10,
+                tells_ends=False,
             )
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from millstream.domain.errors import OperatorError
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
+from millstream.local.guard import guarded_directory
 from millstream.local.server import LocalServer
 from millstream.recommender.settings import RecommenderSettings
 from millstream.settings import ConnectionSettings, load
@@ -166,8 +166,8 @@ class Deployment:
 @asynccontextmanager
 async def deployed(kafka: KafkaEndpoint, redis: RedisEndpoint) -> AsyncIterator[Deployment]:
     """Set up for the replay of old events; on exit the services are gone, and the files."""
-    with tempfile.TemporaryDirectory(prefix="millstream-run-", ignore_cleanup_errors=True) as home:
-        deployment = Deployment(kafka, redis, Path(home))
+    with guarded_directory("millstream-run-") as home:
+        deployment = Deployment(kafka, redis, home)
         await set_up(deployment.settings, slots=DEFAULT_SLOTS, replay=True, partitions=None)
         try:
             yield deployment

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from millstream.domain.errors import OperatorError
+
 UserCount = tuple[str, str, str]
 """(tenant, shopper, event type)."""
 ItemCount = tuple[str, str, str]
@@ -121,3 +123,32 @@ async def recount_topic(
     async for value in read_values(bootstrap_servers, topic, ends, timeout_s):
         recount.add(value)
     return recount
+
+
+async def broker_ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
+    """The next offset of each partition as the broker tells it: too low on the embedded one."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap_servers, group_id=None)
+    await consumer.start()
+    try:
+        told = await consumer.end_offsets(list(consumer.assignment()))
+    finally:
+        await consumer.stop()
+    return {place.partition: end for place, end in told.items()}
+
+
+def check_ends(topic: str, sent: Mapping[int, int], told: Mapping[int, int]) -> None:
+    """Raises OperatorError where the log ends elsewhere than after the last record whose place
+    the sender was told: a recount up to `sent` would then not be one of the log."""
+    differing = {
+        partition: told.get(partition, 0) - sent.get(partition, 0)
+        for partition in sorted(sent.keys() | told.keys())
+        if told.get(partition, 0) != sent.get(partition, 0)
+    }
+    if differing:
+        places = ", ".join(f"{more:+d} on partition {p}" for p, more in differing.items())
+        raise OperatorError(
+            f"topic {topic}",
+            f"a log with other records than were acknowledged: {places}",
+            "the records of this run, each once",
+            "See that nothing else writes to the topic, and run it again",
+        )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
@@ -25,7 +26,14 @@ from millstream.domain.models import ModelAnnouncement
 from millstream.local.deployment import Deployment
 from millstream.local.list_follower import follow_lists, lists_consumer
 from millstream.local.pacing import Pacing
-from millstream.local.recount import Verdict, compare, recount_topic
+from millstream.local.recount import (
+    Recount,
+    Verdict,
+    broker_ends,
+    check_ends,
+    compare,
+    recount_topic,
+)
 from millstream.local.replay import Asker, Listener, Outcome, Replay
 from millstream.local.storefront import Storefront, Topics
 from millstream.stores.feature_store import FeatureStore
@@ -39,6 +47,7 @@ from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
 POLL_S = 0.2
 MODEL_DEADLINE_S = 90.0
 
+T = TypeVar("T")
 _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
 
 
@@ -49,6 +58,8 @@ class Rehearsal:
     deployment: Deployment
     replay: Replay
     announced: list[ModelAnnouncement] = field(default_factory=list)
+    followers: list[Callable[[], None]] = field(default_factory=list)
+    """Each raises what ended a follower of ours, and does nothing while it follows."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -56,23 +67,15 @@ class Rehearsal:
         return [model for model in self.announced if model.promoted]
 
     async def play(self, stream: Iterator[CatalogueItem | Event]) -> Outcome:
-        """Raises OperatorError as soon as a service ends by itself."""
-        playing = asyncio.create_task(self.replay.run(stream))
-        watching = asyncio.create_task(self._watch())
-        await asyncio.wait({playing, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():
-            playing.cancel()
-            watching.result()
-        watching.cancel()
-        return await playing
+        """Raises OperatorError as soon as a service ends by itself, and what ended a follower."""
+        return await self._watched(self.replay.run(stream))
 
     async def await_models(self, n: int) -> None:
-        """Until n versions were announced, promoted or not, or MODEL_DEADLINE_S went by."""
+        """Until n versions were announced, promoted or not, or MODEL_DEADLINE_S went by. Raises
+        as `play` does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MODEL_DEADLINE_S):
-                while len(self.announced) < n:
-                    self._news.clear()
-                    await self._news.wait()
+                await self._watched(self._announced(n))
 
     def take_model(self, record: ConsumerRecord[Any, Any]) -> None:
         """A record of the models topic."""
@@ -86,11 +89,7 @@ class Rehearsal:
         redis, keys = connect(settings.redis_url), Keys(settings.redis_prefix)
         try:
             slots = await read_slots(redis, keys)
-            truth = await recount_topic(
-                settings.kafka_bootstrap_servers,
-                settings.topic(EVENTS),
-                self.replay.progress.ends,
-            )
+            truth = await self._recount_log()
             shoppers = await shopper_counts(redis, keys, slots)
             items = await item_counts(redis, keys, slots)
             ledger = await FeatureStore(redis, keys, slots, 0).ledger()
@@ -98,10 +97,38 @@ class Rehearsal:
             await redis.aclose()
         return compare(truth, shoppers, items), ledger
 
+    async def _recount_log(self) -> Recount:
+        """Raises OperatorError where the broker can tell that the log holds other records than
+        those whose places we were told."""
+        servers = self.deployment.settings.kafka_bootstrap_servers
+        topic, sent = self.deployment.settings.topic(EVENTS), self.replay.progress.ends
+        if self.deployment.kafka.tells_ends:
+            check_ends(topic, sent, await broker_ends(servers, topic))
+        return await recount_topic(servers, topic, sent)
+
+    async def _announced(self, n: int) -> None:
+        while len(self.announced) < n:
+            self._news.clear()
+            await self._news.wait()
+
+    async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
+        working = asyncio.create_task(work)
+        watching = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            return await working
+        finally:
+            working.cancel()
+            watching.cancel()
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(POLL_S)
             self.deployment.raise_dead()
+            for raise_what_ended in self.followers:
+                raise_what_ended()
 
 
 @asynccontextmanager
@@ -131,6 +158,7 @@ async def rehearsing(
     try:
         async with lists_consumer(servers, settings.topic(RECOMMENDATIONS)) as consumer:
             following = asyncio.create_task(follow_lists(consumer, replay.listed))
+            rehearsal.followers += [models.raise_what_ended_it, partial(_raise, following)]
             try:
                 yield rehearsal
             finally:
@@ -139,3 +167,9 @@ async def rehearsing(
     finally:
         await models.close()
         await producer.stop()
+
+
+def _raise(task: asyncio.Task[None]) -> None:
+    """What ended the task, if anything did."""
+    if task.done():
+        task.result()

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from millstream.domain.errors import OperatorError
+from millstream.local.guard import dismiss, set_guard
 
 # Ends with the line it is sent; when the pipe closes without one, the server and its files go.
 GUARD = 'read -r _ || { kill -9 "$0"; rm -rf "$1"; }'
@@ -25,8 +26,8 @@ class LocalServer(ABC):
     `close` stops and removes the directory. All of them block.
 
     The server has its own session: Ctrl-C in a terminal then reaches our command alone, which
-    stops its workers before their servers. A guard, a shell reading a pipe whose other end only
-    we hold, ends the server and its files when we vanish without a word (kill -9).
+    stops its workers before their servers. A guard (guard.py) ends the server and its files when
+    we vanish without a word (kill -9).
     PR_SET_PDEATHSIG would be shorter, but it fires when the *thread* that started the server
     ends, and only on Linux."""
 
@@ -89,7 +90,7 @@ class LocalServer(ABC):
                 start_new_session=True,
             )
         try:
-            self._guard = _guard_of(self._server.pid, self.directory)
+            self._guard = set_guard(GUARD, str(self._server.pid), str(self.directory))
             self._await_answer(time.monotonic() + self.start_deadline_s)
         except BaseException:
             self.kill()
@@ -156,15 +157,5 @@ class LocalServer(ABC):
             self._server.wait()
         self._server = None
         if self._guard is not None:
-            self._guard.communicate(b"\n")
+            dismiss(self._guard)
             self._guard = None
-
-
-def _guard_of(pid: int, directory: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, str(pid), str(directory)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

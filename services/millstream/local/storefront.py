@@ -18,8 +18,7 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock
 from millstream.domain.events import Event
 from millstream.domain.identity import record_key
-
-SENT_AT = "sent_at"
+from millstream.domain.log import SENT_AT
 
 
 class SentRecord(Protocol):

@@ -8,22 +8,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from rich.console import Console
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import Clock, as_datetime, wall_clock
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Event
 from millstream.domain.lists import RecommendationList
 from millstream.local import brokers
-from millstream.local.deployment import ServiceProcess, deployed
+from millstream.local.deployment import deployed
 from millstream.local.online_retail import OnlineRetailReplay, read_invoices
 from millstream.local.pacing import Pacing
 from millstream.local.rehearsal import rehearsing
 from millstream.local.scoring import Scorer, by_invoice
+from millstream.local.summary import above_zero
 
 EVENTS_SENT = 12_000
 KILL_AFTER = EVENTS_SENT // 2
+LEAST_ACCEPTED = 10_000
+MOST_TAKEOVER_S = 30.0
 GRACE_MS = 60_000
 """Longer than a takeover: an event without a list is not given up meanwhile."""
 
@@ -43,12 +48,32 @@ class Takeover:
     broker: str
     redis: str
 
+    def failures(self) -> list[str]:
+        """A sentence for each figure that is not what it must be; empty: all is well."""
+        found = above_zero(self, "lost", "doubled", "lost_lines", "doubled_lines")
+        found += above_zero(self, "shoppers_left_behind")
+        if self.accepted < LEAST_ACCEPTED:
+            found.append(f"accepted is {self.accepted:,}, at least {LEAST_ACCEPTED:,} was promised")
+        if self.takeover_s > MOST_TAKEOVER_S:
+            found.append(
+                f"takeover_s is {self.takeover_s}, at most {MOST_TAKEOVER_S:g} was promised"
+            )
+        return found
+
+
+class Victim(Protocol):
+    def kill(self) -> None:
+        """Returns when the process is gone."""
+        ...
+
 
 class Assassin:
     """Implements replay.Listener: kills `victim` in mid-stream, then notes per partition when
-    the first list came."""
+    the first list came that was published after the kill; those under way then are older."""
 
-    def __init__(self, victim: ServiceProcess, partitions: int) -> None:
+    def __init__(self, victim: Victim, partitions: int, clock: Clock = wall_clock) -> None:
+        self._clock = clock
+        self._killed_ms = 0
         self._victim = victim
         self._partitions = partitions
         self._sent = 0
@@ -61,10 +86,12 @@ class Assassin:
         self._sent += 1
         if self._sent == KILL_AFTER:
             self._victim.kill()
-            self._killed_at = time.monotonic()
+            self._killed_at, self._killed_ms = time.monotonic(), self._clock()
 
     def listed(self, ranked: RecommendationList) -> None:
-        if self._killed_at is not None:
+        if self._killed_at is None:
+            return
+        if ranked.published_at > as_datetime(self._killed_ms):
             self._back.setdefault(ranked.origin.partition, time.monotonic() - self._killed_at)
 
     def takeover_s(self) -> float:

@@ -41,6 +41,20 @@ def create_keys(directory: Path) -> bool:
     return made
 
 
+def copy_public_key(source: Path, target: Path) -> None:
+    """For recommenders that may not see `source`; a second call changes nothing. Raises
+    OperatorError where `target` holds another key, or a private one."""
+    target.mkdir(parents=True, exist_ok=True)
+    _write_once(target / PUBLIC_NAME, _read(source / PUBLIC_NAME), 0o644)
+    if load_public_key(target) != load_public_key(source) or (target / PRIVATE_NAME).exists():
+        raise OperatorError(
+            "the folder of the public key",
+            f"{target}, which holds another key",
+            "the public key alone",
+            "Empty it and run `millstream init` again",
+        )
+
+
 def load_private_key(directory: Path) -> Ed25519PrivateKey:
     """Raises OperatorError where it is missing, not Ed25519, or open to others."""
     path = directory / PRIVATE_NAME

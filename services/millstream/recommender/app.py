@@ -13,7 +13,7 @@ import structlog
 
 from millstream.domain.errors import Halt, OperatorError
 from millstream.recommender.settings import RecommenderSettings
-from millstream.recommender.wiring import Running, running
+from millstream.recommender.wiring import Running, reach, running
 from millstream.recommender.worker import Worker
 from millstream.streaming.topics import EVENTS
 from millstream.streaming.transport import ChunkApp
@@ -40,7 +40,6 @@ class RecommenderApp(ChunkApp):
         self._stack = AsyncExitStack()
         self._running: Running | None = None
         self._stopping = False
-        self.stopped_by: Exception | None = None
         super().__init__(
             group=settings.topic(settings.group),
             source=settings.topic(EVENTS),
@@ -126,8 +125,9 @@ def build(settings: RecommenderSettings) -> RecommenderApp:
 
 
 def run(settings: RecommenderSettings) -> NoReturn:
-    """Until SIGTERM or SIGINT. Exits with 0, or with 70 and the reason where going on would
-    lose or double something; a supervisor outside starts it again."""
+    """Until SIGTERM or SIGINT. Raises OperatorError; exits with 0, or with 70 and the reason where
+    going on would lose or double something; a supervisor outside starts it again."""
+    asyncio.run(reach(settings))
     app = build(settings)
     gc.collect()
     gc.freeze()
@@ -137,6 +137,8 @@ def run(settings: RecommenderSettings) -> NoReturn:
     try:
         worker.execute_from_commandline()
     except SystemExit as exit_:
+        if isinstance(app.stopped_by, OperatorError):
+            raise app.stopped_by from None
         if app.stopped_by is not None:
             log.error("recommender stopped", why=str(app.stopped_by))
             raise SystemExit(70) from app.stopped_by

@@ -54,11 +54,12 @@ class Drafter:
         self._shops: dict[str, CachedShop] = {}
 
     async def draft(self, due: Due, recorded: Recorded) -> list[Draft]:
-        """One list per due shopper; a shopper who was erased gets none."""
+        """One list per due shopper; one who was erased, or has no state, gets a tombstone."""
         by_tenant: dict[str, list[ShopperName]] = defaultdict(list)
         drafts = []
         for name, arrival in due.items():
-            if arrival.event.type is EventType.ERASE:
+            # After a takeover an event may be owed a list whose shopper was erased since.
+            if arrival.event.type is EventType.ERASE or recorded.states[name].is_empty:
                 drafts.append(Draft(name, arrival, None, ""))
             else:
                 by_tenant[name[0]].append(name)

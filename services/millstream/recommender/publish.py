@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,11 +13,12 @@ import msgspec
 from millstream.domain.clock import Clock, as_datetime
 from millstream.domain.identity import record_key
 from millstream.domain.lists import Origin, RankedItem, RecommendationList, recommendation_id
-from millstream.domain.log import SENT_AT
+from millstream.domain.log import SENT_AT, Headers
 from millstream.recommender.record import ShopperName
 from millstream.streaming.decode import Arrival
 
 _encode = msgspec.json.Encoder().encode
+_MILLISECONDS = re.compile(rb"\d{1,16}")
 
 
 class Producer(Protocol):
@@ -69,9 +71,11 @@ class Publisher:
     async def _send(self, draft: Draft) -> asyncio.Future[object]:
         tenant, shopper = draft.name
         value = None if draft.items is None else _encode(self._list(draft, draft.items))
-        headers = [header for header in draft.arrival.headers if header[0] == SENT_AT]
         return await self._producer.send(
-            self._topics.lists, value, record_key(tenant, shopper), headers=headers
+            self._topics.lists,
+            value,
+            record_key(tenant, shopper),
+            headers=_sent_at(draft.arrival.headers),
         )
 
     def _list(self, draft: Draft, items: tuple[RankedItem, ...]) -> RecommendationList:
@@ -90,3 +94,11 @@ class Publisher:
             log_time=as_datetime(draft.arrival.log_ms),
             published_at=as_datetime(self._clock()),
         )
+
+
+def _sent_at(headers: Headers) -> list[tuple[str, bytes]]:
+    """The first that is one: what a stranger put into a header must not outgrow a list's record."""
+    for name, content in headers:
+        if name == SENT_AT and content is not None and _MILLISECONDS.fullmatch(content):
+            return [(name, content)]
+    return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS = Counter("millstream_records", "Records by what became of them", ["verdict"])
@@ -13,6 +14,12 @@ REWINDS = Counter("millstream_rewinds", "Times the position was read again from 
 CHUNK_SECONDS = Histogram("millstream_chunk_seconds", "One chunk from delivery to published lists")
 SWAPS = Counter("millstream_model_swaps", "Models taken into service", ["outcome"])
 MODEL_VERSION = Gauge("millstream_model_version", "Version in service", ["tenant"])
+
+ANNOUNCEMENTS_REFUSED = Counter(
+    "millstream_announcements_refused", "Model announcements that do not read as one"
+)
+
+_log = structlog.get_logger()
 
 VERDICTS = {
     "a": "accepted",
@@ -29,3 +36,28 @@ def count(verdicts: Mapping[str, int], lists: int) -> None:
     for letter, n in verdicts.items():
         RECORDS.labels(VERDICTS[letter]).inc(n)
     LISTS.inc(lists)
+
+
+def totals() -> dict[str, float]:
+    """Every counter of ours that has moved, as `<name>` or `<name>.<label>`; no ids in it."""
+    found: dict[str, float] = {}
+    for counter in (
+        RECORDS,
+        LISTS,
+        REMOVED,
+        SOURCE_FAILURES,
+        HOLES,
+        REWINDS,
+        SWAPS,
+        ANNOUNCEMENTS_REFUSED,
+    ):
+        for metric in counter.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_total") and sample.value:
+                    name = metric.name.removeprefix("millstream_")
+                    found[".".join([name, *sample.labels.values()])] = sample.value
+    return found
+
+
+def log_totals(catalogue_refused: int) -> None:
+    _log.info("totals", **totals(), catalogue_refused=catalogue_refused)

@@ -7,22 +7,18 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import msgspec
-import structlog
-from aiokafka.structs import ConsumerRecord
-
 from millstream.domain.clock import wall_clock
-from millstream.domain.errors import OperatorError
-from millstream.domain.models import ModelAnnouncement
-from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
 from millstream.ranking.settings import RankingSettings
+from millstream.recommender import telemetry
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
+from millstream.recommender.following import follow_shop
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
@@ -37,17 +33,16 @@ from millstream.stores.fences import read_epoch, read_fences
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
-from millstream.stores.redis import connect, read_slots, require_noeviction
+from millstream.stores.redis import connected, read_slots, require_noeviction
 from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.followers import Follower, follow
+from millstream.streaming.probe import first_offset
 from millstream.streaming.producer import producer_for
-from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
+from millstream.streaming.starting import started
+from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 from millstream.streaming.transport import Partition
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
-
-log = structlog.get_logger()
 
 FLUSH_SECONDS = 0.5
 LONGEST_FLUSH_PAUSE_SECONDS = 5.0
@@ -57,9 +52,8 @@ IDLE_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 FULL_SWEEP_SECONDS = 60.0
 GUARD_SECONDS = 5.0
-CATCH_UP_SECONDS = 10.0
-
-_ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
+TOTALS_SECONDS = 60.0
+LAST_FLUSH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,19 +65,31 @@ class Running:
     beside: tuple[Callable[[], Awaitable[None]], ...]
 
 
+async def reach(settings: RecommenderSettings) -> None:
+    """Raises OperatorError where Redis or the brokers do not answer: before Faust starts, which
+    would tell it as a traceback."""
+    redis = await connected(settings.redis_url)
+    await redis.aclose()
+    producer = producer_for(settings, "millstream-recommender")
+    try:
+        await started(producer, settings.kafka_bootstrap_servers)
+    finally:
+        await producer.stop()
+
+
 @asynccontextmanager
 async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
     """Everything but Faust, started; on exit what was gathered is written. Raises Halt or
     OperatorError where the deployment is not ready."""
     async with AsyncExitStack() as stack:
-        redis = connect(settings.redis_url)
+        redis = await connected(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         await require_noeviction(redis)
         keys = Keys(settings.redis_prefix)
         slots = await read_slots(redis, keys)
         producer = producer_for(settings, "millstream-recommender")
-        await producer.start()
         stack.push_async_callback(producer.stop)
+        await started(producer, settings.kafka_bootstrap_servers)
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
 
         affinities = AffinityStore(redis, keys, slots)
@@ -94,10 +100,11 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
             load_public_key(settings.keys_dir),
         )
         catalogue = Catalogue()
-        await _follow_shop(stack, settings, catalogue, models)
+        stack.callback(lambda: telemetry.log_totals(catalogue.refused))
+        followers = await follow_shop(stack, settings, catalogue, models)
         ranking = RankingSettings()
         deriver = Deriver(affinities)
-        stack.push_async_callback(deriver.flush)
+        stack.push_async_callback(_last_flush, deriver)
         stages = Stages(
             dead_letters=DeadLetters(producer),
             recorder=Recorder(FeatureStore(redis, keys, slots, partitions), slots, wall_clock),
@@ -116,7 +123,12 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
             ),
             freshness=Freshness(settings.freshness_seconds * 1000, wall_clock),
         )
-        worker = Worker(stages, _positions(redis, keys, slots), settings.chunk_events)
+        worker = Worker(
+            stages,
+            _positions(redis, keys, slots),
+            partial(first_offset, settings.kafka_bootstrap_servers),
+            settings.chunk_events,
+        )
         yield Running(
             worker,
             (
@@ -126,6 +138,8 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
                 lambda: _every(IDLE_SECONDS, worker.advance_idle),
                 lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
                 lambda: _sweep(ItemTotals(redis, keys, slots)),
+                lambda: _log_totals(catalogue),
+                *(follower.run_to_its_end for follower in followers),
             ),
         )
 
@@ -138,38 +152,17 @@ def _positions(redis: Redis, keys: Keys, slots: int) -> Positions:
     return read
 
 
-async def _follow_shop(
-    stack: AsyncExitStack, settings: RecommenderSettings, catalogue: Catalogue, models: HotSwap
-) -> None:
-    """Catalogue and models, read to their ends before the first list, or for ten seconds."""
-    tenants: set[str] = {"default"}
+async def _last_flush(deriver: Deriver) -> None:
+    """Not for as long as a Redis that is away or full is waited for: we are asked to end."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_FLUSH_SECONDS):
+            await deriver.flush()
 
-    def take_model(record: ConsumerRecord[Any, Any]) -> None:
-        with contextlib.suppress(msgspec.MsgspecError, ValueError):
-            announced = _ANNOUNCEMENTS.decode(record.value or b"")
-            if announced.model == settings.model_name and announced.promoted:
-                tenants.add(announced.tenant)
-                models.announce(announced.tenant)
 
-    servers = settings.kafka_bootstrap_servers
-    followers: list[Follower] = [
-        follow(
-            servers,
-            settings.topic(CATALOG),
-            lambda record: catalogue.take(record.key, record.value),
-        ),
-        follow(servers, settings.topic(MODELS), take_model),
-    ]
-    for follower in followers:
-        await follower.start()
-        stack.push_async_callback(follower.close)
-    reached = await asyncio.gather(*(f.wait_caught_up(CATCH_UP_SECONDS) for f in followers))
-    if not all(reached):
-        log.warning("lists begin before catalogue and models were read to their ends")
-    try:
-        await models.refresh(tenants)
-    except (ArtifactRefused, OperatorError) as refused:
-        log.error("no model at start: lists come from the other sources", why=str(refused))
+async def _log_totals(catalogue: Catalogue) -> None:
+    while True:
+        await asyncio.sleep(TOTALS_SECONDS)
+        telemetry.log_totals(catalogue.refused)
 
 
 async def _every(seconds: float, call: Callable[[], Awaitable[None]]) -> None:

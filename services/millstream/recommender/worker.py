@@ -27,6 +27,10 @@ INBOX_CHUNKS = 32
 Positions = Callable[[list[Partition]], Awaitable[tuple[dict[Partition, tuple[int, ...]], str]]]
 """Where the slots stand, by partition, and the epoch (stores/fences.py)."""
 
+FirstOffset = Callable[[Partition, int], Awaitable[int | None]]
+"""The offset of the first committed record at or after the given one, or None where the log told
+none in some seconds (streaming/probe.py)."""
+
 
 Rewind = Callable[[], Awaitable[None]]
 """Seeks to where `Worker.resume` says."""
@@ -36,9 +40,16 @@ class Worker:
     """Handles one set of ranges at a time, so that a range is never in two calls at once. What
     came meanwhile is handled together: one round trip and one scoring for all partitions."""
 
-    def __init__(self, stages: Stages, positions: Positions, chunk_records: int) -> None:
+    def __init__(
+        self,
+        stages: Stages,
+        positions: Positions,
+        first_offset: FirstOffset,
+        chunk_records: int,
+    ) -> None:
         self._stages = stages
         self._positions = positions
+        self._first_offset = first_offset
         self._chunk_records = chunk_records
         self._cursors: dict[Partition, Cursor] = {}
         self._busy = asyncio.Lock()
@@ -54,11 +65,7 @@ class Worker:
         while not self._inbox.empty():  # it comes again after the seek
             self._inbox.get_nowait()
         self._stages.recorder.resume(dict(fences), epoch)
-        before, self._cursors = self._cursors, {}
-        for tp in bounds:
-            self._cursors[tp] = _cursor(tp, min(fences[tp]), bounds[tp])
-            if tp in before:
-                self._cursors[tp].remember(before[tp])
+        self._cursors = {tp: _cursor(tp, min(fences[tp]), bounds[tp]) for tp in bounds}
         log.info("assigned", partitions=len(bounds))
         return {tp: cursor.expected for tp, cursor in self._cursors.items()}
 
@@ -98,23 +105,30 @@ class Worker:
 
     async def _handle(self, chunks: Sequence[Chunk]) -> None:
         """`chunks`: one per partition at most."""
-        parts = [part for chunk in chunks if (part := self._fresh(chunk)) is not None]
+        parts = [part for chunk in chunks if (part := await self._fresh(chunk)) is not None]
         for portion in _portions(parts, self._chunk_records):
             # A part is left out when it changed hands, or we were sent back, while we worked.
             now = [part for part in portion if self._cursors.get(part.source) is part.cursor]
             if now:
                 await handle(now, self._stages)
 
-    def _fresh(self, chunk: Chunk) -> Part | None:
+    async def _fresh(self, chunk: Chunk) -> Part | None:
         """None for a late delivery, of what was handled or of a partition that another worker has
-        now. Raises Jumped."""
+        now. Raises Jumped where the log has what is missing, or does not say."""
         source = (chunk.topic, chunk.partition)
         cursor = self._cursors.get(source)
         if cursor is None:
             return None
-        holes = cursor.holes
-        fresh = cursor.take(chunk.records)
-        telemetry.HOLES.inc(cursor.holes - holes)
+        try:
+            fresh = cursor.take(chunk.records)
+        except Jumped as jumped:
+            first = await self._first_offset(source, jumped.expected)
+            if self._cursors.get(source) is not cursor:  # sought meanwhile: it comes again
+                return None
+            if first is None or not jumped.expected < first <= jumped.found:
+                raise
+            _step_over(source, cursor, first)
+            fresh = cursor.take(chunk.records)  # `first` exists: if it is missing too, it was lost
         return Part(source, fresh, cursor) if fresh else None
 
     async def advance_idle(self) -> None:
@@ -133,6 +147,14 @@ class Worker:
     def watermark(self) -> dict[Partition, int]:
         """Per partition the offset up to which every owed list is out."""
         return {tp: max(at.expected, at.publish_from) for tp, at in self._cursors.items()}
+
+
+def _step_over(source: Partition, cursor: Cursor, first: int) -> None:
+    before = cursor.holes
+    cursor.skip_to(first)
+    stepped = cursor.holes - before
+    telemetry.HOLES.inc(stepped)
+    log.warning("offsets that the log does not have", partition=source[1], number=stepped)
 
 
 def _rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:

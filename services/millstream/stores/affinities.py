@@ -6,16 +6,16 @@ a derived value, never a count. Readers keep what they read for a moment."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from millstream.domain.identity import slot_of
 from millstream.features import covisitation, popularity
+from millstream.stores.calls import fcall_pipeline, replies
 from millstream.stores.keys import Keys
-from millstream.stores.redis import fcall_pipeline
 
 Weighted = list[tuple[str, float]]
 """(item, log2 weight), the heaviest first."""
@@ -54,18 +54,19 @@ class AffinityStore:
         pipeline = self._redis.pipeline(transaction=False)
         for item in items:
             pipeline.get(self._keys.neighbours(slot_of(tenant, item, self._slots), tenant, item))
-        rows = await cast(Awaitable[list[bytes | None]], pipeline.execute())
+        rows = await replies(pipeline)
         return {item: _pairs(row) for item, row in zip(items, rows, strict=True)}
 
     async def popular(self, tenant: str, n: int) -> Weighted:
-        found = await cast(
-            Awaitable[list[tuple[bytes, float]]],
-            self._redis.zrevrange(self._keys.popular(tenant), 0, n - 1, withscores=True),
-        )
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zrevrange(self._keys.popular(tenant), 0, n - 1, withscores=True)
+        (found,) = await replies(pipeline)
         return [(item.decode(), score) for item, score in found]
 
     async def note_tenants(self, tenants: Iterable[str]) -> None:
-        await cast(Awaitable[Any], self._redis.sadd(self._keys.tenants(), *tenants))
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.sadd(self._keys.tenants(), *tenants)
+        await replies(pipeline)
 
 
 def _flat(pairs: Iterable[tuple[str, float]]) -> bytes:

@@ -15,9 +15,9 @@ from millstream.domain.events import TYPE_ORDER
 from millstream.domain.identity import slot_of
 from millstream.features.item_counts import ItemCounts
 from millstream.features.state import PROGRAM, ShopperState
+from millstream.stores.calls import fcall_pipeline, replies
 from millstream.stores.fences import field_of
 from millstream.stores.keys import Keys
-from millstream.stores.redis import fcall_pipeline
 
 BAD_RECORD = -1
 LATE_RECORD = -2
@@ -71,7 +71,8 @@ class FeatureStore:
         self._limits = _encode([WINDOW_MS, MAX_EVENT_IDS, partitions])
 
     async def apply(self, calls: Sequence[SlotCall], epoch: str = "0") -> list[SlotReply]:
-        """Applies each call atomically, all in one round trip. May be repeated."""
+        """Applies each call atomically, all in one round trip. May be repeated.
+        Raises as calls.replies does."""
         requests = [(self._apply_keys(c), self._apply_arguments(c, epoch)) for c in calls]
         replies = await fcall_pipeline(self._redis, "recs_apply_v1", requests)
         return [_reply(raw) for raw in replies]
@@ -119,7 +120,7 @@ class FeatureStore:
         for slot in range(self._slots):
             pipeline.hgetall(self._keys.fences(slot))
         sums = dict.fromkeys(("acc", "dup", "late", "era", "over", "bad", "itm"), 0)
-        for fences in await cast(Awaitable[list[dict[bytes, bytes]]], pipeline.execute()):
+        for fences in await replies(pipeline):
             for name, value in fences.items():
                 counter = name.decode().partition(":")[0]
                 if counter in sums:

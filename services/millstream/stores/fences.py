@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 from redis.asyncio import Redis
 
+from millstream.stores.calls import replies
 from millstream.stores.keys import Keys
 
 
@@ -37,7 +37,7 @@ async def read_fences(
     pipeline = redis.pipeline(transaction=False)
     for slot in range(slots):
         pipeline.hmget(keys.fences(slot), fields)
-    rows = await cast(Awaitable[list[list[bytes | None]]], pipeline.execute())
+    rows = await replies(pipeline)
     return {
         tp: PartitionFences(tuple(int(row[place] or 0) for row in rows))
         for place, tp in enumerate(wanted)
@@ -45,6 +45,9 @@ async def read_fences(
 
 
 async def read_epoch(redis: Redis, keys: Keys) -> str:
-    """The epoch of slot 0; all slots change together (`millstream fences bump-epoch`)."""
-    found = await cast(Awaitable[bytes | None], redis.hget(keys.fences(0), "epoch"))
-    return found.decode() if found else "0"
+    """The epoch of slot 0; all slots are to change together, by a command that is not built yet
+    (issue B)."""
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.hget(keys.fences(0), "epoch")
+    (found,) = await replies(pipeline)
+    return str(found.decode()) if found else "0"

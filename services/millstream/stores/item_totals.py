@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from millstream.stores.calls import replies
 from millstream.stores.keys import Keys
 
 BATCH = 100
@@ -32,7 +33,7 @@ class ItemTotals:
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
             pipeline.spop(self._keys.dirty(slot), TAKEN)
-        taken = await cast(Awaitable[list[Any]], pipeline.execute())
+        taken = await replies(pipeline)
         return await self._sum(
             sorted({member.decode() for members in taken for member in members or ()})
         )
@@ -54,12 +55,15 @@ class ItemTotals:
     async def lease(self, owner: str, seconds: int) -> bool:
         """True while `owner` is the one that sweeps; two at once would only waste work."""
         key = self._keys.sweep_lease()
-        if await self._redis.set(key, owner, nx=True, ex=seconds):
-            return True
-        if await self._redis.get(key) == owner.encode():
-            await cast(Awaitable[Any], self._redis.expire(key, seconds))
-            return True
-        return False
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(key, owner, nx=True, ex=seconds)
+        pipeline.get(key)
+        taken, holder = await replies(pipeline)
+        if taken or holder != owner.encode():
+            return bool(taken)
+        pipeline.expire(key, seconds)
+        await replies(pipeline)
+        return True
 
     async def _sum(self, counts: Iterable[str]) -> int:
         """`counts`: members of the dirty set, <type index>|<tenant>:<item>."""
@@ -77,10 +81,10 @@ class ItemTotals:
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
             pipeline.hmget(self._keys.item_partials(slot, tenant), fields)
-        rows = await cast(Awaitable[list[list[bytes | None]]], pipeline.execute())
+        rows = await replies(pipeline)
         pipeline = self._redis.pipeline(transaction=False)
         for place, field in enumerate(fields):
             kind, _, item = field.partition("|")
             total = sum(int(row[place] or 0) for row in rows)
             pipeline.hset(self._keys.item_totals(tenant, item), kind, str(total))
-        await cast(Awaitable[Any], pipeline.execute())
+        await replies(pipeline)

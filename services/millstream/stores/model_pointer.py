@@ -6,8 +6,9 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import WatchError
+from redis.exceptions import ResponseError, WatchError
 
+from millstream.stores.calls import RedisRefused, replies
 from millstream.stores.keys import Keys
 
 _VERSION = "version"
@@ -22,7 +23,9 @@ class RedisModelPointer:
         self._keys = keys
 
     async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
-        return await _read(self._redis, self._keys.model(tenant, model))
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hmget(self._keys.model(tenant, model), [_VERSION, _SHA])
+        return _pair((await replies(pipeline))[0])
 
     async def promote(
         self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
@@ -39,7 +42,10 @@ class RedisModelPointer:
             try:
                 await transaction.execute()
             except WatchError:
-                return await _read(self._redis, key) == (version, sha)
+                return await self.read(tenant, model) == (version, sha)
+            except ResponseError as error:
+                # Its text holds the command.
+                raise RedisRefused(error.status_code or type(error).__name__) from None
         return True
 
 
@@ -50,7 +56,11 @@ def _may_move(current: tuple[int, str] | None, version: int, expected: int | Non
 
 
 async def _read(redis: Redis, key: str) -> tuple[int, str] | None:
-    version, sha = await cast(Awaitable[list[Any]], redis.hmget(key, [_VERSION, _SHA]))
+    return _pair(await cast(Awaitable[list[Any]], redis.hmget(key, [_VERSION, _SHA])))
+
+
+def _pair(held: list[Any]) -> tuple[int, str] | None:
+    version, sha = held
     if version is None or sha is None:
         return None
     return int(_text(version)), _text(sha)

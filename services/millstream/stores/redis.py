@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from importlib import resources
 from typing import Any, cast
 
@@ -11,21 +11,24 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError, TimeoutError
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
 from millstream.domain.errors import Halt, OperatorError
+from millstream.stores.calls import replies
 from millstream.stores.keys import Keys
 
 DEFAULT_SLOTS = 16
 FUNCTIONS_FILE = "millstream.lua"
-
-Arguments = Sequence[bytes | str | int]
+RETRIES_AT_START = 6
+"""Some three seconds: what is away at start is more often wrong than late."""
 
 
 def connect(url: str, retries: int = 20) -> Redis:
     """A client that makes the same call again for 30 s while the server is away or loading.
 
-    Every call of ours may be repeated: the functions refuse what they applied already."""
+    A call whose answer was lost is then made twice. recs_apply_v1 refuses what it applied already
+    and totals are set, not added: no count suffers. recs_neighbours_v1 and recs_popular_v1 add the
+    same weight twice, to values that fade; what a lost SPOP took, the next full sweep mends."""
     retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=retries)
     redis = Redis.from_url(
         url,
@@ -39,6 +42,22 @@ def connect(url: str, retries: int = 20) -> Redis:
     return redis
 
 
+async def connected(url: str) -> Redis:
+    """As `connect`, once the server has answered. Raises OperatorError where it does not."""
+    probe = connect(url, RETRIES_AT_START)
+    try:
+        await cast(Awaitable[Any], probe.ping())
+    except (RedisError, OSError) as error:
+        raise OperatorError(
+            "setting REDIS_URL",
+            f"a server that does not answer ({type(error).__name__}: {error})",
+            "a Redis 7.0 or later that can be reached",
+        ) from None
+    finally:
+        await probe.aclose()
+    return connect(url)
+
+
 def _packing_in_c(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """A chunk's call has over a thousand arguments: redis-py's own packing, which its blocking
     client leaves to hiredis too, took as long as the decoding of the events."""
@@ -50,35 +69,6 @@ def _packing_in_c(kind: type[AbstractConnection]) -> type[AbstractConnection]:
             return [hiredis.pack_command(args)]
 
     return Connection
-
-
-async def fcall(redis: Redis, name: str, keys: Sequence[str], arguments: Arguments) -> Any:
-    """One function call. Raises Halt when the functions are not loaded."""
-    try:
-        return await redis.fcall(name, len(keys), *keys, *arguments)
-    except ResponseError as error:
-        raise _translated(error) from error
-
-
-def _translated(error: ResponseError) -> Exception:
-    if "Function not found" in str(error):
-        return Halt("Redis does not have Millstream's functions: run `millstream init`")
-    return error
-
-
-async def fcall_pipeline(
-    redis: Redis, name: str, calls: Sequence[tuple[Sequence[str], Arguments]]
-) -> list[Any]:
-    """The calls in one round trip, not as one transaction; replies in order."""
-    if not calls:
-        return []
-    pipeline = redis.pipeline(transaction=False)
-    for keys, arguments in calls:
-        pipeline.fcall(name, len(keys), *keys, *arguments)
-    try:
-        return await pipeline.execute()
-    except ResponseError as error:
-        raise _translated(error) from error
 
 
 async def load_functions(redis: Redis) -> None:
@@ -111,7 +101,9 @@ async def read_slots(redis: Redis, keys: Keys) -> int:
 
 async def require_noeviction(redis: Redis) -> None:
     """Raises Halt unless the server refuses writes when full instead of dropping keys."""
-    info = await redis.info("memory")
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.info("memory")
+    (info,) = await replies(pipeline)
     policy = info.get("maxmemory_policy")
     if policy != "noeviction":
         raise Halt(

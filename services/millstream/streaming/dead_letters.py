@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 from millstream.domain.errors import Refused
 from millstream.domain.log import Headers, LogRecord
@@ -40,7 +40,11 @@ class DeadLetters:
         A record beyond MAX_LETTER_BYTES is reported without its content, whose size is stated."""
         value, key, headers = letter(record, refused)
         await self._sender.send_and_wait(
-            f"{record.topic}{SUFFIX}", value, key, headers=list(headers)
+            f"{record.topic}{SUFFIX}",
+            value,
+            key,
+            # aiokafka writes a null header as it came, but its type hints know of none.
+            headers=cast(list[tuple[str, bytes]], list(headers)),
         )
 
 

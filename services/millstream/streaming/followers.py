@@ -49,6 +49,12 @@ class Follower:
     def has_ended(self) -> bool:
         return self._task is None or self._task.done()
 
+    async def run_to_its_end(self) -> None:
+        """Waits while it follows; raises what ended it. To be cancelled without harm to it."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+        raise RuntimeError("the follower has ended")
+
     def raise_what_ended_it(self) -> None:
         if self._task is not None and self._task.done():
             self._task.result()

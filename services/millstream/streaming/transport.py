@@ -23,6 +23,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.transports import SchedulingStrategyT
 
+from millstream.domain.errors import Halt
+
 FETCH_WAIT_MS = 50
 """How long a broker may hold a fetch that finds nothing new. Apache Kafka answers at once when a
 record comes; the embedded broker looks again only after half of it."""
@@ -152,6 +154,16 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        """Raises Halt where a header's name is no text: the client unpacks no record of that batch
+        and would pass over them at the next fetch."""
+        try:
+            return await super()._fetch_records(*args, **kwargs)
+        except UnicodeDecodeError:
+            app = cast(ChunkApp, self.consumer.app)
+            app.stopped_by = Halt(_unreadable(app.source, self.assignment()))
+            raise app.stopped_by from None
+
     async def bounds(self, assigned: Iterable[TP]) -> dict[Partition, LogBounds]:
         consumer = self._ensure_consumer()
         partitions = [TopicPartition(tp.topic, tp.partition) for tp in assigned]
@@ -177,6 +189,15 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         return True
 
 
+def _unreadable(topic: str, assigned: Iterable[TP]) -> str:
+    partitions = ", ".join(str(tp.partition) for tp in sorted(assigned))
+    return (
+        f"a record of topic {topic} has a header whose name is not UTF-8, which the Kafka client "
+        f"can't read; it is in one of the partitions {partitions}. Find it with another client, "
+        "and move the log's start past it (kafka-delete-records) once what is before it is counted"
+    )
+
+
 class ChunkTransport(driver.Transport):
     Consumer = ChunkConsumer
 
@@ -194,6 +215,7 @@ class ChunkApp(faust.App):
     ) -> None:
         self.source = source
         self.resume = resume
+        self.stopped_by: Exception | None = None
         super().__init__(
             group,
             broker=";".join(f"kafka://{host}" for host in broker.split(",")),

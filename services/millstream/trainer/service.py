@@ -43,12 +43,12 @@ async def _turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     records = sum((await offload(lake.offsets)).values())
     if not trigger.worth_counting(records):
         return
-    window = await offload(partial(collect, lake, tools.settings.window_days))
-    lines = window.count(tools.settings.counted_types)
-    if not trigger.counted(sum(window.offsets.values()), lines):
+    found = await offload(partial(collect, lake, tools.settings.window_days, trigger.trained_to_ms))
+    records = sum(found.window.offsets.values())
+    if not trigger.counted(records, found.count_new(tools.settings.counted_types)):
         return
-    await _train(window, tools)
-    trigger.trained(lines)
+    await _train(found.window, tools)
+    trigger.trained(records, int(found.new_lines["log_ms"][-1]))
 
 
 async def _train(window: Window, tools: Tools) -> None:

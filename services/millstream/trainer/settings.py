@@ -10,6 +10,7 @@ import msgspec
 from pydantic import Field
 
 from millstream.domain.events import EventType
+from millstream.features.recent_items import BOUND
 from millstream.features.weights import EVENT_WEIGHT
 from millstream.settings import ConnectionSettings
 
@@ -77,8 +78,8 @@ class TrainerSettings(ConnectionSettings):
     visit_gap_minutes: Annotated[float, Field(gt=0)] = 30.0
     """A shopper's events without a longer pause are one visit; lists are measured before it."""
     max_queries: Annotated[int, Field(ge=1)] = 2000
-    recent_items: Annotated[int, Field(ge=1, le=200)] = 24
-    """How many of a shopper's newest items a vector is made of; recommenders keep 24."""
+    recent_items: Annotated[int, Field(ge=1, le=BOUND)] = BOUND
+    """How many of a shopper's newest items a vector is made of; recommenders keep no more."""
 
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     niceness: Annotated[int, Field(ge=0, le=19)] = 10

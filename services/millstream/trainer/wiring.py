@@ -22,9 +22,10 @@ from millstream.stores.catalogue import Catalogue
 from millstream.stores.keys import Keys
 from millstream.stores.lake import last_record, offsets, read_accepted
 from millstream.stores.model_pointer import RedisModelPointer
-from millstream.stores.redis import connect
+from millstream.stores.redis import connected
 from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
+from millstream.streaming.starting import started
 from millstream.streaming.topics import CATALOG, EVENTS
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings
@@ -59,7 +60,7 @@ CATCH_UP_SECONDS = 10.0
 
 async def run(settings: TrainerSettings, ranking: RankingSettings | None = None) -> None:
     """Trains until SIGTERM or SIGINT, then returns within 10 s. Raises OperatorError where the
-    signing key is missing."""
+    signing key is missing, or the broker or Redis does not answer."""
     key = load_private_key(settings.keys_dir)
     registry = Registry(settings.model_store)
     registry.remove_partial(settings.tenant, settings.model_name)
@@ -70,7 +71,7 @@ async def run(settings: TrainerSettings, ranking: RankingSettings | None = None)
     limit_threads(settings.threads)
     stop, told = asyncio.Event(), threading.Event()
     _obey_signals(stop, told)
-    redis = connect(settings.redis_url)
+    redis = await connected(settings.redis_url)
     producer = producer_for(settings, client_id="millstream-trainer")
     catalogue = Catalogue()
     catalogue_follower = follow(
@@ -94,9 +95,9 @@ async def run(settings: TrainerSettings, ranking: RankingSettings | None = None)
         clock=wall_clock,
         stop=told.is_set,
     )
-    await producer.start()
-    await catalogue_follower.start()
     try:
+        await started(producer, settings.kafka_bootstrap_servers)
+        await started(catalogue_follower, settings.kafka_bootstrap_servers)
         await catalogue_follower.wait_caught_up(CATCH_UP_SECONDS)
         await serve(StoredLake(settings), resumed_trigger(tools), tools, stop)
     finally:
@@ -119,7 +120,8 @@ def resumed_trigger(tools: Tools) -> Trigger:
             manifest = registry.show(tools.key.public_key(), wanted)
         except ArtifactRefused:
             continue
-        trigger.trained(manifest.window.counted_lines)
+        window = manifest.window
+        trigger.trained(sum(window.offsets.values()), window.last_log_ms)
         break
     return trigger
 

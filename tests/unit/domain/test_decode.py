@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -239,3 +239,16 @@ def test_numbers_of_any_length_give_an_event_or_a_refusal(digits: int, field: st
         "unknown": f'"unknown":{number}',
     }.get(field, f'"items":[{{"item_id":"i","{field}":{number}}}]')
     _attempt(inserted(raw.encode()))
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_headers_count_into_the_limit(over: int) -> None:
+    value = record()
+    room = MAX_RECORD_BYTES - len(value) - len("trace") - len("n\u00e4h".encode())
+    headers = (("trace", b"x" * (room + over)), ("n\u00e4h", cast(bytes, None)))
+    if over:
+        with pytest.raises(Refused) as refused:
+            decode(value, headers, NOON_MS)
+        assert refused.value.reason is Reason.TOO_LARGE
+    else:
+        assert decode(value, headers, NOON_MS).event_id == "e-1"

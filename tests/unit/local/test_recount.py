@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from millstream.local.recount import Recount, Verdict, compare
+from millstream.domain.errors import OperatorError
+from millstream.local.recount import Recount, Verdict, check_ends, compare
 
 
 def record(event_id: str, kind: str = "purchase", *items: str, **more: object) -> bytes:
@@ -65,3 +66,18 @@ def test_a_loss_here_is_not_made_up_by_a_double_there() -> None:
     assert compare(recount, users, items) == Verdict(
         accepted=3, lost=1, doubled=1, lost_lines=2, doubled_lines=4
     )
+
+
+def test_a_log_that_ends_where_it_should_is_not_told_of() -> None:
+    check_ends("t", {0: 5, 1: 2}, {0: 5, 1: 2, 2: 0})
+
+
+@pytest.mark.parametrize(
+    ("told", "place"),
+    [({0: 6}, r"\+1 on partition 0"), ({0: 4}, "-1 on partition 0"), ({0: 5, 1: 1}, "partition 1")],
+)
+def test_records_that_no_acknowledgement_told_of_are_noticed(
+    told: dict[int, int], place: str
+) -> None:
+    with pytest.raises(OperatorError, match=place):
+        check_ends("t", {0: 5}, told)

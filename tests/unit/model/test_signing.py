@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from millstream.domain.errors import OperatorError
 from millstream.model.signing import (
     PRIVATE_NAME,
     PUBLIC_NAME,
+    copy_public_key,
     create_keys,
     load_private_key,
     load_public_key,
@@ -28,6 +30,26 @@ def test_the_pair_fits_and_a_second_call_keeps_it(tmp_path: Path) -> None:
     assert stat.S_IMODE((home / PRIVATE_NAME).stat().st_mode) == 0o600
     load_public_key(home).verify(load_private_key(home).sign(b"manifest"), b"manifest")
     assert sorted(path.name for path in home.iterdir()) == [PRIVATE_NAME, PUBLIC_NAME]
+
+
+def test_the_public_key_is_copied_alone(tmp_path: Path) -> None:
+    keys, public = tmp_path / "keys", tmp_path / "public"
+    create_keys(keys)
+    for _ in range(2):
+        copy_public_key(keys, public)
+        assert [path.name for path in public.iterdir()] == [PUBLIC_NAME]
+    load_public_key(public).verify(load_private_key(keys).sign(b"x"), b"x")
+
+
+@pytest.mark.parametrize("there", [PUBLIC_NAME, PRIVATE_NAME])
+def test_a_public_folder_with_another_key_is_refused(tmp_path: Path, there: str) -> None:
+    keys, other = tmp_path / "keys", tmp_path / "other"
+    create_keys(keys)
+    create_keys(other)
+    (tmp_path / "public").mkdir()
+    shutil.copy(other / there, tmp_path / "public" / there)
+    with pytest.raises(OperatorError, match="holds another key"):
+        copy_public_key(keys, tmp_path / "public")
 
 
 def test_a_lost_public_key_is_made_from_the_private_one(tmp_path: Path) -> None:

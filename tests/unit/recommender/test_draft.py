@@ -11,6 +11,7 @@ from tests.unit.recommender.conftest import MemoryAffinities
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
 from millstream.features.replayed import ReplayedShopper
+from millstream.features.state import ShopperState
 from millstream.recommender.draft import Drafter, Freshness, owed
 from millstream.recommender.hot_swap import NO_MODEL
 from millstream.recommender.record import Recorded, ShopperName
@@ -85,6 +86,15 @@ async def test_who_was_erased_gets_no_list(drafter: Drafter) -> None:
     batch = recorded(arrival(event("e1", "ann", kind=EventType.ERASE), 0))
     (draft,) = await drafter.draft(batch.due, batch)
     assert draft.items is None
+
+
+async def test_a_shopper_without_state_gets_a_tombstone(drafter: Drafter) -> None:
+    """After a takeover: counted and owed a list, but erased since."""
+    one = arrival(event("e1", "ann"), 0)
+    name = ("default", "ann")
+    batch = Recorded([], [], {name: one}, {name: ShopperState(None)}, Counter())
+    (draft,) = await drafter.draft(batch.due, batch)
+    assert (draft.name, draft.items) == (name, None)
 
 
 async def test_nobody_is_due(drafter: Drafter) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from structlog.testing import capture_logs
 from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
 
@@ -125,6 +126,51 @@ async def test_announcements_are_followed_past_a_refused_one(
     models.announce("default")
     await until(lambda: models.serving("default").version == "embedding-v2")
     running.cancel()
+
+
+async def test_a_missed_announcement_is_made_up_for(models: HotSwap, promote: Promote) -> None:
+    models.know("default")
+    running = asyncio.create_task(models.run(look_again_s=0.01))
+    await asyncio.sleep(0)
+    promote()
+    await until(lambda: models.serving("default").version == "embedding-v1")
+    running.cancel()
+
+
+async def test_a_refused_load_is_tried_again_and_told_once_per_version(
+    models: HotSwap, promote: Promote
+) -> None:
+    refused = telemetry.SWAPS.labels("refused")._value.get
+    begin = refused()
+    largest, whole = largest_of(promote())
+    largest.unlink()
+    models.announce("default")
+    with capture_logs() as logs:
+        running = asyncio.create_task(models.run(look_again_s=0.01))
+        await until(lambda: refused() >= begin + 3)
+        told = [line for line in logs if line["event"] == "model refused"]
+        assert len(told) == 1
+        largest.write_bytes(whole)
+        await until(lambda: models.serving("default").version == "embedding-v1")
+        largest_of(promote())[0].unlink()
+        await until(lambda: sum(line["event"] == "model refused" for line in logs) == 2)
+    running.cancel()
+
+
+async def test_one_tenants_refused_model_does_not_hold_up_anothers(
+    models: HotSwap, promote: Promote
+) -> None:
+    models.know("another")
+    promote()
+    models.know("default")
+    models._pointer.current["another", "embedding"] = (9, "0" * 64)  # type: ignore[attr-defined]
+    await models.look_up()
+    assert models.serving("default").version == "embedding-v1"
+
+
+def largest_of(version: Path) -> tuple[Path, bytes]:
+    largest = max(version.iterdir(), key=lambda path: path.stat().st_size)
+    return largest, largest.read_bytes()
 
 
 async def until(condition: Callable[[], bool]) -> None:

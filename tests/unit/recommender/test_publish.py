@@ -47,6 +47,27 @@ async def test_a_list_carries_its_provenance(
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([b"x" * 2_000_000, b"17"], [b"17"]),
+        ([b"1" * 17, None, b"-3", b""], []),
+        ([b"17", b"18"], [b"17"]),
+    ],
+)
+async def test_of_the_headers_only_one_time_is_copied(
+    producer: MemoryProducer,
+    publisher: Publisher,
+    given: list[bytes | None],
+    kept: list[bytes],
+) -> None:
+    headers = [("sent_at", content) for content in given]
+    made = arrival(event("e1", "ann"), 4, NOON_MS, headers)
+    await publisher.publish([Draft(("default", "ann"), made, ITEMS, "embedding-v2")])
+    (sent,) = producer.sent
+    assert sent.headers == tuple(("sent_at", content) for content in kept)
+
+
 async def test_the_same_event_gives_the_same_id(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:

@@ -13,6 +13,7 @@ from tests.unit.recommender.conftest import MemoryProducer, MemoryStore, turns
 from millstream.domain.errors import Halt
 from millstream.domain.events import Event
 from millstream.features.type_counts import TYPE_COUNTS
+from millstream.recommender import telemetry
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.worker import MAX_REWINDS, Worker
 from millstream.streaming.transport import Chunk, LogBounds, Partition
@@ -32,6 +33,8 @@ class Broker:
     at: int = 0
     missing: set[int] = field(default_factory=set)
     rewinds: int = 0
+    asked: list[int] = field(default_factory=list)
+    answers: bool = True
 
     async def assign(self) -> None:
         positions = await self.worker.resume({TP: LogBounds(self.start, self.committed)})
@@ -41,12 +44,20 @@ class Broker:
         self.rewinds += 1
         await self.assign()
 
+    async def first_offset(self, _: Partition, offset: int) -> int | None:
+        self.asked.append(offset)
+        there = (n for n in range(offset, len(self.log)) if n not in self.missing)
+        return next(there, None) if self.answers else None
+
     def fetch(self, most: int) -> Chunk | None:
         there = [n for n in range(self.at, len(self.log)) if n not in self.missing][:most]
         if not there:
             return None
         self.at = there[-1] + 1
-        return Chunk(TOPIC, 0, [record(self.log[n], n) for n in there])
+        return self.chunk(there)
+
+    def chunk(self, offsets: Sequence[int]) -> Chunk:
+        return Chunk(TOPIC, 0, [record(self.log[n], n) for n in offsets])
 
     async def deliver_all(self, most: int = 7) -> None:
         while (chunk := self.fetch(most)) is not None:
@@ -60,13 +71,17 @@ def worker(stages: Stages, store: MemoryStore) -> Worker:
     ) -> tuple[dict[Partition, tuple[int, ...]], str]:
         return store.positions(partitions), store.epoch
 
-    return Worker(stages, positions, chunk_records=5)
+    async def silent(_: Partition, __: int) -> None:
+        return None
+
+    return Worker(stages, positions, silent, chunk_records=5)
 
 
 @pytest.fixture
 async def broker(worker: Worker) -> Broker:
     made = Broker(worker)
     worker._rewind = made.rewind  # as `run` does
+    worker._first_offset = made.first_offset
     await made.assign()
     return made
 
@@ -113,11 +128,62 @@ async def test_a_lost_chunk_is_read_again(store: MemoryStore, broker: Broker) ->
 async def test_offsets_that_do_not_exist_are_stepped_over(
     store: MemoryStore, broker: Broker
 ) -> None:
-    """Transaction markers: missing after every seek, each of which makes a new cursor."""
+    """Transaction markers and what was aborted: the log is asked, and nothing is read again."""
     broker.missing = {0, 8, 9, 23}
+    before = telemetry.HOLES._value.get()
     await broker.deliver_all(most=1)
     assert counted(store) == 36
+    assert (broker.asked, broker.rewinds) == ([0, 8, 23], 0)
     assert broker.worker.watermark() == {TP: 40}
+    assert telemetry.HOLES._value.get() - before == 4
+
+
+async def test_behind_a_hole_what_was_lost_is_read_again(
+    store: MemoryStore, broker: Broker
+) -> None:
+    broker.missing = {5, 6}
+    await broker.worker.take([broker.chunk(range(5))])
+    await broker.worker.take([broker.chunk(range(9, 12))])  # 7 and 8 are in the log
+    assert (counted(store), broker.rewinds) == (5, 1)
+    await broker.deliver_all()
+    assert counted(store) == 38
+
+
+async def test_the_same_gap_again_is_no_hole(store: MemoryStore, broker: Broker) -> None:
+    """Chunks of before the seek that come after it, however many."""
+    for _ in range(10):
+        await broker.worker.take([broker.chunk(range(3, 6))])
+    assert (counted(store), broker.rewinds) == (0, 10)
+    await broker.deliver_all()
+    assert counted(store) == 40
+
+
+async def test_a_log_that_does_not_say_is_read_again(store: MemoryStore, broker: Broker) -> None:
+    broker.missing, broker.answers = {0}, False
+    await broker.worker.take([broker.chunk(range(1, 4))])
+    assert (counted(store), broker.rewinds, broker.asked) == (0, 1, [0])
+
+
+async def test_a_log_that_begins_past_what_came_is_not_believed(
+    store: MemoryStore, broker: Broker
+) -> None:
+    """Truncated and written anew: what the worker holds is not in it."""
+    broker.missing = set(range(10))
+    await broker.worker.take([broker.chunk(range(3, 6))])
+    assert (counted(store), broker.rewinds) == (0, 1)
+
+
+async def test_a_partition_that_leaves_while_the_log_is_asked_is_not_handled(
+    store: MemoryStore, worker: Worker, broker: Broker
+) -> None:
+    async def slow(tp: Partition, offset: int) -> int | None:
+        await worker.resume({})
+        return await broker.first_offset(tp, offset)
+
+    worker._first_offset = slow
+    broker.missing = {0}
+    await worker.take([broker.chunk(range(1, 4))])
+    assert (counted(store), broker.rewinds, worker.watermark()) == (0, 0, {})
 
 
 async def test_a_slot_that_rolled_back_is_counted_again(store: MemoryStore, broker: Broker) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -34,7 +34,8 @@ class GrowingLake:
 
     def accepted(self, since_log_ms: int | None) -> pl.DataFrame:
         self.asked.append(since_log_ms)
-        return self.lines[: self.height]
+        lines = self.lines[: self.height]
+        return lines if since_log_ms is None else lines.filter(pl.col("log_ms") >= since_log_ms)
 
     def newest_log_ms(self) -> int | None:
         return int(self.lines["log_ms"][self.height - 1]) if self.height else None
@@ -99,7 +100,35 @@ async def test_versions_come_as_the_lake_grows(
     stop.set()
     await asyncio.wait_for(loop, 5)
     assert tools.registry.versions("default", "embedding") == [1, 2]
-    assert resumed_trigger(tools).wanted == 2400 + tools.settings.every_lines
+    resumed = resumed_trigger(tools)
+    assert (resumed.trained_to_ms, resumed.trained_records) == (two_tastes["log_ms"][-1], 1200)
+    assert resumed.wanted == tools.settings.every_lines
+
+
+async def test_a_window_that_no_longer_grows_does_not_end_the_training(
+    tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    """A day has 80 lines: the window of ten days holds no more than the first version had, and
+    fewer than the second one waits for."""
+    wires, stop = Wires(), asyncio.Event()
+    lake = GrowingLake(two_tastes, 800)
+    tools = tools_with(tmp_path, factorise, wires, threading.Event())
+    settings = tools.settings.model_copy(update={"window_days": 10.0, "every_lines": 1200})
+    tools = replace(tools, settings=settings)
+    loop = asyncio.create_task(serve(lake, Trigger(700, 1200), tools, stop))
+    await asyncio.wait_for(wires.announced.wait(), 20)
+    wires.announced.clear()
+    lake.height = 2000
+    await asyncio.wait_for(wires.announced.wait(), 20)
+    stop.set()
+    await asyncio.wait_for(loop, 5)
+    assert tools.registry.versions("default", "embedding") == [1, 2]
+
+    resumed = resumed_trigger(tools)
+    lake.height = 2040
+    found = collect(lake, 10.0, resumed.trained_to_ms)
+    assert found.count_new(settings.counted_types) == 40
+    assert found.window.lines["log_ms"][0] >= two_tastes["log_ms"][2039] - 10 * 86_400_000
 
 
 async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.DataFrame) -> None:
@@ -153,11 +182,11 @@ async def test_too_little_data_is_waited_out(
     tools = tools_with(tmp_path, factorise, wires, threading.Event())
     serving = asyncio.create_task(serve(GrowingLake(once, 30), trigger, tools, stop))
     async with asyncio.timeout(10):
-        while trigger.trained_lines == 0:  # noqa: ASYNC110  nothing tells us of it
+        while trigger.trained_to_ms is None:  # noqa: ASYNC110  nothing tells us of it
             await asyncio.sleep(0.01)
     stop.set()
     await asyncio.wait_for(serving, 5)
-    assert trigger.trained_lines == 30
+    assert trigger.trained_to_ms == once["log_ms"][-1]
     assert tools.registry.versions("default", "embedding") == []
 
 
@@ -176,7 +205,7 @@ def test_the_window_is_counted_from_the_newest_record(two_tastes: pl.DataFrame) 
     collect(lake, None)
     collect(lake, 2.0)
     assert lake.asked == [None, two_tastes["log_ms"][-1] - 2 * 86_400_000]
-    assert collect(lake, None).offsets == {0: 1200}
+    assert collect(lake, None).window.offsets == {0: 1200}
 
 
 async def test_work_in_a_thread_returns_and_raises() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from millstream.domain.errors import OperatorError
+from millstream.features.recent_items import BOUND
 from millstream.settings import load
 from millstream.trainer.settings import TrainerSettings
 
@@ -18,6 +19,7 @@ from millstream.trainer.settings import TrainerSettings
         ("learning_rate", -1),
         ("tenant", "No Tenant"),
         ("counted_types", ["bought"]),
+        ("recent_items", BOUND + 1),  # a recommender's state holds no more
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: object) -> None:

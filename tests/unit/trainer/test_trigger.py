@@ -44,11 +44,20 @@ def test_a_lake_without_lines_is_read_again_at_twice_its_records() -> None:
 def test_the_next_training_waits_for_so_many_further_lines() -> None:
     trigger = Trigger(100, 50)
     assert trigger.wanted == 100
-    trigger.trained(120)
-    assert trigger.wanted == 170
-    assert not trigger.counted(169, 169)
+    trigger.trained(120, 7)
+    assert (trigger.wanted, trigger.trained_to_ms) == (50, 7)
+    assert not trigger.worth_counting(120)
+    assert not trigger.counted(169, 49)
     assert trigger.worth_counting(170)
-    assert trigger.counted(170, 170)
+    assert trigger.counted(170, 50)
+
+
+def test_the_next_look_follows_the_lines_per_record_since_the_last_training() -> None:
+    trigger = Trigger(1, 100)
+    trigger.trained(1_000_000, 7)
+    assert not trigger.counted(1_000_010, 10)
+    assert not trigger.worth_counting(1_000_090)
+    assert trigger.worth_counting(1_000_091)
 
 
 @pytest.mark.parametrize(("lines", "due"), [(99, False), (100, True), (101, True)])

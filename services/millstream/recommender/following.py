@@ -1,0 +1,69 @@
+"""Catalogue and models as their topics tell them, beside the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka.structs import ConsumerRecord
+
+from millstream.domain.models import ModelAnnouncement
+from millstream.recommender import telemetry
+from millstream.recommender.hot_swap import HotSwap
+from millstream.recommender.settings import RecommenderSettings
+from millstream.stores.catalogue import Catalogue
+from millstream.streaming.followers import Follower, follow
+from millstream.streaming.starting import started
+from millstream.streaming.topics import CATALOG, MODELS
+
+log = structlog.get_logger()
+
+CATCH_UP_SECONDS = 10.0
+
+_ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
+
+
+async def follow_shop(
+    stack: AsyncExitStack, settings: RecommenderSettings, catalogue: Catalogue, models: HotSwap
+) -> Sequence[Follower]:
+    """Catalogue and models, read to their ends before the first list, or for ten seconds. The
+    followers go on until `stack` closes; that one of them ended is for the caller to notice.
+    Raises OperatorError where no broker answers."""
+    models.know("default")
+    servers = settings.kafka_bootstrap_servers
+    followers = [
+        follow(
+            servers,
+            settings.topic(CATALOG),
+            lambda record: catalogue.take(record.key, record.value),
+        ),
+        follow(
+            servers,
+            settings.topic(MODELS),
+            lambda record: take_announcement(record, settings.model_name, models),
+        ),
+    ]
+    for follower in followers:
+        stack.push_async_callback(follower.close)
+        await started(follower, servers)
+    reached = await asyncio.gather(*(f.wait_caught_up(CATCH_UP_SECONDS) for f in followers))
+    if not all(reached):
+        log.warning("lists begin before catalogue and models were read to their ends")
+    await models.look_up()
+    return followers
+
+
+def take_announcement(record: ConsumerRecord[Any, Any], model: str, models: HotSwap) -> None:
+    """One that does not read is counted and passed over. One that was not promoted makes the tenant
+    known all the same: a compacted topic keeps a tenant's last announcement only."""
+    try:
+        announced = _ANNOUNCEMENTS.decode(record.value or b"")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        telemetry.ANNOUNCEMENTS_REFUSED.inc()
+        return
+    if announced.model == model:
+        models.announce(announced.tenant)

@@ -1,0 +1,50 @@
+"""A follower that dies is noticed by whoever waits for its end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from millstream.streaming.followers import Follower
+
+
+class BrokenConsumer:
+    def __init__(self) -> None:
+        self.broken = asyncio.Event()
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def getmany(self, timeout_ms: int) -> dict[Any, Any]:  # noqa: ARG002
+        await self.broken.wait()
+        raise ConnectionError("gone")
+
+
+async def test_the_end_of_a_follower_is_raised_to_who_waits_for_it() -> None:
+    consumer = BrokenConsumer()
+    follower = Follower(consumer, lambda _record: None)
+    await follower.start()
+    waiting = asyncio.create_task(follower.run_to_its_end())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer.broken.set()
+    with pytest.raises(ConnectionError, match="gone"):
+        async with asyncio.timeout(5):
+            await waiting
+    await follower.close()
+
+
+async def test_who_stops_waiting_does_not_stop_it() -> None:
+    follower = Follower(BrokenConsumer(), lambda _record: None)
+    await follower.start()
+    waiting = asyncio.create_task(follower.run_to_its_end())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert not follower.has_ended
+    await follower.close()
