@@ -120,6 +120,9 @@ async def test_every_record_once_through_kills_and_a_stop(
                 await sending
                 sent += 4000
         async with lake_process(tansu, prefix, root, flush_seconds=0.05) as process:
+            # New ones, so that what is waited for is the work of this process.
+            await send(producer, topic, range(sent, sent + 1000))
+            sent += 1000
             await stored_at_least(root, topic, sent)
             process.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(process.wait(), 10) == 0

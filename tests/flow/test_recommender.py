@@ -24,12 +24,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from redis.asyncio import Redis
 
+from millstream.cli.variables import checked
 from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
 from millstream.local.ports import free_port
 from millstream.local.recount import Recount, compare
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
+from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.wiring import running
+from millstream.stores.catalogue import Catalogue
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.inventory import item_counts, shopper_counts
 from millstream.stores.keys import Keys
@@ -401,6 +405,7 @@ async def test_sigterm_in_the_middle_of_work_is_an_orderly_end(shop: Shop, tmp_p
         assert await asyncio.wait_for(process.wait(), 10) == 0, tail(log)
         enough.set()
         await sending
+    assert '"event": "totals"' in log.read_text()
     async with recommender(shop, log) as process:
         await until(shop.all_handled, process, log)
         await assert_exact(shop)
@@ -434,28 +439,30 @@ async def test_a_deployment_that_was_never_set_up_is_told(shop: Shop) -> None:
     assert "millstream init" in told
 
 
-@pytest.mark.parametrize("away", ["KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL"])
+KAFKA, REDIS = "KAFKA_BOOTSTRAP_SERVERS", "REDIS_URL"
+INIT = f"init --partitions {PARTITIONS}"
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("command", "away"),
     [
-        ("init", "--partitions", str(PARTITIONS)),
-        ("recommender",),
-        ("lake",),
-        ("trainer",),
-        ("models", "list"),
+        *(
+            (command, away)
+            for command in (INIT, "recommender", "trainer")
+            for away in (KAFKA, REDIS)
+        ),
+        ("lake", KAFKA),
+        ("models list", REDIS),
     ],
 )
 async def test_a_server_that_is_away_at_start_is_told_in_one_line(
-    shop: Shop, tmp_path: Path, words: tuple[str, ...], away: str
+    shop: Shop, tmp_path: Path, command: str, away: str
 ) -> None:
-    asks_both = words[0] in ("init", "recommender", "trainer")
-    if not (asks_both or (words[0] == "lake") == (away == "KAFKA_BOOTSTRAP_SERVERS")):
-        pytest.skip(f"{words[0]} does not ask {away}")
     assert (await millstream(shop.variables, "init", "--partitions", str(PARTITIONS)))[0] == 0
     nobody = f"127.0.0.1:{free_port()}"
-    given = nobody if away == "KAFKA_BOOTSTRAP_SERVERS" else f"redis://:secret@{nobody}/0"
+    given = nobody if away == KAFKA else f"redis://:secret@{nobody}/0"
     lake = {"LAKE_DIR": str(tmp_path / "lake")}
-    code, told = await millstream({**shop.variables, **lake, away: given}, *words)
+    code, told = await millstream({**shop.variables, **lake, away: given}, *command.split())
     assert code == 2, told
     assert "Traceback" not in told
     (line,) = [line for line in told.splitlines() if line.startswith("millstream: ")]
@@ -463,3 +470,28 @@ async def test_a_server_that_is_away_at_start_is_told_in_one_line(
     assert "expected" in line
     assert "secret" not in told
     assert "Unclosed" not in told
+
+
+async def test_a_catalogue_that_can_not_be_followed_stops_the_process(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await millstream(shop.variables, "init", "--partitions", str(PARTITIONS)))[0] == 0
+    for name, value in shop.variables.items():
+        monkeypatch.setenv(name, value)
+
+    def broken(*_record: object) -> None:
+        raise ArithmeticError
+
+    async with running(checked(RecommenderSettings)) as started:
+        beside = [asyncio.ensure_future(run()) for run in started.beside]
+        try:
+            monkeypatch.setattr(Catalogue, "take", broken)
+            await shop.producer.send_and_wait(shop.topic("catalog.items.v1"), b"{}", b"default:a")
+            done, _ = await asyncio.wait(
+                beside, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            assert [type(ended.exception()) for ended in done] == [ArithmeticError]
+        finally:
+            for run in beside:
+                run.cancel()
+            await asyncio.wait(beside)

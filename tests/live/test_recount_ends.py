@@ -26,5 +26,5 @@ async def test_a_record_of_somebody_else_is_noticed(apache_kafka: ApacheKafka, p
         assert len(ends) == 12
         check_ends(topic, sent, ends)
         stray = await producer.send_and_wait(topic, b"{}", key=b"stray")
-    with pytest.raises(OperatorError, match=rf"\+1 on partition {stray.partition}\."):
+    with pytest.raises(OperatorError, match=rf"\+1 on partition {stray.partition};"):
         check_ends(topic, sent, await broker_ends(where, topic))
