@@ -38,6 +38,7 @@ from millstream.stores.feature_store import FeatureStore
 from millstream.stores.inventory import item_counts, shopper_counts
 from millstream.stores.keys import Keys
 from millstream.stores.redis import DEFAULT_SLOTS, connect
+from millstream.streaming.topics import CATALOG
 
 PARTITIONS = 4
 PATIENCE_S = 90.0
@@ -486,7 +487,7 @@ async def test_a_catalogue_that_can_not_be_followed_stops_the_process(
         beside = [asyncio.ensure_future(run()) for run in started.beside]
         try:
             monkeypatch.setattr(Catalogue, "take", broken)
-            await shop.producer.send_and_wait(shop.topic("catalog.items.v1"), b"{}", b"default:a")
+            await shop.producer.send_and_wait(shop.topic(CATALOG), b"{}", b"default:a")
             done, _ = await asyncio.wait(
                 beside, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED
             )
