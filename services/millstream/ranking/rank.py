@@ -43,7 +43,7 @@ def rank(
         kept, out = apply_rules(shopper, ranked, shop, settings)
         # kept: at most `list_length`
         removed.update(out)
-        lists.append(tuple(explain(item, shop) for item in kept))
+        lists.append(tuple(explain(item, shopper, shop) for item in kept))
     return Ranked(lists, removed, failed)
 
 

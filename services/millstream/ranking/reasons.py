@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from millstream.domain.lists import RankedItem, Source
 from millstream.ranking.score import Scored
-from millstream.ranking.shop import Shop
+from millstream.ranking.shop import Shop, Shopper
 
 
-def explain(scored: Scored, shop: Shop) -> RankedItem:
+def explain(scored: Scored, shopper: Shopper, shop: Shop) -> RankedItem:
     return RankedItem(
-        scored.item_id, round(scored.score, 6), scored.lead.source, _say(scored, shop)
+        scored.item_id, round(scored.score, 6), scored.lead.source, _say(scored, shopper, shop)
     )
 
 
-def _say(scored: Scored, shop: Shop) -> str:
+def _say(scored: Scored, shopper: Shopper, shop: Shop) -> str:
     match scored.lead.source:
         case Source.REPEAT:
-            return "you had it in your hands lately"
+            bought = scored.item_id in shopper.bought
+            return "you bought it before" if bought else "you looked at it lately"
         case Source.COVISITED:
             return f"others took it with {_name(scored.lead.because, shop)}"
         case Source.EMBEDDING if scored.lead.because:

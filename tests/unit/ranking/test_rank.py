@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import msgspec
@@ -26,13 +27,20 @@ def test_every_source_finds_its_way_into_the_list_and_says_why() -> None:
     ranked = rank([shopper("tea")], SHOP, MODEL, RankingSettings(), NOW_MS)
     said = {item.item_id: (item.source, item.reason) for item in ranked.lists[0]}
     assert said == {
-        "tea": (Source.REPEAT, "you had it in your hands lately"),
+        "tea": (Source.REPEAT, "you looked at it lately"),
         "pot": (Source.COVISITED, "others took it with Green tea"),
         "taste": (Source.EMBEDDING, "close to your taste, after Green tea"),
         "best": (Source.POPULAR, "popular lately"),
         "fresh": (Source.NEW, "new in the shop"),
     }
     assert not ranked.failed
+
+
+def test_a_repeat_says_whether_it_was_bought() -> None:
+    ann = dataclasses.replace(shopper("tea", "pot"), bought=frozenset({"tea"}))
+    ranked = rank([ann], FixedShop(), None, RankingSettings(), NOW_MS)
+    reasons = {item.item_id: item.reason for item in ranked.lists[0]}
+    assert reasons == {"tea": "you bought it before", "pot": "you looked at it lately"}
 
 
 def test_an_item_the_catalogue_does_not_have_is_named_by_its_id() -> None:
