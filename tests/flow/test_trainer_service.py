@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -31,13 +32,6 @@ from millstream.stores.keys import Keys
 from millstream.stores.lake import LakeWriter, Range
 from millstream.stores.model_pointer import RedisModelPointer
 
-PROGRAM = """
-import asyncio
-from millstream.settings import load
-from millstream.trainer.settings import TrainerSettings
-from millstream.trainer.wiring import run
-asyncio.run(run(load(TrainerSettings)))
-"""
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -80,11 +74,10 @@ def _events() -> list[Event]:
     ]
 
 
-@asynccontextmanager
-async def trainer(
+def environment(
     tansu: Tansu, valkey: Valkey, prefix: str, home: Path, **settings: object
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {
+) -> dict[str, str]:
+    return os.environ | {
         "KAFKA_BOOTSTRAP_SERVERS": tansu.bootstrap_servers,
         "REDIS_URL": valkey.url,
         "MODEL_STORE": str(home / "models"),
@@ -99,8 +92,15 @@ async def trainer(
         "MILLSTREAM_POLL_S": "0.1",
         **{f"MILLSTREAM_{name.upper()}": str(value) for name, value in settings.items()},
     }
+
+
+@asynccontextmanager
+async def trainer(
+    tansu: Tansu, valkey: Valkey, prefix: str, home: Path, **settings: object
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, env=os.environ | environment
+        *(sys.executable, "-m", "millstream", "trainer"),
+        env=environment(tansu, valkey, prefix, home, **settings),
     )
     try:
         yield process
@@ -137,6 +137,24 @@ async def test_a_version_is_promoted_and_announced(
     assert loaded.manifest.window.offsets == {0: 1200}
     rows, _ = loaded.scorer.nearest(loaded.scorer.user_vectors([("s0", [])])[0], 10)
     assert {loaded.scorer.items[row].split("-")[0] for row in rows[0]} == {"tea"}
+
+    told = environment(tansu, valkey, prefix, home)
+    listed = (await _printed(told, "models", "list", "--json"))["models"]
+    assert [(row["version"], row["current"], row["refused"]) for row in listed] == [(1, True, None)]
+    shown = await _printed(told, "models", "show", "1", "--json")
+    assert shown["quality"]["verdict"] == listed[0]["verdict"]
+    assert said.verdict.endswith(listed[0]["verdict"])
+
+
+async def _printed(environ: dict[str, str], *command: str) -> dict[str, Any]:
+    """The object on the last line of what a command prints."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "millstream", *command), env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    found: dict[str, Any] = msgspec.json.decode(out.splitlines()[-1])
+    return found
 
 
 async def test_sigterm_in_the_middle_of_training_ends_it_within_ten_seconds(
