@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -29,26 +30,20 @@ from millstream.local.valkey import Valkey
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.calls import RedisRefused, fcall
-from millstream.stores.feature_store import (
-    BAD_RECORD,
-    LATE_RECORD,
-    FeatureStore,
-    Op,
-    SlotCall,
-    SlotReply,
-    Status,
-)
+from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
+from millstream.stores.ops import BAD_RECORD, LATE_RECORD, event_op, record_op
 from millstream.stores.redis import connect, load_functions
+from millstream.stores.shopper_values import fields_of, ids_of
 
 SCHEDULES = 200
 ENOUGH_FOR_A_MUTANT = 60
-FIELD = f"{TOPIC}:0"
+FIELD = f"0:{TOPIC}:0"
 PARTITION = (TOPIC, 0)
+NOON_S = NOON_MS // 1000
 SHOPPER = ("default", "ann")
-Placed = tuple[Op, bytes]
-"""An op and its digest."""
+ITEM_NUMBERS = {"a": 1, "b": 2, "b|c:d": 3}
 PURCHASE = TYPE_INDEX[EventType.PURCHASE]
 ERASE = TYPE_INDEX[EventType.ERASE]
 
@@ -72,16 +67,28 @@ def store(redis: Redis, keys: Keys) -> FeatureStore:
 
 
 def purchase(
-    offset: int, event_id: str, *items: str, at_ms: int = NOON_MS, log_ms: int = 0
-) -> Placed:
-    return (offset, log_ms or at_ms, PURCHASE, 0, 0, at_ms, list(items)), event_digest(event_id)
+    offset: int,
+    event_id: str,
+    *items: str,
+    at_ms: int = NOON_MS,
+    log_ms: int = 0,
+    kind: int = PURCHASE,
+    letter: tuple[int, str] | None = None,
+) -> bytes:
+    numbered = [(ITEM_NUMBERS[item], item.encode()) for item in items]
+    place, event = (offset, log_ms or at_ms), (at_ms, event_digest(event_id))
+    return event_op(place, kind, (0, 0), event, numbered, letter)
 
 
-def bad(offset: int) -> Placed:
-    return (offset, NOON_MS, BAD_RECORD), b""
+def erase(offset: int, event_id: str, at_ms: int, log_ms: int = 0) -> bytes:
+    return purchase(offset, event_id, at_ms=at_ms, log_ms=log_ms, kind=ERASE)
 
 
-def call(start: int, to: int, *ops: Placed, clock_ms: int = NOON_MS) -> SlotCall:
+def bad(offset: int) -> bytes:
+    return record_op(BAD_RECORD, offset, NOON_MS)
+
+
+def call(start: int, to: int, *ops: bytes, clock_ms: int = NOON_MS) -> SlotCall:
     return SlotCall(
         slot=0,
         source=PARTITION,
@@ -91,8 +98,7 @@ def call(start: int, to: int, *ops: Placed, clock_ms: int = NOON_MS) -> SlotCall
         witness=f"{to - 1}:0",
         tenants=["default"],
         shoppers=[SHOPPER],
-        ops=[op for op, _ in ops],
-        digests=b"".join(digest for _, digest in ops),
+        ops=b"".join(ops),
     )
 
 
@@ -102,12 +108,24 @@ async def apply(store: FeatureStore, *calls: SlotCall) -> SlotReply:
     return replies[-1]
 
 
+def slot_keys(keys: Keys) -> list[str]:
+    names = [keys.fences(0), keys.clocks(0), keys.erased(0), keys.dirty(0)]
+    return [*names, keys.owed(0), keys.replayed(0), keys.never_written(0)]
+
+
+async def held_value(redis: Redis, keys: Keys) -> bytes:
+    """Of ann; what the function wrote."""
+    found = await redis.get(keys.shopper(0, *SHOPPER))
+    assert isinstance(found, bytes)
+    return found
+
+
 async def everything(redis: Redis, keys: Keys) -> dict[bytes, bytes | None]:
     names = sorted([name async for name in redis.scan_iter(f"{keys.prefix}*")])
     return {name: await redis.dump(name) for name in names}
 
 
-def counts(packed: bytes | None) -> dict[EventType, int]:
+def counts(packed: bytes) -> dict[EventType, int]:
     return ShopperState(packed).read(TYPE_COUNTS, NOON_MS)
 
 
@@ -214,15 +232,14 @@ TOO_BIG = 2**53
         (call(TOO_BIG, TOO_BIG + 1), "from"),
         (replace(call(0, 5), clock_ms=-1), "clock"),
         (replace(call(0, 5), clock_ms=TOO_BIG), "clock"),
-        (call(0, 5, purchase(1, "e1", "a"), purchase(5, "e2", "a")), "inside"),
-        (call(2, 5, purchase(2, "e1", "a"), purchase(1, "e2", "a")), "inside"),
-        (call(2, 5, purchase(2, "e1", "a"), purchase(2, "e2", "a")), "inside"),
-        (call(0, 5, bad(7)), "inside"),
-        (replace(call(0, 5, purchase(1, "e1", "a")), digests=b"short"), "bounds"),
-        (replace(call(0, 5, purchase(1, "e1", "a")), digests=b""), "bounds"),
-        (call(0, 5, ((1, NOON_MS, 11, 0, 0, NOON_MS, ["a"]), b"x" * 16)), "bounds"),
-        (call(0, 5, ((1, NOON_MS, PURCHASE, 1, 0, NOON_MS, ["a"]), b"x" * 16)), "bounds"),
-        (call(0, 5, ((1, NOON_MS, PURCHASE, 0, 1, NOON_MS, ["a"]), b"x" * 16)), "bounds"),
+        (call(0, 5, purchase(1, "e1", "a"), purchase(5, "e2", "a")), "bounds"),
+        (call(2, 5, purchase(2, "e1", "a"), purchase(1, "e2", "a")), "bounds"),
+        (call(2, 5, purchase(2, "e1", "a"), purchase(2, "e2", "a")), "bounds"),
+        (call(0, 5, bad(7)), "bounds"),
+        (call(0, 5, purchase(1, "e1", "a", kind=11)), "bounds"),
+        (call(0, 5, record_op(-4, 1, NOON_MS)), "bounds"),
+        (replace(call(0, 5, purchase(1, "e1", "a")), shoppers=[]), "keys"),
+        (replace(call(0, 5, purchase(1, "e1", "a")), tenants=[]), "keys"),
     ],
 )
 async def test_an_argument_out_of_its_bounds_writes_nothing(
@@ -236,11 +253,11 @@ async def test_an_argument_out_of_its_bounds_writes_nothing(
 
 
 async def test_keys_that_do_not_fit_the_shoppers_are_refused(redis: Redis, keys: Keys) -> None:
-    names = [keys.fences(0), keys.clocks(0), keys.erased(0), keys.dirty(0)]
+    names = [*slot_keys(keys), keys.shopper(0, *SHOPPER)]
     pack = msgspec.msgpack.encode
-    rest = [pack([WINDOW_MS, 9, 1]), PROGRAM, pack([]), pack(["default:ann"]), pack([]), b""]
+    head: list[bytes | str | int] = [FIELD, "0", 0, 1, 0, "", pack([WINDOW_MS, 9, 1])]
     with pytest.raises(RedisRefused, match="BADARG the keys"):
-        await fcall(redis, "recs_apply_v1", names, [FIELD, "0", 0, 1, 0, "", *rest])
+        await fcall(redis, "recs_apply_v1", names, [*head, PROGRAM, pack([]), 9, b""])
     assert await everything(redis, keys) == {}
 
 
@@ -252,8 +269,7 @@ async def test_offsets_and_times_beyond_a_billion_stay_integers(
     reply = await apply(store, call(far, far + 5, purchase(far + 1, "e1", "a")))
     assert reply.fence == far + 5
     assert await redis.hget(keys.fences(0), f"t:{FIELD}") == b"%d" % (far + 5)
-    held = await redis.zrange(keys.event_ids(0, *SHOPPER), 0, -1, withscores=True)
-    assert held == [(event_digest("e1"), float(NOON_MS))]
+    assert ids_of(await held_value(redis, keys)) == {event_digest("e1"): NOON_S}
 
 
 async def test_a_server_without_the_library_is_told() -> None:
@@ -282,8 +298,8 @@ async def test_each_record_gets_one_verdict_and_one_place_in_the_ledger(
             purchase(0, "e1", "a", "b", "a"),
             purchase(1, "e1", "a", "b", "a"),
             bad(2),
-            ((3, NOON_MS, LATE_RECORD), b""),
-            ((4, NOON_MS + 9, ERASE, 0, 0, NOON_MS + 9, []), event_digest("x1")),
+            record_op(LATE_RECORD, 3, NOON_MS),
+            erase(4, "x1", NOON_MS + 9),
             purchase(5, "e2", "a", at_ms=NOON_MS, log_ms=NOON_MS + 20),
             purchase(6, "e3", "a", at_ms=NOON_MS + 30),
         ),
@@ -291,7 +307,7 @@ async def test_each_record_gets_one_verdict_and_one_place_in_the_ledger(
     assert reply.verdicts == "adblaea"
     assert counts(reply.states[0]) == {EventType.PURCHASE: 1}
     assert await store.ledger() == {
-        "acc": 3, "dup": 1, "late": 1, "era": 1, "over": 0, "bad": 1, "itm": 4
+        "acc": 3, "dup": 1, "late": 1, "era": 1, "over": 0, "bad": 1, "hol": 0, "itm": 4
     }  # fmt: skip
     partials = await redis.hgetall(keys.item_partials(0, "default"))
     assert partials == {b"%d|a" % PURCHASE: b"3", b"%d|b" % PURCHASE: b"1"}
@@ -305,14 +321,15 @@ async def test_an_erase_from_a_clock_ahead_of_the_log_is_counted_once(
     """Its retry is younger than the mark in both times, and must not erase what came between."""
     ahead = NOON_MS + 60_000
 
-    def erase(offset: int, log_ms: int) -> Placed:
-        return (offset, log_ms, ERASE, 0, 0, ahead, []), event_digest("x1")
-
     reply = await apply(
         store,
         call(0, 1, purchase(0, "e1", "a")),
         call(
-            1, 4, erase(1, NOON_MS + 1), purchase(2, "e2", "a", at_ms=ahead), erase(3, NOON_MS + 9)
+            1,
+            4,
+            erase(1, "x1", ahead, NOON_MS + 1),
+            purchase(2, "e2", "a", at_ms=ahead),
+            erase(3, "x1", ahead, NOON_MS + 9),
         ),
     )
     assert reply.verdicts == "aad"
@@ -323,26 +340,33 @@ async def test_an_erase_from_a_clock_ahead_of_the_log_is_counted_once(
 async def test_an_erased_shopper_has_no_state(
     redis: Redis, keys: Keys, store: FeatureStore
 ) -> None:
-    erase: Placed = (5, NOON_MS + 9, ERASE, 0, 0, NOON_MS + 9, []), event_digest("x1")
-    reply = await apply(store, call(0, 5, purchase(0, "e1", "a")), call(5, 6, erase))
-    assert reply.states == [None]
-    assert not await redis.exists(keys.shopper(0, *SHOPPER))
-    assert await redis.zrange(keys.event_ids(0, *SHOPPER), 0, -1) == [event_digest("x1")]
+    erased = call(5, 6, erase(5, "x1", NOON_MS + 9))
+    reply = await apply(store, call(0, 5, purchase(0, "e1", "a")), erased)
+    assert reply.states == [b""]
+    assert not await redis.exists(keys.shopper(0, *SHOPPER), keys.event_ids(0, *SHOPPER))
+    again = await apply(store, call(6, 7, erase(6, "x1", NOON_MS + 9, NOON_MS + 20)))
+    assert again.verdicts == "e"
+
+
+async def test_an_erase_from_a_clock_ahead_leaves_its_own_id_alone(
+    redis: Redis, keys: Keys, store: FeatureStore
+) -> None:
+    erased = call(5, 6, erase(5, "x1", NOON_MS + 60_000, NOON_MS))
+    await apply(store, call(0, 5, purchase(0, "e1", "a")), erased)
+    held = await held_value(redis, keys)
+    assert fields_of(held) == b""
+    assert list(ids_of(held)) == [event_digest("x1")]
 
 
 async def test_a_full_window_refuses_instead_of_forgetting(
     redis: Redis, keys: Keys, store: FeatureStore
 ) -> None:
     """With room for two ids, by the bare function."""
-    names = [keys.fences(0), keys.clocks(0), keys.erased(0), keys.dirty(0)]
-    names += [keys.item_partials(0, "default")]
+    names = [*slot_keys(keys), keys.item_partials(0, "default")]
     names += [keys.shopper(0, *SHOPPER), keys.event_ids(0, *SHOPPER)]
     pack = msgspec.msgpack.encode
 
-    async def put(start: int, *ops: Placed, clock_ms: int = NOON_MS) -> list[bytes]:
-        whole = [op for op, _ in ops]
-        digests = b"".join(digest for _, digest in ops)
-        limits = pack([WINDOW_MS, 2, 1])
+    async def put(start: int, *ops: bytes, clock_ms: int = NOON_MS) -> list[bytes]:
         head: list[bytes | str | int] = [
             FIELD,
             "0",
@@ -350,10 +374,10 @@ async def test_a_full_window_refuses_instead_of_forgetting(
             start + len(ops),
             clock_ms,
             "",
-            limits,
-            PROGRAM,
+            pack([WINDOW_MS, 2, 1]),
         ]
-        tail = [pack(["default"]), pack(["default:ann"]), pack(whole), digests]
+        before = len(keys.shopper(0, "", "")) - 1
+        tail: list[bytes | str | int] = [PROGRAM, pack(["default"]), before, b"".join(ops)]
         return list(await fcall(redis, "recs_apply_v1", names, [*head, *tail]))
 
     first = [purchase(n, f"e{n}", "a", at_ms=NOON_MS) for n in range(3)]
@@ -365,11 +389,11 @@ async def test_a_full_window_refuses_instead_of_forgetting(
     later = NOON_MS + WINDOW_MS + 1
     assert (await put(5, bad(5), clock_ms=later))[2] == b"b"
     assert (await put(6, purchase(6, "e10", "a", at_ms=later)))[2] == b"a"
-    held = await redis.zrange(keys.event_ids(0, *SHOPPER), 0, -1)
-    assert held == [event_digest("e10")]
+    assert list(ids_of(await held_value(redis, keys))) == [event_digest("e10")]
+    assert await redis.smembers(keys.owed(0)) == {f"{TOPIC}:0:2".encode(), f"{TOPIC}:0:4".encode()}
 
 
-@pytest.mark.parametrize(("beyond", "held"), [(0, True), (1, False)])
+@pytest.mark.parametrize(("beyond", "held"), [(0, True), (1_000, False)])
 async def test_ids_stay_to_the_edge_of_the_window(
     redis: Redis, keys: Keys, store: FeatureStore, beyond: int, held: bool
 ) -> None:
@@ -380,7 +404,7 @@ async def test_ids_stay_to_the_edge_of_the_window(
         call(1, 2, clock_ms=edge),
         call(2, 3, purchase(2, "new", "a", at_ms=edge), clock_ms=edge),
     )
-    ids = await redis.zrange(keys.event_ids(0, *SHOPPER), 0, -1)
+    ids = ids_of(await held_value(redis, keys))
     assert (event_digest("old") in ids) is held
 
 
@@ -395,7 +419,7 @@ async def test_nothing_is_pruned_before_every_partition_has_a_clock(
         call(1, 2, clock_ms=far),
         call(2, 3, purchase(2, "new", "a", at_ms=far), clock_ms=far),
     )
-    assert await redis.zcard(keys.event_ids(0, *SHOPPER)) == 2
+    assert len(ids_of(await held_value(redis, keys))) == 2
 
 
 # ---------------------------------------------------------------- item totals
@@ -432,8 +456,9 @@ async def test_a_sweep_that_died_is_mended_by_the_full_one(redis: Redis, keys: K
 
 
 def test_names_carry_the_contract_version() -> None:
-    for name in ("recs_apply_v1", "recs_neighbours_v1", "recs_popular_v1"):
-        assert f"redis.register_function('{name}'" in SOURCE
+    registered = re.findall(r"redis.register_function\('(\w+)'", SOURCE)
+    assert registered
+    assert all(re.fullmatch(r"recs_[a-z]+_v\d+", name) for name in registered)
 
 
 async def test_co_visitation_and_popularity_are_the_sums_of_the_replayed_shop(

@@ -20,6 +20,7 @@ from millstream.stores.calls import RedisRefused, replies
 from millstream.stores.feature_store import FeatureStore, SlotCall, Status
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
+from millstream.stores.ops import event_op
 from millstream.stores.redis import connect, load_functions
 
 KEYS = Keys("refusals.")
@@ -59,8 +60,13 @@ def call(start: int) -> SlotCall:
         witness=f"{start}:0",
         tenants=["default"],
         shoppers=[("default", PLANTED)],
-        ops=[(start, NOON_MS, VIEW, 0, 0, NOON_MS, [PLANTED])],
-        digests=event_digest(f"e{start}"),
+        ops=event_op(
+            (start, NOON_MS),
+            VIEW,
+            (0, 0),
+            (NOON_MS, event_digest(f"e{start}")),
+            [(1, PLANTED.encode())],
+        ),
     )
 
 

@@ -13,9 +13,7 @@ HALF_LIVES_MS = (HOUR_MS, 24 * HOUR_MS, 7 * 24 * HOUR_MS, 30 * 24 * HOUR_MS)
 
 
 def _read(stored: Any, now_ms: int) -> tuple[float, ...]:
-    if not stored:
-        return (0.0,) * len(HALF_LIVES_MS)
-    age = max(0, now_ms - stored[0])
+    age = max(0, now_ms - stored[0] * 1000)
     return tuple(
         value * 2 ** (-age / half_life)
         for value, half_life in zip(stored[1:], HALF_LIVES_MS, strict=True)

@@ -7,5 +7,5 @@ PURCHASE_COUNT = UserFeature[int](
     name="purchase_count",
     write=Write.COUNT,
     on=frozenset({EventType.PURCHASE}),
-    read=lambda stored, _now_ms: int(stored or 0),
+    read=lambda stored, _now_ms: int(stored),
 )

@@ -1,4 +1,4 @@
-"""The mean time between a shopper's purchases, in ms: (last - first) / (n - 1)."""
+"""The mean time between purchases, in ms by whole seconds: (last - first) / (n - 1)."""
 
 from typing import Any
 
@@ -7,10 +7,8 @@ from millstream.features.writes import UserFeature, Write
 
 
 def _read(stored: Any, _now_ms: int) -> float | None:
-    if not stored or stored[2] < 2:
-        return None
     first, last, n = stored
-    return float((last - first) / (n - 1))
+    return (last - first) * 1000 / (n - 1) if n > 1 else None
 
 
 PURCHASE_CYCLE = UserFeature[float | None](

@@ -4,23 +4,22 @@ from typing import Any
 
 from msgspec import Struct
 
-from millstream.domain.events import BROWSE, TYPE_ORDER, EventType
+from millstream.domain.events import BROWSE, EventType
 from millstream.features.writes import UserFeature, Write
 
 BOUND = 24
 
 
 class Touch(Struct, frozen=True, gc=False):
+    """`time_ms`: of the whole second in which it happened."""
+
     item_id: str
     type: EventType
     time_ms: int
 
 
 def _read(stored: Any, _now_ms: int) -> tuple[Touch, ...]:
-    if not stored:
-        return ()
-    rows = (row.split("\t") for row in stored[1].split("\n")[:-1])
-    return tuple(Touch(item, TYPE_ORDER[int(kind)], int(ms, 16)) for item, kind, ms in rows)
+    return tuple(stored)
 
 
 RECENT_ITEMS = UserFeature[tuple[Touch, ...]](

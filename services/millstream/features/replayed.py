@@ -2,70 +2,101 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any
 
-import msgspec
-
-from millstream.domain.events import TYPE_INDEX, Event, EventType
-from millstream.features.state import USER_FEATURES, ShopperState
+from millstream.domain.events import TYPE_INDEX, TYPE_ORDER, Event, EventType
+from millstream.features.layout import MAX_SECONDS, TOUCH
+from millstream.features.state import LAYOUT, USER_FEATURES, ShopperState
 from millstream.features.writes import UserFeature, Write
+
+_F32 = Struct(">f")
+
+
+class ItemNumbers:
+    """Numbers items in the order of their coming; `names`: number -> id."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+
+    def number(self, item_id: str) -> int:
+        known = self._numbers.setdefault(item_id, len(self._numbers))
+        self.names[known] = item_id
+        return known
 
 
 class ReplayedShopper:
     """One shopper's fields, written event by event in the order of the log."""
 
-    def __init__(self) -> None:
-        self._fields: list[Any] = [False] * len(USER_FEATURES)
+    def __init__(self, numbers: ItemNumbers | None = None) -> None:
+        self._numbers = numbers or ItemNumbers()
+        self._fields = [_unwritten(feature) for feature in USER_FEATURES]
+        self._seen = False
 
     def apply(self, event: Event) -> None:
         if event.type is EventType.ERASE:
-            self._fields = [False] * len(USER_FEATURES)
+            self._fields = [_unwritten(feature) for feature in USER_FEATURES]
+            self._seen = False
             return
-        items = [line.item_id for line in event.items]
+        self._seen = True
+        kind, seconds = TYPE_INDEX[event.type], min(event.time_ms // 1000, MAX_SECONDS)
+        items = [self._numbers.number(line.item_id) for line in event.items]
         for place, feature in enumerate(USER_FEATURES):
             if event.type in feature.on:
-                self._fields[place] = _written(
-                    self._fields[place], feature, TYPE_INDEX[event.type], event.time_ms, items
-                )
+                _write(self._fields[place], feature, kind, seconds, items)
 
     def packed(self) -> bytes:
-        return msgspec.msgpack.encode(self._fields)
+        """As Redis holds it; empty for a shopper who has done nothing since the last erase."""
+        if not self._seen:
+            return b""
+        parts = []
+        for form, field in zip(LAYOUT.forms, self._fields, strict=True):
+            if form is None:
+                parts.append(bytes([len(field)]) + b"".join(TOUCH.pack(*row) for row in field))
+            else:
+                parts.append(form.pack(*field))
+        return b"".join(parts)
 
     def state(self) -> ShopperState:
-        return ShopperState(self.packed())
+        return ShopperState(self.packed(), self._numbers.names)
 
 
-def _written(
-    stored: Any, feature: UserFeature[Any], kind: int, time_ms: int, items: list[str]
-) -> Any:
+def _unwritten(feature: UserFeature[Any]) -> list[Any]:
+    sizes = {Write.COUNT: 1, Write.TALLY: len(TYPE_ORDER), Write.SPAN: 3, Write.RECENT: 0}
+    return [0] * sizes.get(feature.write, 1 + len(feature.args))
+
+
+def _write(
+    field: list[Any], feature: UserFeature[Any], kind: int, seconds: int, items: list[int]
+) -> None:
     match feature.write:
         case Write.COUNT:
-            return (stored or 0) + 1
+            field[0] += 1
         case Write.TALLY:
-            tally = list(stored or [0] * 11)
-            tally[kind] += 1
-            return tally
+            field[kind] += 1
         case Write.SPAN:
-            first, last, n = stored or (time_ms, time_ms, 0)
-            return [min(first, time_ms), max(last, time_ms), n + 1]
+            first, last, n = field
+            field[:] = [min(first, seconds) if n else seconds, max(last, seconds), n + 1]
         case Write.DECAY:
-            return _decayed(stored, time_ms, feature.args)
+            _decay(field, seconds, feature.args)
         case Write.RECENT:
-            return _touched(stored or [0, ""], kind, time_ms, items, feature.args[0])
+            front = list(dict.fromkeys(items))
+            kept = [row for row in field if row[0] >> 4 not in front]
+            touched = [(number << 4 | kind, seconds) for number in front]
+            field[:] = [*touched, *kept][: feature.args[0]]
 
 
-def _decayed(stored: Any, time_ms: int, half_lives: tuple[int, ...]) -> list[float]:
-    at, *sums = stored or (time_ms, *[0.0] * len(half_lives))
-    age = max(0, time_ms - at)
-    return [
-        max(at, time_ms),
-        *(total * 2 ** (-age / life) + 1 for total, life in zip(sums, half_lives, strict=True)),
+def _decay(field: list[Any], seconds: int, half_lives: tuple[int, ...]) -> None:
+    age = max(0, seconds - field[0]) * 1000
+    field[1:] = [
+        _single(total * 2 ** (-age / life) + 1)
+        for total, life in zip(field[1:], half_lives, strict=True)
     ]
+    field[0] = max(field[0], seconds)
 
 
-def _touched(stored: Any, kind: int, time_ms: int, items: list[str], bound: int) -> list[Any]:
-    """The event's lines stand in front in their own order, then what stood before."""
-    front = list(dict.fromkeys(items))[:bound]
-    kept = [row for row in stored[1].split("\n")[:-1] if row.split("\t")[0] not in front]
-    rows = [*(f"{item}\t{kind}\t{time_ms:x}" for item in front), *kept][:bound]
-    return [len(rows), "".join(f"{row}\n" for row in rows)]
+def _single(value: float) -> float:
+    """Rounded as the state holds it."""
+    rounded: float = _F32.unpack(_F32.pack(value))[0]
+    return rounded

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
-
-import msgspec
 
 from millstream.features.browse_count import BROWSE_COUNT
 from millstream.features.decayed_counts import DECAYED_COUNTS
+from millstream.features.layout import Layout, Names
 from millstream.features.purchase_count import PURCHASE_COUNT
 from millstream.features.purchase_cycle import PURCHASE_CYCLE
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS
@@ -25,21 +26,23 @@ USER_FEATURES: tuple[UserFeature[Any], ...] = (
     RECENT_ITEMS,
     BOUGHT_ITEMS,
 )
-"""Stored state names a feature by its place here: append only."""
+"""Stored state knows a feature by its place here: append only."""
 
 PROGRAM = compile_program(USER_FEATURES)
-_PLACE = {feature.name: place for place, feature in enumerate(USER_FEATURES)}
-_DECODER = msgspec.msgpack.Decoder(list[Any])
+LAYOUT = Layout(USER_FEATURES)
+NAMELESS: Names = MappingProxyType(dict[int, str]())
+_PLACE: Mapping[str, int] = {feature.name: place for place, feature in enumerate(USER_FEATURES)}
 
 
 class ShopperState:
-    """Reads features out of the packed value; `None` is a shopper nobody has seen."""
+    """Reads features out of the packed value; `None` is a shopper nobody has seen. Of items those
+    that `names` knows are told."""
 
-    __slots__ = ("_fields", "_packed")
+    __slots__ = ("_names", "_packed")
 
-    def __init__(self, packed: bytes | None) -> None:
-        self._packed = packed
-        self._fields: list[Any] | None = None if packed else []
+    def __init__(self, packed: bytes | None, names: Names = NAMELESS) -> None:
+        self._packed = packed or b""
+        self._names = names
 
     @property
     def is_empty(self) -> bool:
@@ -47,8 +50,4 @@ class ShopperState:
         return not self._packed
 
     def read(self, feature: UserFeature[T], now_ms: int) -> T:
-        if self._fields is None:  # most shoppers of a chunk are never asked
-            self._fields = _DECODER.decode(self._packed or b"")
-        place = _PLACE[feature.name]
-        stored = self._fields[place] if place < len(self._fields) else False
-        return feature.read(stored, now_ms)
+        return feature.read(LAYOUT.read(self._packed, _PLACE[feature.name], self._names), now_ms)

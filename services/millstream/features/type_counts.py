@@ -7,7 +7,7 @@ from millstream.features.writes import UserFeature, Write
 
 
 def _read(stored: Any, _now_ms: int) -> dict[EventType, int]:
-    return {kind: int(n) for kind, n in zip(TYPE_ORDER, stored or (), strict=False) if n}
+    return {kind: int(n) for kind, n in zip(TYPE_ORDER, stored, strict=False) if n}
 
 
 TYPE_COUNTS = UserFeature[dict[EventType, int]](

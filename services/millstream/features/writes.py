@@ -19,13 +19,16 @@ T = TypeVar("T")
 
 
 class Write(IntEnum):
-    """Numbers are part of the contract with the Redis function: never reuse one."""
+    """Numbers are part of the contract with the Redis function: never reuse one.
 
-    COUNT = 1  # n
-    TALLY = 2  # [n of each event type, in TYPE_ORDER]
-    SPAN = 3  # [first ms, last ms, n]
-    DECAY = 4  # [at ms, sum under half-life 1, sum under half-life 2, ...]
-    RECENT = 5  # [n, "item\ttype index\tms in hex\n" * n], newest first, each item once
+    What stands in the state, big-endian; a field that nothing was written to is all zeros. Times
+    are seconds since 1970 and end at 2^32 - 1."""
+
+    COUNT = 1  # u32: n
+    TALLY = 2  # u32 for each event type, in TYPE_ORDER
+    SPAN = 3  # u32 first time, u32 last time, u32 n
+    DECAY = 4  # u32 time, then f32 for each half-life: the sum at that time
+    RECENT = 5  # u8 n, then n times u32 (item number << 4 | type index), u32 time; newest first
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class UserFeature(Generic[T]):
     """One field of a shopper's state.
 
     `on`: the event types that write it. `args`: half-lives in ms for DECAY, the bound for
-    RECENT. `read(stored, now_ms)`: `stored` is the field as the kind lays it out, or False
-    where nothing was written yet."""
+    RECENT (255 at most). `read(stored, now_ms)`: `stored` is an int for COUNT, a tuple of numbers
+    for TALLY, SPAN and DECAY, a tuple of Touch for RECENT."""
 
     name: str
     write: Write

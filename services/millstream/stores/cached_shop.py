@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock
@@ -10,7 +10,10 @@ from millstream.features.covisitation import shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.catalogue import Catalogue
 
-KEEP_MS = 1_000
+KEEP_MS = 10_000
+"""What other workers add to an item's neighbours is seen so late at most; what this one adds, at
+once (`forget`). They fade by half in 30 days."""
+KEEP_POPULAR_MS = 1_000
 MAX_KEPT = 50_000
 """Items whose neighbours are held per tenant; past that all are forgotten and read again."""
 POPULAR = 200
@@ -33,9 +36,10 @@ class CachedShop:
         self._popular_at = 0
 
     async def refresh(self, items: Collection[str]) -> None:
-        """Reads what is older than KEEP_MS."""
-        now, oldest = self._clock(), self._clock() - KEEP_MS
-        if self._popular_at < oldest:
+        """Reads what is older than KEEP_MS, of the popular than KEEP_POPULAR_MS."""
+        now = self._clock()
+        oldest = now - KEEP_MS
+        if self._popular_at < now - KEEP_POPULAR_MS:
             self._popular = await self._affinities.popular(self._tenant, POPULAR)
             self._popular_at = now
         stale = [i for i in items if i not in self._shares or self._shares[i][0] < oldest]
@@ -44,6 +48,11 @@ class CachedShop:
             stale = list(items)
         found = await self._affinities.neighbours(self._tenant, stale)
         self._shares.update((item, (now, shares(near))) for item, near in found.items())
+
+    def forget(self, items: Iterable[str]) -> None:
+        """Their neighbours are read again when they are next asked for."""
+        for item in items:
+            self._shares.pop(item, None)
 
     def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
         return self._shares.get(item_id, (0, []))[1]

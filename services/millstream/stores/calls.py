@@ -4,13 +4,13 @@ redis-py puts the start of a refused command into its error, and in ours stand s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import stamina
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.exceptions import ClusterDownError, ReadOnlyError, ResponseError
+from redis.exceptions import AskError, ClusterDownError, ReadOnlyError, ResponseError
 
 from millstream.domain.errors import Halt, TryLater
 
@@ -23,6 +23,7 @@ MOMENTARY = frozenset(
 _WORDS_OF_OURS = ", with args beginning with"
 
 Arguments = Sequence[bytes | str | int]
+T = TypeVar("T")
 
 
 class RedisRefused(Exception):  # noqa: N818  what the server said
@@ -38,19 +39,30 @@ async def replies(pipeline: Pipeline) -> list[Any]:
     commands = list(pipeline.command_stack)
     answers: list[Any] = [None] * len(commands)
     waiting = list(range(len(commands)))
+
+    async def make_waiting() -> None:
+        nonlocal answers, waiting
+        pipeline.command_stack = [commands[place] for place in waiting]
+        answered = await pipeline.execute(raise_on_error=False)
+        answers = _merged(answers, waiting, answered)
+        waiting = [place for place in waiting if isinstance(answers[place], ResponseError)]
+        await _raise_refusal([answers[place] for place in waiting], pipeline)
+
+    await patiently(make_waiting)
+    return answers
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """The call, again while it raises TryLater; raises Halt when it does so after PATIENCE_S."""
     try:
         async for attempt in stamina.retry_context(
             on=TryLater, attempts=None, timeout=PATIENCE_S, wait_initial=0.1, wait_max=2.0
         ):
             with attempt:
-                pipeline.command_stack = [commands[place] for place in waiting]
-                answered = await pipeline.execute(raise_on_error=False)
-                answers = _merged(answers, waiting, answered)
-                waiting = [place for place in waiting if isinstance(answers[place], ResponseError)]
-                await _raise_refusal([answers[place] for place in waiting], pipeline)
+                return await call()
     except TryLater as refused:
         raise Halt(f"Redis took no call for {PATIENCE_S:.0f} s: {refused}") from None
-    return answers
+    raise AssertionError("the last attempt raises")
 
 
 def _merged(answers: list[Any], places: Sequence[int], answered: Sequence[Any]) -> list[Any]:
@@ -78,10 +90,22 @@ def translated(error: ResponseError) -> Exception:
     if not words.startswith(code):
         words = f"{code} {words}"
     if "Function not found" in words:
-        return Halt("Redis does not have Millstream's functions: run `millstream init`")
+        return Halt(
+            "Redis does not have the functions of this release: run `millstream init`; where it "
+            "was set up before, see deploy/runbooks/redis-wiped.md"
+        )
     if code in MOMENTARY or isinstance(error, ClusterDownError):
         return TryLater(words)
     return RedisRefused(words)
+
+
+def by_code(error: ResponseError) -> Exception:
+    """As TryLater or RedisRefused, told by its code alone: the words of an error that a transaction
+    raised hold the command. A redirection is momentary: the client knows where to by now."""
+    code = error.status_code or type(error).__name__
+    if code in MOMENTARY or isinstance(error, ClusterDownError | AskError):
+        return TryLater(code)
+    return RedisRefused(code)
 
 
 async def fcall(redis: Redis, name: str, keys: Sequence[str], arguments: Arguments) -> Any:

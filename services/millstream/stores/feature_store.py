@@ -16,17 +16,12 @@ from millstream.domain.identity import slot_of
 from millstream.features.item_counts import ItemCounts
 from millstream.features.state import PROGRAM, ShopperState
 from millstream.stores.calls import fcall_pipeline, replies
-from millstream.stores.fences import field_of
+from millstream.stores.fences import LEDGER, field_of
 from millstream.stores.keys import Keys
+from millstream.stores.shopper_values import fields_of
 
-BAD_RECORD = -1
-LATE_RECORD = -2
 MAX_EVENT_IDS = 10_000
 """Event ids held per shopper within the dedupe window; past that an event is over-full."""
-
-Op = tuple[Any, ...]
-"""(offset, log ms, BAD_RECORD | LATE_RECORD) or (offset, log ms, type index, shopper index,
-tenant index, event ms, [item, ...])."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -50,8 +45,7 @@ class SlotCall:
     witness: str
     tenants: Sequence[str]
     shoppers: Sequence[tuple[str, str]]  # (tenant, shopper)
-    ops: Sequence[Op]
-    digests: bytes  # 16 bytes for each op that is neither bad nor late
+    ops: bytes  # stores/ops.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +54,37 @@ class SlotReply:
     fence: int
     verdicts: str
     """A letter per op (see recs_apply_v1); empty unless OK."""
-    states: Sequence[bytes | None]
+    states: Sequence[bytes]
+    """Per shopper of the call the packed fields; empty for one erased or never seen."""
 
 
 class FeatureStore:
+    contract = "recs_apply_v1"
+    """Another name wherever arguments or replies change: both stay loaded until the last worker of
+    the older release is gone."""
+    program = PROGRAM
+
     def __init__(self, redis: Redis, keys: Keys, slots: int, partitions: int) -> None:
         self._redis = redis
         self._keys = keys
         self._slots = slots
+        self.expect(partitions)
+
+    def expect(self, partitions: int) -> None:
+        """So many must have a clock before ids are forgotten."""
         self._limits = _encode([WINDOW_MS, MAX_EVENT_IDS, partitions])
 
     async def apply(self, calls: Sequence[SlotCall], epoch: str = "0") -> list[SlotReply]:
         """Applies each call atomically, all in one round trip. May be repeated.
         Raises as calls.replies does."""
         requests = [(self._apply_keys(c), self._apply_arguments(c, epoch)) for c in calls]
-        replies = await fcall_pipeline(self._redis, "recs_apply_v1", requests)
+        replies = await fcall_pipeline(self._redis, self.contract, requests)
         return [_reply(raw) for raw in replies]
 
     def _apply_keys(self, call: SlotCall) -> list[str]:
         slot, keys = call.slot, self._keys
         names = [keys.fences(slot), keys.clocks(slot), keys.erased(slot), keys.dirty(slot)]
+        names += [keys.owed(slot), keys.replayed(slot), keys.never_written(slot)]
         names += [keys.item_partials(slot, tenant) for tenant in call.tenants]
         for tenant, shopper in call.shoppers:
             names.append(keys.shopper(slot, tenant, shopper))
@@ -88,23 +93,22 @@ class FeatureStore:
 
     def _apply_arguments(self, call: SlotCall, epoch: str) -> list[bytes | str | int]:
         return [
-            field_of(*call.source),
+            field_of(epoch, *call.source),
             epoch,
             call.start,
             call.to,
             call.clock_ms,
             call.witness,
             self._limits,
-            PROGRAM,
+            self.program,
             _encode(call.tenants),
-            _encode([f"{tenant}:{shopper}" for tenant, shopper in call.shoppers]),
-            _encode(call.ops),
-            call.digests,
+            len(self._keys.shopper(call.slot, "", "")) - 1,
+            call.ops,
         ]
 
     async def shopper(self, tenant: str, shopper: str) -> ShopperState:
         key = self._keys.shopper(slot_of(tenant, shopper, self._slots), tenant, shopper)
-        return ShopperState(cast(bytes | None, await self._redis.get(key)))
+        return ShopperState(fields_of(cast(bytes | None, await self._redis.get(key))))
 
     async def item(self, tenant: str, item_id: str) -> ItemCounts:
         """The totals over all slots, as the last sweep left them."""
@@ -115,11 +119,11 @@ class FeatureStore:
         return ItemCounts({TYPE_ORDER[int(kind)]: int(n) for kind, n in found.items()})
 
     async def ledger(self) -> dict[str, int]:
-        """Sums over the slots and partitions: acc, dup, late, era, over, bad, itm."""
+        """Sums over the slots and partitions, of all epochs: fences.LEDGER and itm."""
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
             pipeline.hgetall(self._keys.fences(slot))
-        sums = dict.fromkeys(("acc", "dup", "late", "era", "over", "bad", "itm"), 0)
+        sums = dict.fromkeys((*LEDGER, "itm"), 0)
         for fences in await replies(pipeline):
             for name, value in fences.items():
                 counter = name.decode().partition(":")[0]

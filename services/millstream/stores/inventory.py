@@ -11,6 +11,7 @@ from millstream.features.item_counts import from_field
 from millstream.features.state import ShopperState
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.stores.keys import Keys
+from millstream.stores.shopper_values import fields_of
 
 BATCH = 1_000
 
@@ -28,7 +29,7 @@ async def shopper_counts(redis: Redis, keys: Keys, slots: int) -> Counter[Count]
             values = cast(list[bytes | None], await redis.mget(part))
             for name, packed in zip(part, values, strict=True):
                 tenant, _, shopper = name.decode().removeprefix(start).partition(":")
-                counts = ShopperState(packed).read(TYPE_COUNTS, 0)
+                counts = ShopperState(fields_of(packed)).read(TYPE_COUNTS, 0)
                 found.update({(tenant, shopper, str(kind)): n for kind, n in counts.items()})
     return found
 

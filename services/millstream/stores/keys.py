@@ -11,12 +11,12 @@ class Keys:
 
     # Exact state of slot s, written only by recs_apply_v1.
     def fences(self, slot: int) -> str:
-        """HASH epoch; t:, w: (position, witness) and acc:, dup:, late:, era:, over:, bad:, itm:
-        (ledger), each followed by <topic>:<partition>."""
+        """HASH epoch; t:, w:, s: (position, witness, start) and acc:, dup:, late:, era:, over:,
+        bad:, hol:, itm: (ledger), each followed by <epoch>:<topic>:<partition>."""
         return f"{self.prefix}f:{{{slot}}}"
 
     def clocks(self, slot: int) -> str:
-        """HASH <topic>:<partition> -> greatest log time applied, ms."""
+        """HASH <epoch>:<topic>:<partition> -> greatest log time applied, ms."""
         return f"{self.prefix}c:{{{slot}}}"
 
     def erased(self, slot: int) -> str:
@@ -39,7 +39,28 @@ class Keys:
         """ZSET 16-byte event digest -> log time, ms."""
         return f"{self.prefix}d:{{{slot}}}:{tenant}:{shopper}"
 
+    def owed(self, slot: int) -> str:
+        """SET of <topic>:<partition>:<offset> of over-full events whose letter is not out yet."""
+        return f"{self.prefix}o:{{{slot}}}"
+
+    def replayed(self, slot: int) -> str:
+        """SET of <topic>:<partition>:<offset> of dead letters that were counted when replayed."""
+        return f"{self.prefix}l:{{{slot}}}"
+
+    def never_written(self, slot: int) -> str:
+        """Does not exist: a call that names it is refused whole (TRYAGAIN) while the slot moves to
+        another node of a cluster, where it would else break off in the middle."""
+        return f"{self.prefix}z:{{{slot}}}"
+
     # Derived and rebuildable.
+    def served_list(self, slot: int, tenant: str, shopper: str) -> str:
+        """STRING: the last list, stores/served_lists.py."""
+        return f"{self.prefix}r:{{{slot}}}:{tenant}:{shopper}"
+
+    def item_numbers(self, tenant: str) -> str:
+        """HASH number -> item id."""
+        return f"{self.prefix}items:{tenant}"
+
     def item_totals(self, tenant: str, item: str) -> str:
         """HASH type index -> lines, the sum over the slots, at most some seconds behind."""
         return f"{self.prefix}it:{tenant}:{item}"

@@ -8,7 +8,8 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError, WatchError
 
-from millstream.stores.calls import RedisRefused, replies
+from millstream.stores.calls import by_code, replies
+from millstream.stores.cluster import transacted
 from millstream.stores.keys import Keys
 
 _VERSION = "version"
@@ -32,20 +33,25 @@ class RedisModelPointer:
     ) -> bool:
         """See CurrentPointer. A call whose answer was lost and that is made again says true."""
         key = self._keys.model(tenant, model)
+        moved = await transacted(
+            self._redis, lambda: self._move(key, version, sha, expected_version)
+        )
+        return moved or await self.read(tenant, model) == (version, sha)
+
+    async def _move(self, key: str, version: int, sha: str, expected: int | None) -> bool:
+        """False where another version stands there; it may be the one wanted."""
         async with self._redis.pipeline(transaction=True) as transaction:
-            await transaction.watch(key)  # from here execute() fails if another one writes
-            current = await _read(transaction, key)
-            if not _may_move(current, version, expected_version):
-                return current == (version, sha)
-            transaction.multi()  # type: ignore[no-untyped-call]
-            transaction.hset(key, mapping={_VERSION: str(version), _SHA: sha})
             try:
+                await transaction.watch(key)  # from here execute() fails if another one writes
+                if not _may_move(await _read(transaction, key), version, expected):
+                    return False
+                transaction.multi()  # type: ignore[no-untyped-call]
+                transaction.hset(key, mapping={_VERSION: str(version), _SHA: sha})
                 await transaction.execute()
             except WatchError:
-                return await self.read(tenant, model) == (version, sha)
+                return False
             except ResponseError as error:
-                # Its text holds the command.
-                raise RedisRefused(error.status_code or type(error).__name__) from None
+                raise by_code(error) from None
         return True
 
 

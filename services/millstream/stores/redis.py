@@ -14,7 +14,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
 from millstream.domain.errors import Halt, OperatorError
-from millstream.stores.calls import replies
+from millstream.stores.cluster import ClusterRedis, on_every_master
 from millstream.stores.keys import Keys
 
 DEFAULT_SLOTS = 16
@@ -24,7 +24,7 @@ RETRIES_AT_START = 6
 
 
 def connect(url: str, retries: int = 20) -> Redis:
-    """A client that makes the same call again for 30 s while the server is away or loading.
+    """A client of one server that makes the same call again for 30 s while it is away or loading.
 
     A call whose answer was lost is then made twice. recs_apply_v1 refuses what it applied already
     and totals are set, not added: no count suffers. recs_neighbours_v1 and recs_popular_v1 add the
@@ -42,20 +42,25 @@ def connect(url: str, retries: int = 20) -> Redis:
     return redis
 
 
-async def connected(url: str) -> Redis:
-    """As `connect`, once the server has answered. Raises OperatorError where it does not."""
-    probe = connect(url, RETRIES_AT_START)
+async def connected(url: str, retries: int = RETRIES_AT_START) -> Redis:
+    """As `connect`, once the server has answered; a client of the whole cluster where it is a node
+    of one. Raises OperatorError where it does not answer."""
+    probe = connect(url, retries)
+    cluster: ClusterRedis | None = None
     try:
-        await cast(Awaitable[Any], probe.ping())
+        told = await probe.info("cluster")
+        if told.get("cluster_enabled"):
+            cluster = ClusterRedis(url, connect)
+            await cluster.nodes.read_map()
     except (RedisError, OSError) as error:
         raise OperatorError(
             "setting REDIS_URL",
             f"a server that does not answer ({type(error).__name__}: {error})",
-            "a Redis 7.0 or later that can be reached",
+            "a Redis 7.0 or later, or a node of its cluster, that can be reached",
         ) from None
     finally:
         await probe.aclose()
-    return connect(url)
+    return cluster or connect(url)
 
 
 def _packing_in_c(kind: type[AbstractConnection]) -> type[AbstractConnection]:
@@ -72,9 +77,9 @@ def _packing_in_c(kind: type[AbstractConnection]) -> type[AbstractConnection]:
 
 
 async def load_functions(redis: Redis) -> None:
-    """Loads or replaces the library; needs the operator's rights."""
+    """Loads or replaces the library on every master; needs the operator's rights."""
     source = resources.files("millstream.stores").joinpath("functions", FUNCTIONS_FILE)
-    await cast(Awaitable[Any], redis.function_load(source.read_text(), replace=True))
+    await on_every_master(redis, "FUNCTION LOAD", "REPLACE", source.read_text())
 
 
 async def fix_slots(redis: Redis, keys: Keys, slots: int) -> int:
@@ -95,18 +100,19 @@ async def read_slots(redis: Redis, keys: Keys) -> int:
     """How many slots this deployment has. Raises Halt where `millstream init` never ran."""
     found = await cast(Awaitable[bytes | None], redis.hget(keys.layout(), "slots"))
     if found is None:
-        raise Halt("Redis does not know this deployment: run `millstream init`")
+        raise Halt(
+            "Redis does not know this deployment: run `millstream init`; where it was set up "
+            "before, see deploy/runbooks/redis-wiped.md"
+        )
     return int(found)
 
 
 async def require_noeviction(redis: Redis) -> None:
-    """Raises Halt unless the server refuses writes when full instead of dropping keys."""
-    pipeline = redis.pipeline(transaction=False)
-    pipeline.info("memory")
-    (info,) = await replies(pipeline)
-    policy = info.get("maxmemory_policy")
-    if policy != "noeviction":
-        raise Halt(
-            f"Redis has maxmemory-policy {policy}: it would drop counts when full; "
-            "set it to noeviction"
-        )
+    """Raises Halt unless every master refuses writes when full instead of dropping keys."""
+    for info in await on_every_master(redis, "INFO", "memory"):
+        policy = info.get("maxmemory_policy")
+        if policy != "noeviction":
+            raise Halt(
+                f"Redis has maxmemory-policy {policy}: it would drop counts when full; "
+                "set it to noeviction. See deploy/runbooks/eviction-policy.md"
+            )

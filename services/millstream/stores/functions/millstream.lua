@@ -8,8 +8,14 @@
 local COUNT, TALLY, SPAN, DECAY, RECENT = 1, 2, 3, 4, 5
 local TYPES = 11
 local ERASE = 10
-local BAD, LATE = -1, -2
+local BAD, LATE, HOLE = -1, -2, -3
+local LETTER = 1 -- a flag of an op
 local MAX_OFFSET = 9007199254740992 -- 2^53: past it a double skips integers
+local MAX_SECONDS = 4294967295
+local TOUCH = 8 -- bytes
+local ID = 20 -- bytes: 16 of the digest, u32 log time in seconds, rounded up
+local MAX_INLINE = 32
+local SPILLED = 128
 
 -- tostring would print 1e15 in a form that is no integer.
 local function decimal(n)
@@ -26,122 +32,263 @@ end
 
 ---------------------------------------------------------------- a shopper's packed fields
 
-local function decayed(stored, time, lives)
-  local out = {time}
-  local age = 0
-  if stored then
-    out[1] = math.max(stored[1], time)
-    age = math.max(0, time - stored[1])
-  end
-  for i, life in ipairs(lives) do
-    out[i + 1] = (stored and stored[i + 1] or 0) * 2 ^ (-age / life) + 1
-  end
-  return out
+-- How many numbers a field has, and their form; RECENT has none, it is a count of one byte and
+-- so many touches. Zeros are a field that nothing was written to.
+local function form_of(kind, args)
+  if kind == COUNT then return 1, 'I4' end
+  if kind == TALLY then return TYPES, string.rep('I4', TYPES) end
+  if kind == SPAN then return 3, 'I4I4I4' end
+  return 1 + #args, 'I4' .. string.rep('f', #args)
 end
 
--- {n, "item\tkind\tms in hex\n..."}: ids hold no control characters, and one string costs a tenth
--- of a table per touch to unpack and pack again.
-local function touched(stored, op, bound)
-  local n, text = 0, ''
-  if stored then n, text = stored[1], stored[2] end
-  local tail = string.format('\t%d\t%x\n', op.kind, op.event_ms)
-  local front, seen, fresh = {}, {}, 0
-  for _, item in ipairs(op.items) do
-    if not seen[item] and fresh < bound then
-      seen[item], fresh = true, fresh + 1
-      front[fresh] = item .. tail
-      local first = string.find('\n' .. text, '\n' .. item .. '\t', 1, true)
-      if first then
-        local last = string.find(text, '\n', first, true)
-        text, n = string.sub(text, 1, first - 1) .. string.sub(text, last + 1), n - 1
+-- A program (features/writes.py) as what packing and running want. `segments`: fixed numbers in
+-- one form, or one RECENT; `on[type]`: {write, first place, args} of the fields that it writes.
+local function compile(program)
+  local layout = {segments = {}, on = {}, places = 0}
+  for kind = 1, TYPES do layout.on[kind] = {} end
+  local fixed
+  for _, feature in ipairs(cmsgpack.unpack(program)) do
+    local first = layout.places + 1
+    if feature[1] == RECENT then
+      layout.places, fixed = first, nil
+      layout.segments[#layout.segments + 1] = {first = first}
+    else
+      local n, form = form_of(feature[1], feature[3])
+      layout.places = layout.places + n
+      if not fixed then
+        fixed = {first = first, form = '>'}
+        layout.segments[#layout.segments + 1] = fixed
+      end
+      fixed.last, fixed.form = layout.places, fixed.form .. form
+      fixed.size = struct.size(fixed.form)
+    end
+    for kind = 1, TYPES do
+      if feature[2][kind] == 1 then
+        local fields = layout.on[kind]
+        fields[#fields + 1] = {feature[1], first, feature[3]}
       end
     end
   end
-  n, text = n + fresh, table.concat(front) .. text
-  while n > bound do
-    n, text = n - 1, string.match(text, '^(.*\n)[^\n]*\n$')
-  end
-  return {n, text}
+  return layout
 end
 
-local function written(stored, write, args, op)
-  if write == COUNT then
-    return (stored or 0) + 1
-  elseif write == TALLY then
-    local tally = stored or {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-    tally[op.kind + 1] = tally[op.kind + 1] + 1
-    return tally
-  elseif write == SPAN then
-    local t = op.event_ms
-    if not stored then return {t, t, 1} end
-    return {math.min(stored[1], t), math.max(stored[2], t), stored[3] + 1}
-  elseif write == DECAY then
-    return decayed(stored, op.event_ms, args)
-  end
-  return touched(stored, op, args[1])
+local layouts = {} -- of programs seen; the same text always gives the same
+
+local function layout_of(program)
+  if not layouts[program] then layouts[program] = compile(program) end
+  return layouts[program]
 end
 
-local function run_program(fields, program, op)
-  for place, feature in ipairs(program) do
-    if fields[place] == nil then fields[place] = false end
-    if feature[2][op.kind + 1] == 1 then
-      fields[place] = written(fields[place], feature[1], feature[3], op)
+-- What an older release wrote is shorter, what a newer one wrote is longer: its `rest` is kept.
+local function unpack_fields(layout, packed)
+  local fields, at = {}, 1
+  for _, segment in ipairs(layout.segments) do
+    if segment.last then
+      local short = at + segment.size - 1 - #packed
+      if short > 0 then packed = packed .. string.rep('\0', short) end
+      local got = {struct.unpack(segment.form, packed, at)}
+      at = got[#got]
+      if segment.first == 1 then
+        fields = got -- its last value, where the segment ends, is where the next field goes
+      else
+        for i = 1, #got - 1 do fields[segment.first + i - 1] = got[i] end
+      end
+    else
+      local to = at + TOUCH * (string.byte(packed, at) or 0)
+      fields[segment.first], at = string.sub(packed, at + 1, to), to + 1
+    end
+  end
+  fields.rest = string.sub(packed, at)
+  return fields
+end
+
+local function pack_fields(layout, fields)
+  local parts = {}
+  for i, segment in ipairs(layout.segments) do
+    if segment.last then
+      parts[i] = struct.pack(segment.form, unpack(fields, segment.first, segment.last))
+    else
+      local touches = fields[segment.first]
+      parts[i] = string.char(#touches / TOUCH) .. touches
+    end
+  end
+  return table.concat(parts) .. fields.rest
+end
+
+local function decay(fields, at, seconds, lives)
+  local age = math.max(0, seconds - fields[at]) * 1000
+  for i, life in ipairs(lives) do
+    fields[at + i] = fields[at + i] * 2 ^ (-age / life) + 1
+  end
+  fields[at] = math.max(fields[at], seconds)
+end
+
+-- Where the item of `entry` stands among `touches`, or nil. An entry begins with the item's index
+-- in 28 bits, and the type in 4.
+local function place_of(touches, entry)
+  local head, low = string.sub(entry, 1, 3), math.floor(string.byte(entry, 4) / 16)
+  local at = string.find(touches, head, 1, true)
+  while at do
+    if at % TOUCH == 1 and math.floor(string.byte(touches, at + 3) / 16) == low then return at end
+    at = string.find(touches, head, at + 1, true)
+  end
+end
+
+-- The newest first, each item once, `bound` at most.
+local function touch(touches, op, bound)
+  local front = ''
+  for _, index in ipairs(op.indices) do
+    local entry = struct.pack('>I4I4', index * 16 + op.kind, op.seconds)
+    if not place_of(front, entry) then
+      local at = place_of(touches, entry)
+      if at then touches = string.sub(touches, 1, at - 1) .. string.sub(touches, at + TOUCH) end
+      front = front .. entry
+    end
+  end
+  return string.sub(front .. touches, 1, bound * TOUCH)
+end
+
+local function run_program(layout, fields, op)
+  for _, feature in ipairs(layout.on[op.kind + 1]) do
+    local kind, at = feature[1], feature[2]
+    if kind == COUNT then
+      fields[at] = fields[at] + 1
+    elseif kind == TALLY then
+      fields[at + op.kind] = fields[at + op.kind] + 1
+    elseif kind == SPAN then
+      local t, n = op.seconds, fields[at + 2]
+      fields[at] = n == 0 and t or math.min(fields[at], t)
+      fields[at + 1] = math.max(fields[at + 1], t)
+      fields[at + 2] = n + 1
+    elseif kind == DECAY then
+      decay(fields, at, op.seconds, feature[3])
+    else
+      fields[at] = touch(fields[at], op, feature[3][1])
     end
   end
 end
 
 ---------------------------------------------------------------- recs_apply_v1
 
--- KEYS: f, c, x, q of the slot; one i per tenant; then u, d per shopper.
--- ARGV: 1 "<topic>:<partition>", 2 epoch, 3 from, 4 to, 5 clock (ms), 6 witness,
---       7 limits: msgpack {window_ms, cap, partitions}, 8 program: msgpack,
---       9 tenants: msgpack {tenant, ...}, 10 shoppers: msgpack {"<tenant>:<shopper>", ...},
---       11 ops: msgpack {{offset, log_ms, kind, shopper, tenant, event_ms, {item, ...}}, ...}
---          (shopper and tenant count from 0; kind -1 is a bad record, -2 a late one: both end
---          after kind, and are only counted),
---       12 digests: 16 bytes for each op that is neither bad nor late, one after the other
---          (cmsgpack knows no binary type).
+-- KEYS: f, c, x, q, o, l, z of the slot; one i per tenant; then u, d per shopper. Nobody writes z:
+-- with a key missing a cluster refuses the call whole while the slot moves to another node, where it
+-- would else take a key that the function removed for one that went ahead, and break off.
+-- ARGV: 1 "<epoch>:<topic>:<partition>", 2 epoch, 3 from, 4 to, 5 clock (ms), 6 witness,
+--       7 limits: msgpack {window_ms, cap, partitions}, 8 program: msgpack (features/writes.py),
+--       9 tenants: msgpack {tenant, ...},
+--       10 how many bytes of a u key stand before "<tenant>:<shopper>",
+--       11 ops, one after the other, big-endian (stores/ops.py):
+--          i1 kind, I8 offset, I8 log ms; of a BAD or LATE record that is all; of a HOLE follows I8
+--          how many offsets the log does not have; of an event: I2 shopper, I1 tenant (both from
+--          0), I8 event ms, 16 bytes digest, I1 flags, I1 n, then n times I4 index and I2 bytes of
+--          item id; with LETTER in flags: I8 the first log time, I2 bytes of "<topic>:<partition>:
+--          <offset>" of the first copy.
 -- Reply: {"OK", next, verdicts, state, ...}: a letter per op: a accepted, d duplicate, l late,
---        e erased, o over-full, b bad, - applied before; then each shopper's packed state.
+--        e erased, o over-full, b bad, h hole, - applied before; then each shopper's packed
+--        fields, empty for one who was erased or never seen.
 --        {"STALE", F, "", state, ...}, {"GAP", F} or {"EPOCH", epoch}: nothing was written.
+
+local FIXED_KEYS = 7
+
+local function event_of(op, text, at)
+  local user, tenant, n, flags
+  user, tenant, op.event_ms, op.digest, flags, n, at = struct.unpack('>I2I1I8c16I1I1', text, at)
+  op.user, op.tenant = user + 1, tenant + 1
+  op.seconds = math.min(math.floor(op.event_ms / 1000), MAX_SECONDS)
+  op.items, op.indices, op.judged_ms = {}, {}, op.log_ms
+  for i = 1, n do
+    op.indices[i], op.items[i], at = struct.unpack('>I4I2c0', text, at)
+  end
+  if flags == LETTER then op.judged_ms, op.letter, at = struct.unpack('>I8I2c0', text, at) end
+  return at
+end
+
+-- Offsets rise, and lie in the range; who and what an op names is among the keys.
+local function ops_of(call, text)
+  local ops, at, last = {}, 1, call.from - 1
+  while at <= #text do
+    local op = {}
+    op.kind, op.offset, op.log_ms, at = struct.unpack('>i1I8I8', text, at)
+    if op.offset <= last or op.offset >= call.to or op.kind >= TYPES or op.kind < HOLE then
+      error({err = 'BADARG an op is out of its bounds'})
+    end
+    last = op.offset
+    if op.kind >= 0 then
+      at = event_of(op, text, at)
+      if not call.users[op.user] or not call.tenants[op.tenant] then
+        error({err = 'BADARG an op names who is not among the keys'})
+      end
+    elseif op.kind == HOLE then
+      op.holes, at = struct.unpack('>I8', text, at)
+    end
+    ops[#ops + 1] = op
+  end
+  return ops
+end
 
 local function parse(keys, args)
   local call = {
     fences = keys[1], clocks = keys[2], erased = keys[3], dirty = keys[4],
+    owed = keys[5], replayed = keys[6], keys = keys, users = {},
     field = args[1], epoch = args[2],
     from = integer(args[3], 'from'), to = integer(args[4], 'to'),
     clock = integer(args[5], 'clock'), witness = args[6],
-    limits = cmsgpack.unpack(args[7]), program = cmsgpack.unpack(args[8]),
-    tenants = cmsgpack.unpack(args[9]), shoppers = cmsgpack.unpack(args[10]), ops = {},
+    limits = cmsgpack.unpack(args[7]), layout = layout_of(args[8]),
+    tenants = cmsgpack.unpack(args[9]),
   }
   if call.from > call.to then error({err = 'BADARG from is past to'}) end
-  local first_user = 4 + #call.tenants
-  if #keys ~= first_user + 2 * #call.shoppers then
+  local first = FIXED_KEYS + #call.tenants + 1
+  if #keys < first - 1 or (#keys - first + 1) % 2 ~= 0 then
     error({err = 'BADARG the keys do not fit the tenants and shoppers'})
   end
-  local last, digests = call.from - 1, 0
-  for i, raw in ipairs(cmsgpack.unpack(args[11])) do
-    local op = {offset = raw[1], log_ms = raw[2], kind = raw[3]}
-    if op.offset <= last or op.offset >= call.to then
-      error({err = 'BADARG offsets must rise inside [from,to)'})
-    end
-    last = op.offset
-    if op.kind >= 0 then
-      op.user, op.tenant, op.event_ms, op.items = raw[4] + 1, raw[5] + 1, raw[6], raw[7]
-      op.digest = string.sub(args[12], digests + 1, digests + 16)
-      digests = digests + 16
-      if op.kind >= TYPES or not call.shoppers[op.user] or not call.tenants[op.tenant]
-        or #op.digest ~= 16 then
-        error({err = 'BADARG an op is out of its bounds'})
-      end
-    end
-    call.ops[i] = op
+  local before = integer(args[10], 'bytes before a name')
+  for at = first, #keys, 2 do
+    call.users[#call.users + 1] = {u = keys[at], d = keys[at + 1], name = string.sub(keys[at], before + 1)}
   end
-  call.users = {}
-  for i, name in ipairs(call.shoppers) do
-    call.users[i] = {name = name, u = keys[first_user + 2 * i - 1], d = keys[first_user + 2 * i]}
-  end
+  call.ops = ops_of(call, args[11])
   return call
+end
+
+local function column(rows, name)
+  local out = {}
+  for i, row in ipairs(rows) do out[i] = row[name] end
+  return out
+end
+
+---------------------------------------------------------------- a shopper's value and ids
+
+-- Redis' Lua takes some thousand values on its stack.
+local function in_parts(command, key, members)
+  for first = 1, #members, 1000 do
+    redis.call(command, key, unpack(members, first, math.min(first + 999, #members)))
+  end
+end
+
+-- `pairs`: {key, value, ...}
+local function set_all(pairs)
+  for first = 1, #pairs, 1000 do
+    redis.call('MSET', unpack(pairs, first, math.min(first + 999, #pairs)))
+  end
+end
+
+-- The value of a `u` key: one byte, n of the ids in it, plus SPILLED where the ZSET `d` holds
+-- older ones; n ids; then the fields. Few shoppers have more than MAX_INLINE ids in the window,
+-- and a key more for each of the others would cost as much memory as all that is counted of them.
+
+-- Of all shoppers of the call, in one command each.
+local function load_users(call)
+  if #call.users == 0 then return end
+  for i, value in ipairs(redis.call('MGET', unpack(column(call.users, 'u')))) do
+    local user, head = call.users[i], value and string.byte(value, 1) or 0
+    local first = 2 + ID * (head % SPILLED)
+    user.ids = value and string.sub(value, 2, first - 1) or ''
+    user.packed = value and string.sub(value, first) or ''
+    user.spilled = head >= SPILLED
+  end
+  if redis.call('HLEN', call.erased) == 0 then return end
+  for i, mark in ipairs(redis.call('HMGET', call.erased, unpack(column(call.users, 'name')))) do
+    call.users[i].mark = mark and tonumber(mark) or nil
+  end
 end
 
 -- Ids older than this can go: no copy of them that is still to come would be accepted.
@@ -154,87 +301,173 @@ local function prune_below(call)
   return slowest - call.limits[1]
 end
 
-local function load_user(call, user, cut)
-  local packed = redis.call('GET', user.u)
-  user.packed = packed
-  user.fields = packed and cmsgpack.unpack(packed) or {}
-  user.ids = {}    -- digest -> log ms, to be added
-  user.added = 0
-  user.held = redis.call('ZCARD', user.d)
-  if cut and user.held > 0 then
-    user.cut = cut
-    user.held = user.held - redis.call('ZCOUNT', user.d, '-inf', '(' .. decimal(cut))
+-- They stand in the order of their coming: the first that stays ends the search.
+local function without_old(ids, cut)
+  local at = 1
+  while at < #ids and struct.unpack('>I4', ids, at + 16) * 1000 < cut do at = at + ID end
+  return string.sub(ids, at)
+end
+
+local function open_user(call, user)
+  user.fields = unpack_fields(call.layout, user.packed)
+  if call.cut then user.ids = without_old(user.ids, call.cut) end
+  user.older = 0
+  if user.spilled then
+    local oldest = call.cut and decimal(call.cut) or '-inf'
+    user.older = redis.call('ZCOUNT', user.d, oldest, '+inf')
   end
-  local mark = redis.call('HGET', call.erased, user.name)
-  user.mark = mark and tonumber(mark) or nil
 end
 
-local function seen_before(user, digest)
-  if user.ids[digest] then return true end
-  if user.wiped then return false end
-  return redis.call('ZSCORE', user.d, digest) ~= false
+local function holds(ids, digest)
+  local at = string.find(ids, digest, 1, true)
+  while at do
+    if at % ID == 1 then return true end
+    at = string.find(ids, digest, at + 1, true)
+  end
+  return false
 end
 
--- Verdict of one op; changes only the Lua tables in `user` and `sums`.
+local function seen_before(call, user, op)
+  if op.letter then
+    if call.letters[op.letter] then return true end
+    if redis.call('SISMEMBER', call.replayed, op.letter) == 1 then return true end
+  end
+  if holds(user.ids, op.digest) then return true end
+  if user.wiped or user.older == 0 then return false end
+  return redis.call('ZSCORE', user.d, op.digest) ~= false
+end
+
+local function take_id(user, op)
+  local seconds = math.min(math.ceil(op.log_ms / 1000), MAX_SECONDS)
+  user.ids = user.ids .. op.digest .. struct.pack('>I4', seconds)
+end
+
+-- What is too many leaves the value for the ZSET, the older half of it: {log ms, digest, ...}.
+local function leaving(user)
+  local row, n = {}, #user.ids / ID
+  if n <= MAX_INLINE then return row end
+  local last = (n - math.floor(MAX_INLINE / 2)) * ID
+  for at = 1, last, ID do
+    row[#row + 1] = decimal(struct.unpack('>I4', user.ids, at + 16) * 1000)
+    row[#row + 1] = string.sub(user.ids, at, at + 15)
+  end
+  user.ids = string.sub(user.ids, last + 1)
+  user.older = user.older + #row / 2
+  return row
+end
+
+-- Of an erased shopper all that the ZSET held before.
+local function forget_all(user, kept)
+  if #kept == 0 then
+    redis.call('DEL', user.d)
+    return
+  end
+  local stays, gone = {}, {}
+  for i = 2, #kept, 2 do stays[kept[i]] = true end
+  for _, digest in ipairs(redis.call('ZRANGE', user.d, 0, -1)) do
+    if not stays[digest] then gone[#gone + 1] = digest end
+  end
+  in_parts('ZREM', user.d, gone)
+end
+
+local function save_ids(call, user)
+  local row = leaving(user)
+  in_parts('ZADD', user.d, row)
+  if user.wiped then
+    forget_all(user, row)
+  elseif user.spilled and call.cut then
+    redis.call('ZREMRANGEBYSCORE', user.d, '-inf', '(' .. decimal(call.cut))
+  end
+end
+
+local function value_of(user)
+  local head = #user.ids / ID + (user.older > 0 and SPILLED or 0)
+  return string.char(head) .. user.ids .. user.packed
+end
+
+---------------------------------------------------------------- verdicts
+
+local function count_items(call, op, sums)
+  local counts = sums.items[op.tenant]
+  if not counts then
+    counts = {}
+    sums.items[op.tenant] = counts
+  end
+  local tenant = call.tenants[op.tenant]
+  for _, item in ipairs(op.items) do
+    local field = op.kind .. '|' .. item
+    if not counts[field] then
+      sums.dirty[#sums.dirty + 1] = op.kind .. '|' .. tenant .. ':' .. item
+    end
+    counts[field] = (counts[field] or 0) + 1
+  end
+  sums.lines = sums.lines + #op.items
+end
+
+-- The mark may be known before its own event is read (recs_erase_v1): that one still counts.
+local function is_erased(user, op)
+  if not user.mark or (op.kind == ERASE and op.judged_ms == user.mark) then return false end
+  return op.judged_ms <= user.mark or op.event_ms <= user.mark
+end
+
+-- Verdict of one op; changes only the Lua tables in `user`, `call.letters` and `sums`.
 local function decide(call, op, sums)
   local user = call.users[op.user]
-  if not user.fields then load_user(call, user, call.cut) end
-  if user.mark and (op.log_ms <= user.mark or op.event_ms <= user.mark) then return 'e' end
-  if seen_before(user, op.digest) then return 'd' end
+  if not user.fields then open_user(call, user) end
+  if is_erased(user, op) then return 'e' end
+  if seen_before(call, user, op) then return 'd' end
   if op.kind == ERASE then
-    -- Its own id is kept: the mark does not cover a retry from a shop whose clock is ahead.
     user.mark, user.wiped, user.touched = op.log_ms, true, true
-    user.fields, user.counted, user.held = {}, false, 0
-    user.ids, user.added = {[op.digest] = op.log_ms}, 1
-    return 'a'
+    user.fields, user.counted, user.older = unpack_fields(call.layout, ''), false, 0
+    user.ids = ''
+  elseif user.older + #user.ids / ID >= call.limits[2] then
+    sums.owed[#sums.owed + 1] = call.place .. decimal(op.offset)
+    return 'o'
+  else
+    user.touched, user.counted = true, true
+    run_program(call.layout, user.fields, op)
+    count_items(call, op, sums)
   end
-  if user.held + user.added >= call.limits[2] then return 'o' end
-  user.ids[op.digest] = op.log_ms
-  user.added = user.added + 1
-  user.touched, user.counted = true, true
-  run_program(user.fields, call.program, op)
-  for _, item in ipairs(op.items) do
-    local counts = sums.items[op.tenant] or {}
-    local field = op.kind .. '|' .. item
-    counts[field] = (counts[field] or 0) + 1
-    sums.items[op.tenant] = counts
-    sums.dirty[op.kind .. '|' .. call.tenants[op.tenant] .. ':' .. item] = true
-    sums.lines = sums.lines + 1
-  end
+  -- The mark covers a retry of an erase, unless the shop's clock is ahead of the log's.
+  if op.kind ~= ERASE or op.event_ms > op.log_ms then take_id(user, op) end
+  if op.letter then call.letters[op.letter] = true end
   return 'a'
 end
 
-local function save_user(call, user)
-  if user.wiped then
-    redis.call('DEL', user.u, user.d)
-    redis.call('HSET', call.erased, user.name, decimal(user.mark))
+local function save_users(call)
+  local values = {}
+  for _, user in ipairs(call.users) do
+    if user.wiped then
+      redis.call('HSET', call.erased, user.name, decimal(user.mark))
+      user.packed = ''
+    end
+    if user.touched then
+      save_ids(call, user)
+      if user.counted then user.packed = pack_fields(call.layout, user.fields) end
+      if #user.ids + #user.packed > 0 then
+        values[#values + 1] = user.u
+        values[#values + 1] = value_of(user)
+      else
+        redis.call('DEL', user.u)
+      end
+    end
   end
-  if user.cut and not user.wiped then
-    redis.call('ZREMRANGEBYSCORE', user.d, '-inf', '(' .. decimal(user.cut))
-  end
-  if user.counted then
-    user.packed = cmsgpack.pack(user.fields)
-    redis.call('SET', user.u, user.packed)
-  elseif user.wiped then
-    user.packed = false
-  end
-  for digest, log_ms in pairs(user.ids) do
-    redis.call('ZADD', user.d, decimal(log_ms), digest)
-  end
+  set_all(values)
 end
 
-local function save(keys, call, sums)
-  for _, user in ipairs(call.users) do
-    if user.touched then save_user(call, user) end
-  end
+local function save(call, sums)
+  save_users(call)
   for tenant, counts in pairs(sums.items) do
-    for field, n in pairs(counts) do redis.call('HINCRBY', keys[4 + tenant], field, n) end
+    local key = call.keys[FIXED_KEYS + tenant]
+    for field, n in pairs(counts) do redis.call('HINCRBY', key, field, n) end
   end
-  for member in pairs(sums.dirty) do redis.call('SADD', call.dirty, member) end
+  in_parts('SADD', call.dirty, sums.dirty)
+  in_parts('SADD', call.owed, sums.owed)
+  for letter in pairs(call.letters) do redis.call('SADD', call.replayed, letter) end
   redis.call('HSET', call.fences, 't:' .. call.field, decimal(call.to),
     'w:' .. call.field, call.witness)
   for name, n in pairs(sums.ledger) do
-    redis.call('HINCRBY', call.fences, name .. ':' .. call.field, n)
+    redis.call('HINCRBY', call.fences, name .. ':' .. call.field, decimal(n))
   end
   if sums.lines > 0 then redis.call('HINCRBY', call.fences, 'itm:' .. call.field, sums.lines) end
   local clock = redis.call('HGET', call.clocks, call.field)
@@ -243,18 +476,13 @@ local function save(keys, call, sums)
   end
 end
 
-local function states(call, reply)
-  for _, user in ipairs(call.users) do
-    if user.fields then
-      reply[#reply + 1] = user.packed
-    else
-      reply[#reply + 1] = redis.call('GET', user.u)
-    end
-  end
+local function with_states(call, reply)
+  for i, user in ipairs(call.users) do reply[3 + i] = user.packed end
   return reply
 end
 
-local LEDGER = {a = 'acc', d = 'dup', l = 'late', e = 'era', o = 'over', b = 'bad'}
+local LEDGER = {a = 'acc', d = 'dup', l = 'late', e = 'era', o = 'over', b = 'bad', h = 'hol'}
+local OF_RECORD = {[BAD] = 'b', [LATE] = 'l', [HOLE] = 'h'}
 
 local function apply(keys, args)
   local call = parse(keys, args)
@@ -262,22 +490,102 @@ local function apply(keys, args)
   if epoch ~= call.epoch then return {'EPOCH', epoch} end
   local fence = tonumber(redis.call('HGET', call.fences, 't:' .. call.field) or '0')
   if call.from > fence then return {'GAP', decimal(fence)} end
-  if call.to <= fence then return states(call, {'STALE', decimal(fence), ''}) end
-  call.cut = #call.ops > 0 and prune_below(call) or nil
-  local sums = {items = {}, dirty = {}, ledger = {}, lines = 0}
+  load_users(call)
+  if call.to <= fence then return with_states(call, {'STALE', decimal(fence), ''}) end
+  call.cut = #call.users > 0 and prune_below(call) or nil
+  call.letters = {} -- taken in this call
+  call.place = string.match(call.field, '^%d+:(.*)$') .. ':'
+  local sums = {items = {}, dirty = {}, owed = {}, ledger = {}, lines = 0}
   local verdicts = {}
   for i, op in ipairs(call.ops) do
     local verdict = '-'
     if op.offset >= fence then
-      if op.kind == BAD then verdict = 'b'
-      elseif op.kind == LATE then verdict = 'l'
-      else verdict = decide(call, op, sums) end
-      sums.ledger[LEDGER[verdict]] = (sums.ledger[LEDGER[verdict]] or 0) + 1
+      verdict = OF_RECORD[op.kind] or decide(call, op, sums)
+      sums.ledger[LEDGER[verdict]] = (sums.ledger[LEDGER[verdict]] or 0) + (op.holes or 1)
     end
     verdicts[i] = verdict
   end
-  save(keys, call, sums)
-  return states(call, {'OK', decimal(call.to), table.concat(verdicts)})
+  save(call, sums)
+  return with_states(call, {'OK', decimal(call.to), table.concat(verdicts)})
+end
+
+---------------------------------------------------------------- recs_erase_v1, recs_epoch_v1
+
+-- recs_erase_v1: KEYS x, u, d, r; ARGV 1 "<tenant>:<shopper>", 2 log time of the erasure (ms).
+-- For a rebuild, which must know erasures before it reads the log. Returns the mark in force.
+local function erase(keys, args)
+  local mark = integer(args[2], 'mark')
+  local known = redis.call('HGET', keys[1], args[1])
+  if known and tonumber(known) >= mark then return known end
+  redis.call('HSET', keys[1], args[1], decimal(mark))
+  redis.call('DEL', keys[2], keys[3], keys[4])
+  return decimal(mark)
+end
+
+-- recs_epoch_v1: KEYS f, c; ARGV 1 the epoch in force, 2 the next one. The clocks go, since a
+-- partition that never comes again would hold back the forgetting of ids for ever.
+-- Returns the epoch in force after it; where neither of the two is, nothing was changed.
+local function bump(keys, args)
+  local found = redis.call('HGET', keys[1], 'epoch') or '0'
+  if found ~= args[1] then return found end
+  redis.call('HSET', keys[1], 'epoch', args[2])
+  redis.call('DEL', keys[2])
+  return args[2]
+end
+
+---------------------------------------------------------------- recs_put_v1
+
+local HEAD = '>I8I4I8' -- log ms, partition, offset: of two lists the greater is the newer
+
+local function is_newer(list, than)
+  local a, b, c = struct.unpack(HEAD, list)
+  local x, y, z = struct.unpack(HEAD, than)
+  if a ~= x then return a > x end
+  if b ~= y then return b > y end
+  return c > z
+end
+
+-- KEYS x, then r per shopper; ARGV 1 how many bytes of an r key stand before "<tenant>:<shopper>",
+-- then per shopper the list as it is stored (stores/served_lists.py): HEAD and what follows it.
+-- One that is no newer than what stands, or not after an erasure, changes nothing.
+-- Returns how many were stored.
+local function put(keys, args)
+  local before = integer(args[1], 'bytes before a name')
+  local names, lists, new = {}, {}, {}
+  for i = 2, #keys do names[i - 1], lists[i - 1] = string.sub(keys[i], before + 1), keys[i] end
+  local held = redis.call('MGET', unpack(lists))
+  local marks = redis.call('HMGET', keys[1], unpack(names))
+  for i, list in ipairs(lists) do
+    local given = args[i + 1]
+    if (not marks[i] or struct.unpack('>I8', given) > tonumber(marks[i]))
+      and (not held[i] or is_newer(given, held[i])) then
+      new[#new + 1] = list
+      new[#new + 1] = given
+    end
+  end
+  set_all(new)
+  return #new / 2
+end
+
+---------------------------------------------------------------- recs_items_v1
+
+-- A number for each item id, so that states and lists need not hold text. KEYS 1 HASH number ->
+-- id; ARGV per item its preferred number (28 bits of its hash) and its id. Taken by another item:
+-- the next one. So a store that lost its tail gives the same numbers again, but for the few whose
+-- neighbours went too. Returns the numbers.
+local function number_items(keys, args)
+  local numbers = {}
+  for i = 1, #args, 2 do
+    local number = integer(args[i], 'number') % 268435456
+    while true do
+      local held = redis.call('HGET', keys[1], decimal(number))
+      if not held then redis.call('HSET', keys[1], decimal(number), args[i + 1]) end
+      if not held or held == args[i + 1] then break end
+      number = (number + 1) % 268435456
+    end
+    numbers[#numbers + 1] = number
+  end
+  return numbers
 end
 
 ---------------------------------------------------------------- derived item state
@@ -335,5 +643,9 @@ local function popular(keys, args)
 end
 
 redis.register_function('recs_apply_v1', apply)
+redis.register_function('recs_erase_v1', erase)
+redis.register_function('recs_epoch_v1', bump)
+redis.register_function('recs_put_v1', put)
+redis.register_function('recs_items_v1', number_items)
 redis.register_function('recs_neighbours_v1', neighbours)
 redis.register_function('recs_popular_v1', popular)

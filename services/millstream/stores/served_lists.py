@@ -1,0 +1,112 @@
+"""The last list of each shopper in Redis, for who serves it: newest wins, few bytes an item."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from struct import Struct
+from typing import cast
+
+from redis.asyncio import Redis
+
+from millstream.domain.identity import slot_of
+from millstream.domain.lists import RecommendationList, Source
+from millstream.stores.calls import fcall_pipeline, replies
+from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.keys import Keys
+from millstream.stores.ops import NumberedItem
+
+_HEAD = Struct(">QIQ")  # log ms, partition, offset: what is compared (recs_put_v1)
+_ITEM = Struct(">IeB")  # number, score as a half float, place of the source
+SOURCES = tuple(Source)
+"""Stored lists name a source by its place here: append only."""
+_PLACE = {source: place for place, source in enumerate(SOURCES)}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedItem:
+    """`score`: to three digits."""
+
+    item_id: str
+    score: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ServedList:
+    """`freshness`: as RecommendationList.freshness."""
+
+    freshness: tuple[int, int, int]
+    model_version: str
+    items: tuple[ServedItem, ...]
+
+
+class ServedLists:
+    def __init__(self, redis: Redis, keys: Keys, slots: int, numbers: ItemNumbers) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._slots = slots
+        self._numbers = numbers
+
+    async def drop(self, shoppers: Iterable[tuple[str, str]]) -> None:
+        """Of (tenant, shopper)s who were erased."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in shoppers:
+            pipeline.delete(self._keys.served_list(slot_of(*name, self._slots), *name))
+        await replies(pipeline)
+
+    async def put(self, lists: Sequence[RecommendationList]) -> None:
+        """Stores each list that is newer than the shopper's last one and not from before an
+        erasure. One call a slot; raises as calls.replies does."""
+        by_tenant: dict[str, list[str]] = defaultdict(list)
+        for ranked in lists:
+            by_tenant[ranked.tenant] += [item.item_id for item in ranked.items]
+        for tenant, items in by_tenant.items():
+            await self._numbers.learn(tenant, items)
+        by_slot: dict[int, list[RecommendationList]] = defaultdict(list)
+        for ranked in lists:
+            by_slot[slot_of(ranked.tenant, ranked.user, self._slots)].append(ranked)
+        calls = [self._call(slot, ranked) for slot, ranked in by_slot.items()]
+        await fcall_pipeline(self._redis, "recs_put_v1", calls)
+
+    async def get(self, tenant: str, shopper: str) -> ServedList | None:
+        slot = slot_of(tenant, shopper, self._slots)
+        packed = cast(
+            bytes | None, await self._redis.get(self._keys.served_list(slot, tenant, shopper))
+        )
+        return None if packed is None else unpack(packed, self._numbers.names(tenant))
+
+    def _call(
+        self, slot: int, lists: Sequence[RecommendationList]
+    ) -> tuple[list[str], list[bytes | str | int]]:
+        keys = [self._keys.served_list(slot, ranked.tenant, ranked.user) for ranked in lists]
+        before = len(self._keys.served_list(slot, "", "")) - 1
+        packed = [pack(ranked, self._numbers.numbered(ranked.tenant)) for ranked in lists]
+        return [self._keys.erased(slot), *keys], [before, *packed]
+
+
+def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> bytes:
+    """20 bytes that say how new it is, 1 how long the model's version is, the version, then 7 an
+    item. Each item must be in `numbered`."""
+    version = ranked.model_version.encode()
+    rows = [
+        _ITEM.pack(numbered[item.item_id][0], item.score, _PLACE[item.source])
+        for item in ranked.items
+    ]
+    return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(version)]), version, *rows])
+
+
+def unpack(packed: bytes, names: Mapping[int, str]) -> ServedList:
+    """Without items that `names` lacks."""
+    start = _HEAD.size + 1
+    end = start + packed[_HEAD.size]
+    return ServedList(
+        _HEAD.unpack_from(packed),
+        packed[start:end].decode(),
+        tuple(
+            ServedItem(names[number], score, SOURCES[place])
+            for number, score, place in _ITEM.iter_unpack(packed[end:])
+            if number in names
+        ),
+    )

@@ -1,0 +1,49 @@
+"""What a worker remembers of the neighbours, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from millstream.stores.affinities import AffinityStore, Weighted
+from millstream.stores.cached_shop import KEEP_MS, KEEP_POPULAR_MS, CachedShop
+from millstream.stores.catalogue import Catalogue
+
+
+class CountedReads(AffinityStore):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.popular_asked = 0
+
+    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Weighted]:  # noqa: ARG002
+        self.asked += items
+        return {item: [(f"{item}{len(self.asked)}", 1.0)] for item in items}
+
+    async def popular(self, tenant: str, n: int) -> Weighted:  # noqa: ARG002
+        self.popular_asked += 1
+        return []
+
+
+async def test_neighbours_are_read_once_in_a_while_and_when_they_changed() -> None:
+    reads, now = CountedReads(), [1_000_000]
+    shop = CachedShop("default", reads, Catalogue(), lambda: now[0])
+    await shop.refresh(["a", "b"])
+    now[0] += KEEP_MS
+    await shop.refresh(["a", "b"])
+    assert reads.asked == ["a", "b"]
+    shop.forget(["b", "never asked for"])
+    await shop.refresh(["a", "b"])
+    assert reads.asked == ["a", "b", "b"]
+    assert shop.shares("b") == [("b3", 1.0)]
+    now[0] += 1
+    await shop.refresh(["a"])
+    assert reads.asked == ["a", "b", "b", "a"]
+
+
+async def test_the_popular_are_read_every_second() -> None:
+    reads, now = CountedReads(), [1_000_000]
+    shop = CachedShop("default", reads, Catalogue(), lambda: now[0])
+    for _ in range(3):
+        await shop.refresh([])
+        now[0] += KEEP_POPULAR_MS
+    await shop.refresh([])
+    assert reads.popular_asked == 2
