@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from tests.redis_cluster import Cluster, cluster_of
 
 from millstream.domain.errors import OperatorError
 from millstream.local.kafka import ApacheKafka
@@ -25,6 +26,13 @@ def prefix() -> str:
 def valkey() -> Iterator[Valkey]:
     with Valkey() as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[Cluster]:
+    """Three masters; who moves slots or changes settings leaves a working cluster behind."""
+    with cluster_of(Valkey) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from tests.contract.cluster_load import exact_while_every_slot_moves, run_exact
 from tests.contract.schedules import Schedule
+from tests.redis_cluster import client_of, cluster_of
 
 from millstream.local.valkey import Valkey
 from millstream.stores.keys import Keys
@@ -50,3 +52,18 @@ async def test_schedules_of_faults_end_in_the_exact_counts_on_redis_too(
             await schedule.forget()
     finally:
         await client.aclose()
+
+
+async def test_they_do_on_three_masters_of_it_and_while_its_slots_move(
+    redis_server: RedisServer, prefix: str
+) -> None:
+    with cluster_of(type(redis_server)) as cluster:
+        client = await client_of(cluster)
+        try:
+            await require_noeviction(client)
+            await load_functions(client)
+            for seed in range(SCHEDULES):
+                await run_exact(Schedule(client, Keys(f"{prefix}{seed}."), seed))
+            await exact_while_every_slot_moves(client, cluster, prefix)
+        finally:
+            await client.aclose()
