@@ -12,6 +12,7 @@ from millstream.domain.decode import decode
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import Event, EventType
 from millstream.domain.log import LogRecord
+from millstream.domain.replayed import Origin, OriginOf, no_origin
 
 HORIZON_MS = 24 * 3600 * 1000
 """An event that reaches the log later than this after it happened is refused as late."""
@@ -32,10 +33,19 @@ def is_late(event: Event, log_ms: int) -> bool:
     return log_ms - event.time_ms > HORIZON_MS
 
 
+def check_in_time(event: Event, log_ms: int, origin: Origin | None = None) -> None:
+    """Raises Refused when late: a replayed letter by the log time that it had at first, unless
+    the operator takes it all the same."""
+    judged_ms = log_ms if origin is None else origin.log_ms
+    if is_late(event, judged_ms) and not (origin is not None and origin.accept_late):
+        raise Refused(Reason.LATE, f"reached the log more than {HORIZON_MS} ms after its time")
+
+
 def accept(
     records: Iterable[LogRecord],
     erasures: Mapping[Shopper, int] | None = None,
     on_refused: RefusedRecord | None = None,
+    origin_of: OriginOf = no_origin,
 ) -> Iterator[tuple[LogRecord, Event]]:
     """The records that count, each with its event; `erase` events among them.
 
@@ -44,46 +54,62 @@ def accept(
     did at or before it from then on; what was yielded before, the caller drops on seeing it, or
     gives `erasures` (of `find_erasures`, a pass made beforehand) and never sees it.
     Duplicates and erased events are left out in silence, refused ones go to `on_refused`.
-    Memory: the ids and the erasures of the last WINDOW_MS."""
+    A replayed letter (`origin_of`) is judged by the log time that it had at first, and counts once
+    by its first place, whenever it comes.
+    Memory: the ids of the last WINDOW_MS; the erasures and the places of replayed letters, all of
+    them, since a letter may come at any time."""
     memory = _Memory(dict(erasures or {}))
     for record in records:
         try:
-            event = decode(record.value, record.headers, record.log_ms)
-            if memory.admits(event, record.log_ms):
+            origin = _origin(record, origin_of) if record.headers else None
+            judged_ms = record.log_ms if origin is None else origin.log_ms
+            event = decode(record.value, record.headers, judged_ms)
+            if memory.admits(event, record.log_ms, origin):
                 yield record, event
         except Refused as refused:
             if on_refused is not None:
                 on_refused(record, refused.reason)
 
 
-def find_erasures(records: Iterable[LogRecord]) -> dict[Shopper, int]:
+def _origin(record: LogRecord, origin_of: OriginOf) -> Origin | None:
+    return origin_of(record.topic, record.key, record.value, record.headers)
+
+
+def find_erasures(
+    records: Iterable[LogRecord], origin_of: OriginOf = no_origin
+) -> dict[Shopper, int]:
     """The log time (ms) of each shopper's last erase that counts, for `accept`."""
     return {
         (event.tenant, event.shopper): record.log_ms
-        for record, event in accept(records)
+        for record, event in accept(records, origin_of=origin_of)
         if event.type is EventType.ERASE
     }
 
 
 class _Memory:
-    """What must be remembered of the log so far: event ids and erase marks, for one window."""
+    """What must be remembered of the log so far: event ids for one window, erase marks and the
+    places of replayed letters for good."""
 
     def __init__(self, known: Mapping[Shopper, int]) -> None:
         self._known = known
         self._marks: dict[Shopper, int] = {}
         self._ids: dict[Shopper, dict[str, int]] = {}
         self._order: deque[tuple[int, Shopper, str]] = deque()
+        self._replayed: set[tuple[Shopper, str]] = set()
 
-    def admits(self, event: Event, log_ms: int) -> bool:
+    def admits(self, event: Event, log_ms: int, origin: Origin | None = None) -> bool:
         """True for a first copy after the shopper's last erase; raises Refused when late."""
         self._forget_before(log_ms - WINDOW_MS)
         shopper = (event.tenant, event.shopper)
-        if self._is_erased(event, shopper, log_ms):
+        if self._is_erased(event, shopper, log_ms, origin):
             return False
-        if is_late(event, log_ms):
-            raise Refused(Reason.LATE, f"reached the log more than {HORIZON_MS} ms after its time")
+        check_in_time(event, log_ms, origin)
         if event.event_id in self._ids.get(shopper, ()):
             return False
+        if origin is not None:
+            if (shopper, origin.place) in self._replayed:
+                return False
+            self._replayed.add((shopper, origin.place))
         if event.type is EventType.ERASE:
             self._ids.pop(shopper, None)
             self._marks[shopper] = log_ms
@@ -91,8 +117,10 @@ class _Memory:
         self._order.append((log_ms, shopper, event.event_id))
         return True
 
-    def _is_erased(self, event: Event, shopper: Shopper, log_ms: int) -> bool:
-        first_moment = min(event.time_ms, log_ms)
+    def _is_erased(
+        self, event: Event, shopper: Shopper, log_ms: int, origin: Origin | None
+    ) -> bool:
+        first_moment = min(event.time_ms, log_ms if origin is None else origin.log_ms)
         if first_moment <= self._marks.get(shopper, _NEVER):
             return True
         # The known erase itself bears the mark's log time, and has to come out.
@@ -110,5 +138,3 @@ class _Memory:
                 del ids[event_id]
                 if not ids:
                     del self._ids[shopper]
-            if self._marks.get(shopper, oldest_ms) < oldest_ms:
-                del self._marks[shopper]

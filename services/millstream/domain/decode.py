@@ -10,6 +10,7 @@ import re
 import msgspec
 
 from millstream.domain.cloudevents import unwrap
+from millstream.domain.document import MAX_EXACT_INT, check_document, says_no_more
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import MAX_RECORD_BYTES, Event, check_event
 from millstream.domain.log import Headers
@@ -17,30 +18,32 @@ from millstream.domain.log import Headers
 MAX_FUTURE_MS = 5 * 60 * 1000
 """How far a shop's clock may be ahead of the log's."""
 
-MAX_EXACT_INT = 2**53
-"""Beyond this a JSON number is not the same integer in every language."""
-
 _EVENTS = msgspec.json.Decoder(Event)
 
 
 def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
     """The event of one record whose log time is `log_ms`; raises nothing but Refused.
 
-    Takes bare JSON and CloudEvents 1.0 in binary and structured mode. Of a key that stands twice
-    the last one counts; unknown fields are passed over, as a newer producer may send them. The
-    limit of MAX_RECORD_BYTES is on the value and the headers, names and contents, together."""
+    Takes bare JSON and CloudEvents 1.0 in binary and structured mode. Unknown fields are passed
+    over, as a newer producer may send them, within the bounds of domain/document.py. The limit of
+    MAX_RECORD_BYTES is on the value and the headers, names and contents, together."""
     if value is None:
         raise Refused(Reason.UNDECODABLE, "the value is null")
     size = len(value) + _size(headers)
     if size > MAX_RECORD_BYTES:
         raise Refused(Reason.TOO_LARGE, f"{size} bytes; at most {MAX_RECORD_BYTES}")
     try:
-        if not value.isascii():
-            value.decode()  # the decoder does not look into the fields that it passes over
-        event = _EVENTS.decode(unwrap(value, headers) if headers else value)
+        text = value.decode()  # the decoder does not look into the fields that it passes over
+        bare = unwrap(value, headers) if headers else value
+        event = _EVENTS.decode(bare)
+        if bare is not value or not says_no_more(text, event):
+            check_document(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _refusal(error) from None
-    if event.time_ms > log_ms + MAX_FUTURE_MS:
+    time_ms = event.time_ms
+    if time_ms < 0:
+        raise Refused(Reason.OUT_OF_RANGE, "$.time is before 1970")
+    if time_ms > log_ms + MAX_FUTURE_MS:
         raise Refused(Reason.FUTURE_TIME, f"time is more than {MAX_FUTURE_MS} ms ahead of the log")
     check_event(event)
     _check_integers(event)
@@ -48,8 +51,13 @@ def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
 
 
 def _size(headers: Headers) -> int:
+    if not headers:
+        return 0
     # Kafka lets a header be null.
-    return sum(len(name.encode()) + len(content or b"") for name, content in headers)
+    return sum(
+        len(name.encode("utf-8", "surrogateescape")) + len(content or b"")
+        for name, content in headers
+    )
 
 
 def _check_integers(event: Event) -> None:

@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     TOO_LARGE = "too_large"
     UNDECODABLE = "undecodable"
+    DUPLICATE_KEY = "duplicate_key"
     WRONG_TYPE = "wrong_type"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
     MISSING_FIELD = "missing_field"

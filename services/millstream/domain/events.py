@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,7 +17,7 @@ MAX_CONTEXT_KEYS = 64
 MAX_RECORD_BYTES = 64 * 1024
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 
 # Python's `$` also matches before a last line break, hence the look-ahead after each.
 _ID_PATTERN = r"^[^\u0000-\u001f\u007f{}]+$"
@@ -57,6 +57,8 @@ class EventType(StrEnum):
 # Stored state names a type by its place here: append only.
 TYPE_ORDER: tuple[EventType, ...] = tuple(EventType)
 TYPE_INDEX: dict[EventType, int] = {kind: index for index, kind in enumerate(TYPE_ORDER)}
+
+_SEARCH = EventType.SEARCH  # to ask the class for a member costs as much as a dozen of names
 
 BROWSE = frozenset({EventType.VIEW_ITEM, EventType.SELECT_ITEM})
 
@@ -111,7 +113,8 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def time_ms(self) -> int:
-        return (self.time - _EPOCH) // _MS
+        since = self.time - _EPOCH  # to divide it by a timedelta takes thrice as long
+        return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
 def check_event(event: Event) -> None:
@@ -120,7 +123,7 @@ def check_event(event: Event) -> None:
         raise Refused(Reason.MISSING_FIELD, "one of user_id and anonymous_id is required")
     if event.user_id is not None and event.user_id.startswith("~"):
         raise Refused(Reason.BAD_ID, "user_id begins with '~', which marks anonymous shoppers")
-    if event.type is EventType.SEARCH and not event.query:
+    if event.type is _SEARCH and not event.query:
         raise Refused(Reason.MISSING_FIELD, "query is required by type search")
     least, most = ITEMS_ALLOWED[event.type]
     if not least <= len(event.items) <= most:
@@ -133,9 +136,11 @@ def check_event(event: Event) -> None:
 
 def _check_ids(event: Event) -> None:
     # Plain ASCII ids are clean together if they are one by one, and most are.
-    given = (event.event_id, event.user_id, event.anonymous_id, event.session_id)
-    more = (event.transaction_id, event.recommendation_id, *[line.item_id for line in event.items])
-    joined = "".join(filter(None, given + more))
+    joined = event.event_id + (event.user_id or "") + (event.anonymous_id or "")
+    joined += (event.session_id or "") + (event.transaction_id or "")
+    joined += event.recommendation_id or ""
+    for line in event.items:
+        joined += line.item_id
     if joined.isascii() and is_clean_id(joined):
         return
     for name in (

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+ShopperName = tuple[str, str]
+"""(tenant, shopper)."""
+
 
 def record_key(tenant: str, name: str) -> bytes:
     """The Kafka key `tenant:user` or `tenant:item`: one shopper's records stay in order."""

@@ -117,10 +117,10 @@ def test_an_id_may_be_used_again_after_the_erase() -> None:
     assert ids(records, erasures=find_erasures(records)) == ["erase", "a"]
 
 
-def test_events_before_1970_are_late_not_erased() -> None:
+def test_events_before_1970_are_refused_not_erased() -> None:
     refused: list[Reason] = []
     assert not ids([logged(event("a", -5), START)], on_refused=lambda _, why: refused.append(why))
-    assert refused == [Reason.LATE]
+    assert refused == [Reason.OUT_OF_RANGE]
 
 
 def test_memory_holds_one_window_and_forgetting_changes_no_verdict() -> None:
