@@ -13,6 +13,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/decisions.md",
     "docs/exactness.md",
+    "docs/privacy.md",
 )
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -18,6 +18,7 @@ from millstream.domain.events import Event, EventType, Tenant
 from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
 from millstream.domain.log import SENT_AT
+from millstream.domain.pseudonyms import Pseudonyms
 from millstream.streaming.producer import open_producer
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 
@@ -31,7 +32,9 @@ class AsyncClient:
     """Sends what shoppers do, reads what they are recommended. Use as `async with`.
 
     `idempotence` is off only for the embedded broker. `clock` is the time of events that state
-    none, and of their records."""
+    none, and of their records. With `pseudonyms` no raw id leaves the process: events go out and
+    lists are looked up under pseudonyms, while everything said to this class and returned by it
+    stays in raw ids. A key made later is used by the next client."""
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class AsyncClient:
         idempotence: bool = True,
         *,
         clock: Clock = wall_clock,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         """Raises msgspec.ValidationError, a ValueError, for what is no tenant's name."""
         self._servers = bootstrap_servers
@@ -48,6 +52,7 @@ class AsyncClient:
         self._prefix = topic_prefix
         self._idempotence = idempotence
         self._clock = clock
+        self._pseudonyms = pseudonyms
         self._producer: AIOKafkaProducer | None = None
         self._outbox: Outbox | None = None
         self._follower: ListFollower | None = None
@@ -124,16 +129,24 @@ class AsyncClient:
         seconds. The first call starts to read the topic from its beginning: TimeoutError if that
         takes longer than `timeout`."""
         follower = await self._follow()
-        key = record_key(self._tenant, user)
+        key = self._key(user)
         if after is None:
-            return await follower.current(key, timeout)
-        return await follower.awaited(key, self._newer_than(after), timeout)
+            found = await follower.current(key, timeout)
+        else:
+            found = await follower.awaited(key, self._newer_than(after), timeout)
+        if found is None or found.user == user:
+            return found
+        return msgspec.structs.replace(found, user=user)
 
     def _outgoing(self, type: EventType | str, fields: EventFields) -> tuple[Event, Outgoing]:
         now = self._clock()
-        event, value = compose(type, self._tenant, fields, now)
+        event, value = compose(type, self._tenant, fields, now, self._pseudonyms)
         headers = ((SENT_AT, b"%d" % wall_clock()),)
-        return event, Outgoing(record_key(self._tenant, event.shopper), value, now, headers)
+        return event, Outgoing(self._key(event.shopper), value, now, headers)
+
+    def _key(self, shopper: str) -> bytes:
+        name = shopper if self._pseudonyms is None else self._pseudonyms.shopper(shopper)
+        return record_key(self._tenant, name)
 
     def _open_outbox(self) -> Outbox:
         if self._outbox is None:

@@ -13,6 +13,7 @@ from millstream.client.composition import EventFields
 from millstream.domain.clock import Clock, wall_clock
 from millstream.domain.events import Event, EventType
 from millstream.domain.lists import RecommendationList
+from millstream.domain.pseudonyms import Pseudonyms
 
 T = TypeVar("T")
 
@@ -28,9 +29,15 @@ class Client:
         idempotence: bool = True,
         *,
         clock: Clock = wall_clock,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         self._client = AsyncClient(
-            bootstrap_servers, tenant, topic_prefix, idempotence, clock=clock
+            bootstrap_servers,
+            tenant,
+            topic_prefix,
+            idempotence,
+            clock=clock,
+            pseudonyms=pseudonyms,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None

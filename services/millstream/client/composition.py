@@ -13,7 +13,8 @@ from millstream.domain.acceptance import HORIZON_MS, is_late
 from millstream.domain.clock import as_datetime
 from millstream.domain.decode import decode
 from millstream.domain.errors import Reason, Refused
-from millstream.domain.events import Event, EventType, Line
+from millstream.domain.events import MAX_RECORD_BYTES, Event, EventType, Line
+from millstream.domain.pseudonyms import Pseudonyms
 
 
 class EventFields(TypedDict, total=False):
@@ -45,9 +46,15 @@ class InvalidEvent(ValueError):  # noqa: N818
 
 
 def compose(
-    type: EventType | str, tenant: str, fields: EventFields, now_ms: int
+    type: EventType | str,
+    tenant: str,
+    fields: EventFields,
+    now_ms: int,
+    pseudonyms: Pseudonyms | None = None,
 ) -> tuple[Event, bytes]:
     """The event and its bytes on the wire, judged by the very rule that the services apply.
+
+    The event is as it was said; with `pseudonyms` the bytes hold those in place of its ids.
 
     Raises InvalidEvent, and TypeError for a field that events do not have."""
     given = {name: value for name, value in fields.items() if value is not None}
@@ -57,6 +64,15 @@ def compose(
     given["items"] = tuple(Line(line) if isinstance(line, str) else line for line in lines)
     # The arguments are of any type until the decoder has judged them.
     said = Event(type=type, tenant=tenant, **given)  # type: ignore[arg-type]
+    event, value = _judged(said, now_ms)
+    if is_late(event, now_ms):
+        raise InvalidEvent(Reason.LATE, f"time is more than {HORIZON_MS} ms ago")
+    if pseudonyms is not None:
+        value = _under_pseudonyms(event, pseudonyms)
+    return event, value
+
+
+def _judged(said: Event, now_ms: int) -> tuple[Event, bytes]:
     try:
         value = msgspec.json.encode(said)
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
@@ -67,6 +83,13 @@ def compose(
         raise InvalidEvent(refused.reason, refused.detail) from None
     if event != said:  # NaN and infinity become null on the way
         raise InvalidEvent(Reason.OUT_OF_RANGE, "JSON carries a value otherwise than it was given")
-    if is_late(event, now_ms):
-        raise InvalidEvent(Reason.LATE, f"time is more than {HORIZON_MS} ms ago")
     return event, value
+
+
+def _under_pseudonyms(event: Event, pseudonyms: Pseudonyms) -> bytes:
+    value = msgspec.json.encode(pseudonyms.event(event))
+    if len(value) > MAX_RECORD_BYTES:  # all else was judged, and pseudonyms are plain ids
+        raise InvalidEvent(
+            Reason.TOO_LARGE, f"{len(value)} bytes under pseudonyms; at most {MAX_RECORD_BYTES}"
+        )
+    return value

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from millstream.domain.clock import Clock
+from millstream.domain.erasures import Marks, is_covered
 from millstream.domain.log import LogRecord
 from millstream.lake import telemetry
 from millstream.lake.buffer import Buffer
-from millstream.stores.lake import LakeWriter, merge_small
+from millstream.stores.lake import LakeWriter, blanked, forget, merge_small
 
 
 class Log(Protocol):
@@ -29,8 +30,24 @@ class Log(Protocol):
         Raises Halt when the log and the files do not fit together."""
 
 
+class Erasures(Protocol):
+    """The requests to forget, as they come."""
+
+    @property
+    def marks(self) -> Marks:
+        """All so far."""
+
+    def take_new(self) -> Marks:
+        """Those since the last call; the first call gives all that stood there at the start."""
+
+
 async def run_pipeline(
-    log: Log, lake: LakeWriter, buffer: Buffer, clock: Clock, stop: asyncio.Event
+    log: Log,
+    lake: LakeWriter,
+    buffer: Buffer,
+    erasures: Erasures,
+    clock: Clock,
+    stop: asyncio.Event,
 ) -> None:
     """Until `stop` is set; what has been polled by then is written before it returns."""
     while not stop.is_set():
@@ -39,15 +56,25 @@ async def run_pipeline(
         chunk = await log.poll()  # partition -> records, raw
         buffer.add(chunk, clock())
         if buffer.due(clock()):
-            await flush(log.topic, buffer, lake)
-    await flush(log.topic, buffer, lake)
+            await flush(log.topic, buffer, lake, erasures.marks)
+        if new := erasures.take_new():
+            # What is still in the buffer is blanked when it is written.
+            telemetry.forgotten(await asyncio.to_thread(forget, lake, log.topic, new))
+    await flush(log.topic, buffer, lake, erasures.marks)
 
 
-async def flush(topic: str, buffer: Buffer, lake: LakeWriter) -> None:
+async def flush(topic: str, buffer: Buffer, lake: LakeWriter, marks: Marks) -> None:
     """The disk is waited for in a thread: the client's connections live on meanwhile."""
     for cut in buffer.cut():  # one range [from, to) a partition
-        await asyncio.to_thread(lake.write, topic, cut.partition, cut.span, cut.records)
+        kept = await asyncio.to_thread(_without_the_erased, cut.records, marks)
+        await asyncio.to_thread(lake.write, topic, cut.partition, cut.span, kept)
         telemetry.range_written(cut)  # the position has moved: it is the file's `to`
         merged = await asyncio.to_thread(merge_small, lake, topic, cut.partition)
         if merged is not None:
             telemetry.files_merged(cut.partition, merged)
+
+
+def _without_the_erased(records: Sequence[LogRecord], marks: Marks) -> Sequence[LogRecord]:
+    if not marks:
+        return records
+    return [blanked(record) if is_covered(record, marks) else record for record in records]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from millstream.lake.buffer import Cut
-from millstream.stores.lake import Range
+from millstream.stores.lake import Forgotten, Range
 
 _log = structlog.get_logger("millstream.lake")
 
@@ -26,6 +26,10 @@ def range_written(cut: Cut) -> None:
 
 def files_merged(partition: int, span: Range) -> None:
     _log.debug("lake.files_merged", partition=partition, start=span.start, stop=span.stop)
+
+
+def forgotten(done: Forgotten) -> None:
+    _log.info("lake.forgotten", erasures=done.erasures, files=done.files, records=done.records)
 
 
 def cluster_silent(error: str) -> None:

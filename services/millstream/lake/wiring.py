@@ -16,9 +16,11 @@ from millstream.lake.buffer import Buffer, Limits
 from millstream.lake.log import KafkaLog
 from millstream.lake.pipeline import run_pipeline
 from millstream.lake.settings import LakeSettings
+from millstream.privacy.following import ErasureFollower
 from millstream.stores.lake import LakeWriter
+from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
-from millstream.streaming.topics import EVENTS
+from millstream.streaming.topics import ERASURES, EVENTS
 
 # A question to a silent cluster must not outlast the ten seconds in which we end on SIGTERM.
 REQUEST_TIMEOUT_MS = 8000
@@ -27,7 +29,8 @@ REQUEST_TIMEOUT_MS = 8000
 async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None:
     """Until SIGTERM, SIGINT or `stop`; then writes what it has and returns, in a few seconds.
 
-    Raises OperatorError (broker away, topic missing, another lake at work) and Halt."""
+    Raises OperatorError (broker away, topic missing, another lake at work) and Halt. Nothing is
+    written before all erasures are known, or what was forgotten could come back."""
     stop = stop or asyncio.Event()
     limits = Limits(
         age_ms=round(settings.flush_seconds * 1000),
@@ -35,14 +38,16 @@ async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None
         bytes=settings.flush_megabytes << 20,
     )
     with LakeWriter(settings.lake_dir) as lake, _signals_set(stop):
-        async with _kafka_log(settings) as log:
-            await run_pipeline(log, lake, Buffer(limits), wall_clock, stop)
+        erasures = ErasureFollower(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
+        async with _kafka_log(settings) as log, erasures:
+            await run_pipeline(log, lake, Buffer(limits), erasures, wall_clock, stop)
             telemetry.stopped(log.topic)
 
 
 @asynccontextmanager
 async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
     servers = settings.kafka_bootstrap_servers
+    read_any_header_name()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=servers,
         group_id=None,

@@ -12,6 +12,7 @@ from millstream.client.composition import InvalidEvent, compose
 from millstream.domain.decode import decode
 from millstream.domain.errors import Reason
 from millstream.domain.events import EventType, Line
+from millstream.domain.pseudonyms import KEY_BYTES, Pseudonyms
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOON_MS = 1_767_268_800_000
@@ -106,3 +107,52 @@ def test_a_field_that_events_do_not_have_is_a_type_error() -> None:
     fields: Any = {"user_id": "u", "items": ["i"], "usr": 1}
     with pytest.raises(TypeError, match="usr"):
         compose("view_item", "default", fields, NOON_MS)
+
+
+def test_with_pseudonyms_the_bytes_hold_no_raw_id_and_the_caller_keeps_them() -> None:
+    ours = Pseudonyms(b"k" * KEY_BYTES, "shop")
+    fields: Any = {
+        "user_id": "ann@example.org",
+        "anonymous_id": "cookie-0815",
+        "session_id": "session-0815",
+        "transaction_id": "order-4711",
+        "event_id": "order-4711",
+        "items": ["i"],
+        "context": {"mail": "ann@example.org"},
+    }
+    said, value = compose("purchase", "shop", fields, NOON_MS, ours)
+    assert (said.user_id, said.event_id) == ("ann@example.org", "order-4711")
+    for raw in (b"ann", b"0815", b"4711"):
+        assert raw not in value
+    sent = decode(value, (), NOON_MS)
+    assert sent == ours.event(said)
+    fields["event_id"] = said.event_id
+    retry, again = compose("purchase", "shop", fields, NOON_MS, ours)
+    assert (retry, again) == (said, value), "a retry is recognised as one"
+
+
+def test_a_raw_id_that_is_none_is_refused_before_it_is_hashed() -> None:
+    fields: Any = {"user_id": "a{b}", "items": ["i"]}
+    with pytest.raises(InvalidEvent) as refused:
+        compose("view_item", "shop", fields, NOON_MS, Pseudonyms(b"k" * KEY_BYTES, "shop"))
+    assert refused.value.reason is Reason.BAD_ID
+
+
+def test_an_event_that_grows_too_large_is_told_to_the_shop() -> None:
+    """Within the limit as it was said, beyond it with ids of 22 characters."""
+    ours = Pseudonyms(b"k" * KEY_BYTES, "shop")
+    items = [Line("é" * 120 + f"{n:03d}") for n in range(200)]
+    context: Any = {}
+    fields: Any = {"user_id": "u", "event_id": "e", "items": items, "context": context}
+
+    def spare() -> int:
+        return 64 * 1024 - len(compose("purchase", "shop", fields, NOON_MS)[1])
+
+    while spare() > 300:
+        context[f"p{len(context):02d}"] = "x" * 250
+    compose("purchase", "shop", fields, NOON_MS, ours)
+    context["last"] = "x" * (spare() - len(',"last":""') - 10)
+    assert 0 <= spare() < 42
+    with pytest.raises(InvalidEvent) as refused:
+        compose("purchase", "shop", fields, NOON_MS, ours)
+    assert refused.value.reason is Reason.TOO_LARGE

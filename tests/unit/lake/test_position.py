@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from aiokafka import TopicPartition
 
 from millstream.domain.errors import Halt
 from millstream.domain.log import LogRecord
 from millstream.lake.position import Witness, starting_offset
+from millstream.stores.lake import blanked
 
 PLACE = TopicPartition("t", 3)
 
@@ -56,3 +59,12 @@ def test_the_last_stored_record_is_met_again_and_not_taken_twice() -> None:
 def test_another_record_in_its_place_halts(found: LogRecord) -> None:
     with pytest.raises(Halt, match="created anew or truncated"):
         Witness(LogRecord("t", 3, 9, 7, b"k", b"v")).check([found])
+
+
+def test_a_record_that_was_forgotten_is_met_by_its_place_and_time() -> None:
+    said = LogRecord("t", 3, 9, 7, b"k", b"v", (("h", b"1"),))
+    following = LogRecord("t", 3, 10, 7, b"k", b"v")
+    assert Witness(blanked(said)).check([said, following]) == [following]
+    for other in (replace(said, log_ms=8), replace(said, offset=10)):
+        with pytest.raises(Halt, match="created anew or truncated"):
+            Witness(blanked(said)).check([other, following])

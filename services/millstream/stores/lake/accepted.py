@@ -12,6 +12,7 @@ import polars as pl
 from millstream.domain.acceptance import WINDOW_MS, accept
 from millstream.domain.events import Event, EventType
 from millstream.domain.log import LogRecord
+from millstream.domain.replayed import OriginOf, no_origin
 from millstream.stores.lake.read import records
 
 ACCEPTED_SCHEMA: dict[str, pl.DataType] = {
@@ -43,19 +44,25 @@ class AcceptedCounts:
 
 
 def read_accepted(
-    root: Path, topic: str, tenant: str, since_log_ms: int | None = None
+    root: Path,
+    topic: str,
+    tenant: str,
+    since_log_ms: int | None = None,
+    origin_of: OriginOf = no_origin,
 ) -> pl.DataFrame:
     """One row for each item line of an accepted event, ACCEPTED_SCHEMA, in log-time order.
 
     With `since_log_ms` the rule starts WINDOW_MS earlier and the rows before `since_log_ms` are
     cut off, so a retry inside the window of an event before it is still known as one. What can
     differ from a reading of the whole lake: an id sent again with another event time, whose
-    first copy lies more than WINDOW_MS before `since_log_ms`.
+    first copy lies more than WINDOW_MS before `since_log_ms`; a letter that was replayed before
+    then and again later.
+    `origin_of` tells replayed letters, which are judged by their first log time.
     What an erased shopper did before the erase is left out. May block on the disk."""
     frames = [pl.DataFrame(schema=ACCEPTED_SCHEMA)]
     rows: list[Row] = []
     erased: dict[str, int] = {}
-    for record, event in _accepted(root, topic, since_log_ms):
+    for record, event in _accepted(root, topic, since_log_ms, origin_of):
         if event.tenant != tenant:
             continue
         if event.type is EventType.ERASE:
@@ -67,10 +74,10 @@ def read_accepted(
     return _without(pl.concat([*frames, _frame(rows)]), erased)
 
 
-def accepted_counts(root: Path, topic: str) -> AcceptedCounts:
+def accepted_counts(root: Path, topic: str, origin_of: OriginOf = no_origin) -> AcceptedCounts:
     """Over the whole lake, every tenant: what Redis must hold once it has applied as much."""
     counts = AcceptedCounts()
-    for record, event in _accepted(root, topic, None):
+    for record, event in _accepted(root, topic, None, origin_of):
         counts.events[record.partition] += 1
         counts.lines[record.partition] += len(event.items)
         if event.type is EventType.ERASE:
@@ -84,10 +91,10 @@ def accepted_counts(root: Path, topic: str) -> AcceptedCounts:
 
 
 def _accepted(
-    root: Path, topic: str, since_log_ms: int | None
+    root: Path, topic: str, since_log_ms: int | None, origin_of: OriginOf
 ) -> Iterator[tuple[LogRecord, Event]]:
     earlier = None if since_log_ms is None else since_log_ms - WINDOW_MS
-    for record, event in accept(records(root, topic, earlier)):
+    for record, event in accept(records(root, topic, earlier), origin_of=origin_of):
         if since_log_ms is None or record.log_ms >= since_log_ms:
             yield record, event
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from millstream.domain.log import LogRecord
+from millstream.stores.lake.blank import is_blank
 from millstream.stores.lake.frames import SCHEMA, to_records
 from millstream.stores.lake.ranges import (
     LakeDamaged,
@@ -50,21 +51,26 @@ def offsets(root: Path, topic: str) -> dict[int, int]:
 
 
 def records(root: Path, topic: str, since_log_ms: int | None = None) -> Iterator[LogRecord]:
-    """In log-time order, ties by partition and offset; none older than `since_log_ms`.
+    """In log-time order, ties by partition and offset; none older than `since_log_ms`. Where a
+    record was forgotten its offset is a hole, like those of the log.
 
     Raises LakeDamaged where files overlap or leave a gap."""
     for frame in _ordered(root, topic, since_log_ms):
-        yield from to_records(topic, frame)
+        for record in to_records(topic, frame):
+            if record.value is not None or not is_blank(record):
+                yield record
 
 
 def last_record(root: Path, topic: str, partition: int) -> LogRecord | None:
-    """The one with the highest offset: what the log must still say at that offset."""
+    """The one with the highest offset: what the log must still say at that offset, unless it
+    was forgotten and is a blank (`is_blank`)."""
     folder = partition_dir(root, topic, partition)
     ranges = in_force(folder)
     if not ranges:
         return None
-    row = pl.scan_parquet(folder / ranges[-1].file_name, hive_partitioning=False, glob=False)
-    frame = row.tail(1).collect().with_columns(partition=pl.lit(partition, pl.Int32))
+    with (folder / ranges[-1].file_name).open("rb") as file:
+        row = pl.scan_parquet(file, hive_partitioning=False, glob=False).tail(1).collect()
+    frame = row.with_columns(partition=pl.lit(partition, pl.Int32))
     return next(to_records(topic, frame))
 
 
@@ -99,19 +105,24 @@ def _stored(root: Path, topic: str, since_log_ms: int | None) -> Iterator[_Store
 
 
 def _rows(file: _Stored, since_log_ms: int | None) -> pl.DataFrame:
-    wanted = pl.col("offset").is_between(file.span.start, file.span.stop, closed="left")
+    rows = rows_of(file.folder, file.span)
     if since_log_ms is not None:
-        wanted &= pl.col("log_ms") >= since_log_ms
-    span = file.span
+        rows = rows.filter(pl.col("log_ms") >= since_log_ms)
+    return rows.with_columns(partition=pl.lit(file.partition, pl.Int32))
+
+
+def rows_of(folder: Path, span: Range) -> pl.DataFrame:
+    """The rows of SCHEMA that `span` holds, from the file that bears its name or from the one
+    that this was merged into since it was listed."""
+    wanted = pl.col("offset").is_between(span.start, span.stop, closed="left")
     while True:
-        path = file.folder / span.file_name
         try:
-            rows = pl.scan_parquet(path, hive_partitioning=False, glob=False, schema=SCHEMA)
-            frame = rows.filter(wanted).collect()
+            # Opened once: under the name another file may appear, in which records are blank.
+            with (folder / span.file_name).open("rb") as opened:
+                rows = pl.scan_parquet(opened, hive_partitioning=False, glob=False, schema=SCHEMA)
+                return rows.filter(wanted).collect()
         except FileNotFoundError:
-            span = _holder(file.folder, span)
-        else:
-            return frame.with_columns(partition=pl.lit(file.partition, pl.Int32))
+            span = _holder(folder, span)
 
 
 def _bounds(folder: Path, span: Range) -> tuple[Range, tuple[int, int]]:

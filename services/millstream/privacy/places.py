@@ -1,0 +1,100 @@
+"""Each place that holds something of a shopper, and how it is asked what is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+from millstream.domain.acceptance import Shopper
+from millstream.domain.erasures import Marks
+from millstream.privacy.lists import ListWatch
+from millstream.privacy.reverse_table import Rows
+from millstream.stores.erasures import ErasedState
+from millstream.stores.lake import is_forgotten, remembered
+
+
+class Place(Protocol):
+    name: str
+    what: str
+    how: str
+    """How it is checked, for the operator."""
+    within_s: float
+    """How long it may take until nothing is left."""
+
+    async def count(self, marks: Marks) -> int | None:
+        """What there is from up to the marks; None where that can't be seen from here."""
+
+    async def left(self, marks: Marks) -> int | None:
+        """As `count`, once the erasure has come here; None before that: a zero might not last."""
+
+
+class RedisPlace:
+    name = "redis"
+    what = "keys with counts (u), event ids (d) or the served list (r)"
+    how = "read by key, beside the mark (x), which stays to refuse old records"
+    within_s = 5.0
+
+    def __init__(self, state: ErasedState) -> None:
+        self._state = state
+
+    async def count(self, marks: Marks) -> int | None:
+        return await self._state.remaining(marks)
+
+    left = count
+
+
+class ListPlace:
+    name = "lists"
+    what = "shoppers whose newest record on the lists topic is a list"
+    how = "the partitions of their keys, read from the beginning to the end and followed"
+    within_s = 10.0
+
+    def __init__(self, watch: ListWatch) -> None:
+        self._watch = watch
+
+    async def count(self, marks: Marks) -> int | None:
+        return self._watch.remaining(marks)
+
+    left = count
+
+
+class LakePlace:
+    name = "lake"
+    what = "records of the events topic in the Parquet files, which trainers read"
+    how = "every file in force read, after the lake noted that it has been through all of them"
+
+    def __init__(self, root: Path, topic: str, within_s: float) -> None:
+        self._root = root
+        self._topic = topic
+        self.within_s = within_s
+
+    async def count(self, marks: Marks) -> int | None:
+        if not self._root.is_dir():
+            return None
+        return await asyncio.to_thread(remembered, self._root, self._topic, marks)
+
+    async def left(self, marks: Marks) -> int | None:
+        through = await asyncio.to_thread(is_forgotten, self._root, self._topic, marks)
+        return await self.count(marks) if through else None
+
+
+class ReversePlace:
+    name = "reverse"
+    what = "entries of the reverse table, each with its key"
+    how = "looked up by pseudonym; a deleted row is overwritten in the file"
+    within_s = 5.0
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    async def count(self, marks: Marks) -> int | None:
+        found = [await asyncio.to_thread(self._rows.get, *name) for name in marks]
+        return sum(row is not None for row in found)
+
+    left = count
+
+    async def destroy(self, shoppers: Collection[Shopper]) -> None:
+        for name in shoppers:
+            await asyncio.to_thread(self._rows.delete, *name)
