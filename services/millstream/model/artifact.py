@@ -18,11 +18,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from numpy.typing import NDArray
 
-from millstream.model.embeddings import Embeddings, FloatArray
+from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import (
     MAX_MANIFEST_BYTES,
     ArrayFile,
     ArtifactRefused,
+    IndexRule,
     ListFile,
     Manifest,
     decode_manifest,
@@ -34,11 +35,14 @@ from millstream.model.vocabulary import Vocabulary
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
 ARRAYS = ("user_vectors", "item_vectors", "recent_to_user", "dense")
+INDEX_ARRAYS = ("index_centres", "index_starts")
+"""Stand beside the others where the manifest has an index."""
 LISTS = ("users", "items")
 
 MAX_FILE_BYTES = 4 * 1024**3
 MAX_LIST_BYTES = 512 * 1024**2
-_DTYPE = "<f4"
+_DTYPE = {"index_starts": "<i4"}
+"""By array; "<f4" where none stands here."""
 _SIGNATURE_BYTES = 64
 
 
@@ -59,20 +63,25 @@ class Files:
 
     arrays: dict[str, ArrayFile]
     lists: dict[str, ListFile]
+    index: IndexRule | None = None
 
 
 def write_data(directory: Path, parts: Embeddings) -> Files:
     """Writes and syncs the data files. Raises ArtifactRefused for one beyond the size limit."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "user_vectors": parts.user_vectors,
         "item_vectors": parts.item_vectors,
         "recent_to_user": parts.recent_to_user,
         "dense": np.array([parts.dense_weight, parts.dense_bias]),
     }
     lists = {"users": parts.users, "items": parts.items}
+    index = parts.index
+    if index is not None:
+        arrays |= {"index_centres": index.centres, "index_starts": index.starts}
     return Files(
-        {name: _write_array(directory / f"{name}.npy", arrays[name]) for name in ARRAYS},
+        {name: _write_array(directory, name, values) for name, values in arrays.items()},
         {name: _write_list(directory / f"{name}.json", lists[name]) for name in LISTS},
+        None if index is None else IndexRule(index.probes, index.recall),
     )
 
 
@@ -118,9 +127,10 @@ def read_artifact(
 ) -> tuple[Manifest, Embeddings]:
     """All five steps. Raises ArtifactRefused. Blocks: reads every byte once, for the hashes."""
     manifest = read_manifest(directory, key, wanted)
-    if set(manifest.arrays) != set(ARRAYS) or set(manifest.lists) != set(LISTS):
+    named = ARRAYS if manifest.index is None else ARRAYS + INDEX_ARRAYS
+    if set(manifest.arrays) != set(named) or set(manifest.lists) != set(LISTS):
         raise ArtifactRefused("the manifest does not name the files of this model")
-    arrays = {name: _read_array(directory, name, manifest.arrays[name]) for name in ARRAYS}
+    arrays = {name: _read_array(directory, name, manifest.arrays[name]) for name in named}
     users, items = (_read_list(directory, name, manifest.lists[name]) for name in LISTS)
     _check_shapes(arrays, users, items)
     weight, bias = arrays["dense"]
@@ -133,18 +143,24 @@ def read_artifact(
         dense_weight=float(weight),
         dense_bias=float(bias),
         rule=manifest.rule,
+        index=_index(arrays, manifest.index),
     )
     return manifest, parts
 
 
-def _write_array(path: Path, values: NDArray[Any]) -> ArrayFile:
-    array = np.ascontiguousarray(values, dtype=_DTYPE)
+def _write_array(directory: Path, name: str, values: NDArray[Any]) -> ArrayFile:
+    path, dtype = directory / f"{name}.npy", _dtype(name)
+    array = np.ascontiguousarray(values, dtype=dtype)
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
         file.flush()
         os.fsync(file.fileno())
     sha256, size = _hash(path, MAX_FILE_BYTES)
-    return ArrayFile(sha256, size, array.shape, _DTYPE)
+    return ArrayFile(sha256, size, array.shape, dtype)
+
+
+def _dtype(name: str) -> str:
+    return _DTYPE.get(name, "<f4")
 
 
 def _write_list(path: Path, vocabulary: Vocabulary) -> ListFile:
@@ -187,16 +203,16 @@ def _check_file(path: Path, entry: ArrayFile | ListFile, limit: int) -> None:
         raise ArtifactRefused(f"{path.name} is not what was signed")
 
 
-def _read_array(directory: Path, name: str, entry: ArrayFile) -> FloatArray:
-    path = directory / f"{name}.npy"
+def _read_array(directory: Path, name: str, entry: ArrayFile) -> NDArray[Any]:
+    path, dtype = directory / f"{name}.npy", _dtype(name)
     _check_file(path, entry, MAX_FILE_BYTES)
     try:
         # What np.load(mmap_mode="r") calls for an .npy, and nothing else: no archive, no pickle.
         array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError):
         raise ArtifactRefused(f"{path.name} is not a plain array") from None
-    if array.dtype.str != _DTYPE or entry.dtype != _DTYPE:
-        raise ArtifactRefused(f"{path.name} does not hold {_DTYPE}")
+    if array.dtype.str != dtype or entry.dtype != dtype:
+        raise ArtifactRefused(f"{path.name} does not hold {dtype}")
     if array.shape != entry.shape or not array.flags.c_contiguous:
         raise ArtifactRefused(f"{path.name} has shape {array.shape}, signed is {entry.shape}")
     if not np.isfinite(array).all():
@@ -216,7 +232,20 @@ def _read_list(directory: Path, name: str, entry: ListFile) -> Vocabulary:
     return vocabulary
 
 
-def _check_shapes(arrays: dict[str, FloatArray], users: Vocabulary, items: Vocabulary) -> None:
+def _index(arrays: dict[str, NDArray[Any]], rule: IndexRule | None) -> ItemIndex | None:
+    """Raises ArtifactRefused where the lists are not all of the items, one after the other."""
+    if rule is None:
+        return None
+    centres, starts = arrays["index_centres"], np.asarray(arrays["index_starts"])
+    items, size = arrays["item_vectors"].shape
+    if centres.ndim != 2 or centres.shape[1] != size or starts.shape != (len(centres) + 1,):
+        raise ArtifactRefused(f"the index has {centres.shape} centres and {starts.shape} starts")
+    if starts[0] != 0 or starts[-1] != items or (np.diff(starts) < 0).any():
+        raise ArtifactRefused("the lists of the index are not the items")
+    return ItemIndex(centres, starts, rule.probes, rule.recall)
+
+
+def _check_shapes(arrays: dict[str, NDArray[Any]], users: Vocabulary, items: Vocabulary) -> None:
     table = arrays["item_vectors"].shape
     size = table[1] if len(table) == 2 else 0
     expected = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated
 
 import numpy as np
@@ -13,6 +14,19 @@ from numpy.typing import NDArray
 from millstream.model.vocabulary import Vocabulary
 
 FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemIndex:
+    """Items in lists, to search a few of them (model/item_index.py). `centres` (lists, d) float32;
+    list i is the item rows from `starts[i]` to `starts[i + 1]`, (lists + 1,) int32 from 0 to the
+    number of items. `probes`: lists looked into per shopper; `recall`: the share of the exact
+    first 20 that this finds, as measured when the index was made."""
+
+    centres: FloatArray
+    starts: NDArray[np.int32]
+    probes: int
+    recall: float
 
 
 class ServingRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +54,8 @@ class Embeddings:
     dense_weight: float
     dense_bias: float
     rule: ServingRule
+    index: ItemIndex | None = None
+    """None: every item is looked at."""
 
 
 def recent_means(
@@ -51,13 +67,18 @@ def recent_means(
     Training fits `recent_to_user` on these and serving multiplies them with it; both call here."""
     size = item_vectors.shape[1]
     means = np.zeros((len(recent), size + 1), dtype=np.float32)
-    decay = 0.5 ** (np.arange(rule.recent_items) / rule.recent_half_life)
-    for place, rows in enumerate(recent):
-        if rows:
-            newest = np.asarray(rows[: rule.recent_items], dtype=np.int64)
-            weights = decay[: len(newest)].astype(np.float32)
-            means[place, :size] = weights @ item_vectors[newest] / weights.sum()
-            means[place, size] = 1.0
+    newest = [rows[: rule.recent_items] for rows in recent]
+    counts = np.fromiter(map(len, newest), dtype=np.int64, count=len(newest))
+    touched = np.flatnonzero(counts)
+    if len(touched) == 0:
+        return means
+    firsts = np.cumsum(counts[touched]) - counts[touched]
+    rows = np.fromiter(chain.from_iterable(newest), dtype=np.int64)
+    places = np.arange(len(rows)) - np.repeat(firsts, counts[touched])
+    weights = (0.5 ** (places / rule.recent_half_life)).astype(np.float32)
+    sums = np.add.reduceat(item_vectors[rows] * weights[:, None], firsts, axis=0)
+    means[touched, :size] = sums / np.add.reduceat(weights, firsts)[:, None]
+    means[touched, size] = 1.0
     return means
 
 

@@ -71,7 +71,15 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True):
     passed: bool
 
 
-class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class IndexRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """The item index of a version: how many of its lists are looked into for a shopper, and the
+    share of the exact first 20 that this found when it was made."""
+
+    probes: Annotated[int, Meta(ge=1)]
+    recall: Annotated[float, Meta(ge=0, le=1)]
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     schema_version: int
     tenant: Tenant
     model: ModelName
@@ -83,6 +91,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     provenance: Provenance
     quality: Quality
     created_at: Timestamp
+    index: IndexRule | None = None
+    """None: every item is looked at."""
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

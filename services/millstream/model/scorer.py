@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.model.embeddings import Embeddings, FloatArray, recent_means
+from millstream.model.item_index import search
+from millstream.model.top_k import top_k
 from millstream.model.vocabulary import UNKNOWN, Rows
 
 Shopper = tuple[str, Sequence[str]]
 """User id and the items touched last, newest first."""
 
-_BLOCK_SCORES = 4_000_000  # 16 MB of scores at once
+_BLOCK_SCORES = 2_500_000  # 10 MB of scores at once: they stay in the cache until the cut is made
 
 
 class Scorer:
@@ -49,37 +51,39 @@ class Scorer:
         return np.asarray(logits + parts.dense_bias, dtype=np.float32)
 
     def nearest(self, vectors: FloatArray, k: int) -> tuple[Rows, FloatArray]:
-        """((n, k) item rows, (n, k) logits), likeliest first, exact over all items; k is cut to
-        the number of items. Of equal scores the lower row comes first."""
-        k = min(k, len(self.items))
-        rows = np.zeros((len(vectors), k), dtype=np.int32)
-        logits = np.zeros((len(vectors), k), dtype=np.float32)
-        for start, block in self.all_scores(vectors):
-            for place, line in enumerate(block, start):
-                rows[place] = _top(line, k)
-                logits[place] = line[rows[place]]
-        return rows, logits
+        """((n, k) item rows, (n, k) logits), likeliest first; k is cut to the number of items. Of
+        equal products the lower row comes first. Exact over all items, unless the version has an
+        index: then of the exact first 20 as many as its manifest says, and every logit true."""
+        parts, k = self._parts, min(k, len(self.items))
+        queries = vectors * np.float32(parts.dense_weight)
+        if parts.index is None:
+            rows, products = self._exact(queries, k)
+        else:
+            rows, products, sound = search(parts.index, parts.item_vectors, queries, k)
+            if not sound.all():
+                rows[~sound], products[~sound] = self._exact(queries[~sound], k)
+        return rows, products + np.float32(parts.dense_bias)
+
+    def _exact(self, queries: FloatArray, k: int) -> tuple[Rows, FloatArray]:
+        rows = np.zeros((len(queries), k), dtype=np.int32)
+        products = np.zeros((len(queries), k), dtype=np.float32)
+        for start, block in self._products(queries):
+            best = top_k(block, k)
+            rows[start : start + len(best)] = best
+            products[start : start + len(best)] = np.take_along_axis(block, best, axis=1)
+        return rows, products
+
+    def _products(self, queries: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+        step = max(1, _BLOCK_SCORES // max(1, len(self.items)))
+        for start in range(0, len(queries), step):
+            yield start, queries[start : start + step] @ self._parts.item_vectors.T
 
     def all_scores(self, vectors: FloatArray) -> Iterator[tuple[int, FloatArray]]:
         """Blocks (first vector of the block, (b, n_items) logits), bounded in memory."""
-        parts = self._parts
-        step = max(1, _BLOCK_SCORES // max(1, len(self.items)))
-        for start in range(0, len(vectors), step):
-            block = vectors[start : start + step] @ parts.item_vectors.T
-            block *= np.float32(parts.dense_weight)
-            block += np.float32(parts.dense_bias)
-            yield start, block
+        for start, block in self._products(vectors * np.float32(self._parts.dense_weight)):
+            yield start, np.add(block, np.float32(self._parts.dense_bias), out=block)
 
 
 def probability(logits: FloatArray) -> FloatArray:
     """The network's output for a logit: the logistic function, without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)), dtype=np.float32)
-
-
-def _top(line: FloatArray, k: int) -> NDArray[np.int64]:
-    """Rows of the k greatest, ties by row."""
-    if k == 0:
-        return np.zeros(0, dtype=np.int64)
-    least = np.partition(line, len(line) - k)[len(line) - k]
-    rows = np.flatnonzero(line >= least)
-    return rows[np.argsort(-line[rows], kind="stable")][:k]

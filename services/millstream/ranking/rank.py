@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millstream.domain.lists import RankedItem
+from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import propose
 from millstream.ranking.candidates.source import Context, Taste, TasteModel
+from millstream.ranking.items import ItemTable
 from millstream.ranking.policy import apply_rules
 from millstream.ranking.reasons import explain
 from millstream.ranking.score import score
@@ -31,20 +33,22 @@ def rank(
     model: TasteModel | None,
     settings: RankingSettings,
     now_ms: int,
+    table: ItemTable | None = None,
 ) -> Ranked:
+    """`table`: what of this shop's items earlier batches turned into arrays; it changes no list,
+    it spares doing so again."""
+    batch = Batch(shoppers, ItemTable() if table is None else table)
     context = Context(shop, settings, taste_of(shoppers, model), now_ms)
-    proposed, failed = propose(shoppers, context)
-    # proposed: per shopper up to `candidates` of each source
-    scored = score(proposed, settings)
-    # scored: per shopper each item once, best first
-    removed: Counter[str] = Counter()
-    lists = []
-    for shopper, ranked in zip(shoppers, scored, strict=True):
-        kept, out = apply_rules(shopper, ranked, shop, settings)
-        # kept: at most `list_length`
-        removed.update(out)
-        lists.append(tuple(explain(item, shopper, shop) for item in kept))
-    return Ranked(lists, removed, failed)
+    proposed, failed = propose(batch, context)
+    # proposed: per source up to `candidates` items of each shopper
+    scored = score(proposed, batch, settings)
+    # scored: (shoppers, w), each item once, best first
+    kept = apply_rules(scored.items, batch, shop, settings)
+    # kept.columns: (shoppers, list_length)
+    sources = [source for source, _ in proposed]
+    lists = explain(scored, kept.columns, sources, batch, shop)
+    # lists: at most `list_length` items each, with source and reason
+    return Ranked(lists, kept.removed, failed)
 
 
 def taste_of(shoppers: Sequence[Shopper], model: TasteModel | None) -> Taste | None:

@@ -11,7 +11,7 @@ from millstream.domain.events import Event
 from millstream.features import covisitation, popularity
 from millstream.features.forward_decay import log_add
 from millstream.features.recent_items import RECENT_ITEMS
-from millstream.features.replayed import ReplayedShopper
+from millstream.features.replayed import ItemNumbers, ReplayedShopper
 from millstream.ranking.shop import Shopper, Weighted
 
 
@@ -20,7 +20,8 @@ class ReplayedShop:
 
     def __init__(self, catalogue: Mapping[str, CatalogueItem] | None = None) -> None:
         self._catalogue = catalogue or {}
-        self._shoppers: dict[str, ReplayedShopper] = defaultdict(ReplayedShopper)
+        numbers = ItemNumbers()
+        self._shoppers = defaultdict[str, ReplayedShopper](lambda: ReplayedShopper(numbers))
         self._neighbours: dict[str, dict[str, float]] = defaultdict(dict)
         self._popular: dict[str, float] = {}
         self._sorted: dict[str, Weighted] = {}

@@ -3,43 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from millstream.domain.lists import Source
+from millstream.ranking.batch import Batch
+from millstream.ranking.candidates.source import Candidates
+from millstream.ranking.items import NOTHING, Codes
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Candidate
+from millstream.ranking.sums import Sums, as_lines, sum_by_pair
 
 
 class Scored(NamedTuple):
-    """`lead`: the candidate that added most to the score; it gives source and reason."""
+    """Line i is shopper i's, best first, padded at its end; all (n, w). `items`: codes, NOTHING
+    where the line has ended; `leads`: the candidate that added most to the score, which gives
+    source and reason: its place in `because` (m,), where source s has those from `starts[s]` on."""
 
-    item_id: str
-    score: float
-    lead: Candidate
-
-
-def score(proposed: Sequence[Sequence[Candidate]], settings: RankingSettings) -> list[list[Scored]]:
-    """Per shopper the items, best first; an item that several sources name keeps all that they
-    add. Scores that are not finite come last, equal ones in the order of the item ids."""
-    return [_score_one(candidates, settings.weights) for candidates in proposed]
+    items: Codes
+    scores: NDArray[np.float64]
+    leads: Codes
+    because: Codes
+    starts: Codes
 
 
-def _score_one(candidates: Sequence[Candidate], weights: dict[Source, float]) -> list[Scored]:
-    sums: dict[str, float] = {}
-    parts: dict[str, float] = {}
-    leads: dict[str, Candidate] = {}
-    for candidate in candidates:
-        item, source, strength, _ = candidate
-        part = weights.get(source, 0.0) * strength
-        if item not in sums:
-            sums[item], parts[item], leads[item] = part, part, candidate
-            continue
-        sums[item] += part
-        if part > parts[item]:
-            parts[item], leads[item] = part, candidate
-    # Negated, so that tuples sort as wanted without a key function per item.
-    finite = sorted((-total, item) for item, total in sums.items() if isfinite(total))
-    other = sorted(item for item, total in sums.items() if not isfinite(total))
-    ranked = [Scored(item, -total, leads[item]) for total, item in finite]
-    return ranked + [Scored(item, sums[item], leads[item]) for item in other]
+def score(
+    proposed: Sequence[tuple[Source, Candidates]], batch: Batch, settings: RankingSettings
+) -> Scored:
+    """An item that several sources name keeps all that they add. Scores that are not finite come
+    last, equal ones in the order of the item ids."""
+    parts = [
+        settings.weights.get(source, 0.0) * candidates.strengths for source, candidates in proposed
+    ]
+    shoppers, items, _, because = (np.concatenate(c) for c in zip(*_columns(proposed), strict=True))
+    sums = sum_by_pair(shoppers, items, np.concatenate([*parts, _EMPTY]), len(batch.table))
+    lines = as_lines(sums.shoppers, sums.items, len(batch), NOTHING)
+    totals = as_lines(sums.shoppers, sums.totals, len(batch), np.inf)
+    order = _order(lines, totals, batch.table.ids)
+    return Scored(
+        np.take_along_axis(lines, order, axis=1),
+        np.take_along_axis(totals, order, axis=1),
+        np.take_along_axis(
+            as_lines(sums.shoppers, _leads(sums, parts), len(batch), NOTHING), order, axis=1
+        ),
+        because,
+        np.cumsum([0, *(len(part) for part in parts)]),
+    )
+
+
+_EMPTY = np.zeros(0)
+
+
+def _columns(proposed: Sequence[tuple[Source, Candidates]]) -> list[Candidates]:
+    return [*(candidates for _, candidates in proposed), Candidates.none()]
+
+
+def _leads(sums: Sums, parts: Sequence[NDArray[np.float64]]) -> Codes:
+    """(p,) per pair the candidate with the greatest part; of equal ones the first."""
+    leads, greatest = sums.first.copy(), np.full(len(sums.first), -np.inf)
+    start = 0
+    for part in parts:
+        pairs = sums.which[start : start + len(part)]
+        better = np.flatnonzero(part > greatest[pairs])
+        greatest[pairs[better]] = part[better]
+        leads[pairs[better]] = better + start
+        start += len(part)
+    return leads
+
+
+def _order(items: Codes, scores: NDArray[np.float64], ids: Sequence[str]) -> Codes:
+    """(n, w) columns, best first, padding last."""
+    keys = np.where(np.isfinite(scores), -scores, np.inf)
+    order = np.argsort(keys, axis=1)
+    keys = np.take_along_axis(keys, order, axis=1)
+    equal = np.zeros(keys.shape, dtype=np.bool_)
+    equal[:, 1:] = keys[:, 1:] == keys[:, :-1]
+    equal[:, :-1] |= equal[:, 1:]
+    # Padding and what is not finite are alike so far; lines of nothing else need no order.
+    equal &= (keys < np.inf) | (items != NOTHING).any(axis=1, where=~np.isfinite(scores))[:, None]
+    lines, columns = np.nonzero(equal)
+    if len(lines):
+        alike = order[lines, columns]
+        names = _by_id(items[lines, alike], ids)
+        order[lines, columns] = alike[np.lexsort((names, keys[lines, columns], lines))]
+    return order
+
+
+def _by_id(items: Codes, ids: Sequence[str]) -> Codes:
+    """(m,) numbers that stand in the order of the item ids, padding after all of them."""
+    distinct, which = np.unique(items, return_inverse=True)
+    names = [ids[code] for code in distinct[distinct != NOTHING].tolist()]
+    places = np.full(len(distinct), len(names), dtype=np.int64)  # the first one may be padding
+    in_order = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+    places[in_order + len(distinct) - len(names)] = np.arange(len(names))
+    return places[which]

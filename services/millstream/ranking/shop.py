@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from millstream.domain.catalogue import CatalogueItem
-from millstream.domain.lists import Source
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
 from millstream.features.state import ShopperState
 
@@ -31,15 +30,6 @@ class Shopper:
             state.read(RECENT_ITEMS, now_ms),
             frozenset(touch.item_id for touch in bought),
         )
-
-
-class Candidate(NamedTuple):
-    """`strength`: from 0 to 1 within its source and shopper. `because`: the item that led to it."""
-
-    item_id: str
-    source: Source
-    strength: float
-    because: str | None = None
 
 
 class Shop(Protocol):

@@ -9,6 +9,7 @@ import structlog
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.artifact import Identity
 from millstream.model.embeddings import Embeddings, ServingRule
+from millstream.model.indexing import with_index
 from millstream.model.manifest import ArtifactRefused, Manifest, Quality
 from millstream.model.scorer import Scorer
 from millstream.streaming.topics import MODELS
@@ -88,9 +89,13 @@ def _measure(parts: Parts, tools: Tools, started_ms: int) -> tuple[ServingRule, 
 
 def _train(data: Interactions, serving: ServingRule, tools: Tools, started_ms: int) -> Embeddings:
     """The version itself learns from the whole window, by the settings that were measured: the
-    newest lines are those it will be asked about."""
+    newest lines are those it will be asked about. Many items get an index, if one is good."""
+    settings = tools.settings
     fitted = tools.fit_on(data, "registered", started_ms)
-    return assemble(data, fitted, serving, tools.settings.ridge)
+    parts = assemble(data, fitted, serving, settings.ridge)
+    if len(parts.items) < settings.index_from_items:
+        return parts
+    return with_index(parts, settings.seed) or parts
 
 
 def _refusal(manifest: Manifest, sha: str, tools: Tools) -> str | None:

@@ -49,6 +49,7 @@ def describer(
             ),
             quality=quality,
             created_at=as_datetime(created_ms),
+            index=files.index,
         )
 
     return describe

@@ -81,6 +81,10 @@ class TrainerSettings(ConnectionSettings):
     recent_items: Annotated[int, Field(ge=1, le=BOUND)] = BOUND
     """How many of a shopper's newest items a vector is made of; recommenders keep no more."""
 
+    index_from_items: Annotated[int, Field(ge=1)] = 50_000
+    """A version of so many items is searched through an index (model/indexing.py); below it exact
+    search is cheap enough."""
+
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     niceness: Annotated[int, Field(ge=0, le=19)] = 10
     tensorboard_dir: Path | None = None
@@ -104,7 +108,13 @@ class TrainerSettings(ConnectionSettings):
 
     def digest(self) -> str:
         """12 hexadecimal digits that stand for what decides a version, apart from the data."""
-        deciding = (self.training(), self.cleaning(), self.measuring(), self.window_days)
+        deciding = (
+            self.training(),
+            self.cleaning(),
+            self.measuring(),
+            self.window_days,
+            self.index_from_items,
+        )
         return hashlib.sha256(msgspec.json.encode(deciding)).hexdigest()[:12]
 
 

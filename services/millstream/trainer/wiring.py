@@ -16,7 +16,7 @@ from millstream.domain.clock import wall_clock
 from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
-from millstream.model.signing import load_private_key
+from millstream.model.signing import load_private_key, load_public_key
 from millstream.ranking.settings import RankingSettings
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.keys import Keys
@@ -25,6 +25,7 @@ from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connected
 from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
+from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.topics import CATALOG, EVENTS
 from millstream.trainer.service import serve
@@ -43,7 +44,11 @@ class StoredLake:
     def accepted(self, since_log_ms: int | None) -> pl.DataFrame:
         settings = self.settings
         return read_accepted(
-            settings.lake_dir, settings.topic(EVENTS), settings.tenant, since_log_ms
+            settings.lake_dir,
+            settings.topic(EVENTS),
+            settings.tenant,
+            since_log_ms,
+            signed_origins(load_public_key(settings.keys_dir)),
         )
 
     def newest_log_ms(self) -> int | None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.model.artifact import (
     ARRAYS,
+    INDEX_ARRAYS,
     LISTS,
     MANIFEST_NAME,
     SIGNATURE_NAME,
@@ -23,7 +24,7 @@ from millstream.model.artifact import (
     write_data,
     write_manifest,
 )
-from millstream.model.embeddings import Embeddings
+from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import ArrayFile, ArtifactRefused, ListFile, Manifest, digest
 
 Describe = Callable[[int, Files], Manifest]
@@ -276,3 +277,77 @@ def test_an_empty_catalogue_is_refused(
     )
     write_manifest(tmp_path, describe(1, write_data(tmp_path, empty)), key)
     assert "item_vectors" in refused(tmp_path, key) or "shape" in refused(tmp_path, key)
+
+
+@pytest.fixture
+def indexed(tmp_path: Path, parts: Embeddings, describe: Describe, key: Ed25519PrivateKey) -> Path:
+    """A version whose 30 items stand in three lists."""
+    index = ItemIndex(parts.item_vectors[:3], np.array([0, 12, 12, 30], np.int32), 2, 0.99)
+    files = write_data(tmp_path, replace(parts, index=index))
+    manifest = msgspec.structs.replace(describe(1, files), index=files.index)
+    write_manifest(tmp_path, manifest, key)
+    return tmp_path
+
+
+def test_an_index_comes_back_memory_mapped(indexed: Path, key: Ed25519PrivateKey) -> None:
+    index = read_artifact(indexed, key.public_key(), WANTED)[1].index
+    assert index is not None
+    assert isinstance(index.centres, np.memmap)
+    assert index.starts.tolist() == [0, 12, 12, 30]
+    assert (index.starts.dtype.str, index.probes, index.recall) == ("<i4", 2, 0.99)
+
+
+def test_a_version_without_an_index_says_nothing_of_one(
+    version: Path, key: Ed25519PrivateKey
+) -> None:
+    """So that code from before indexes reads it."""
+    assert b"index" not in (version / MANIFEST_NAME).read_bytes()
+    assert read_artifact(version, key.public_key(), WANTED)[1].index is None
+
+
+@pytest.mark.parametrize(
+    "starts", [[0, 12, 12, 29], [1, 12, 12, 30], [0, 12, 11, 30], [0, 31, 12, 30], [0, 30]]
+)
+def test_lists_that_are_not_the_items_are_refused_though_signed(
+    indexed: Path, key: Ed25519PrivateKey, starts: list[int]
+) -> None:
+    array = np.array(starts, dtype=np.int32)
+    np.save(indexed / "index_starts.npy", array)
+
+    def with_shape(manifest: Manifest) -> Manifest:
+        entry = msgspec.structs.replace(manifest.arrays["index_starts"], shape=array.shape)
+        return msgspec.structs.replace(manifest, arrays=manifest.arrays | {"index_starts": entry})
+
+    sign_again(indexed, key, with_shape)
+    assert "index" in refused(indexed, key)
+
+
+def test_centres_of_another_size_are_refused_though_signed(
+    indexed: Path, key: Ed25519PrivateKey
+) -> None:
+    np.save(indexed / "index_centres.npy", np.zeros((3, 5), dtype=np.float32))
+
+    def with_shape(manifest: Manifest) -> Manifest:
+        entry = msgspec.structs.replace(manifest.arrays["index_centres"], shape=(3, 5))
+        return msgspec.structs.replace(manifest, arrays=manifest.arrays | {"index_centres": entry})
+
+    sign_again(indexed, key, with_shape)
+    assert "centres" in refused(indexed, key)
+
+
+@pytest.mark.parametrize("name", INDEX_ARRAYS)
+def test_a_changed_byte_of_the_index_is_refused(
+    indexed: Path, key: Ed25519PrivateKey, name: str
+) -> None:
+    path = indexed / f"{name}.npy"
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+    assert refused(indexed, key) == f"{name}.npy is not what was signed"
+
+
+def test_index_files_that_the_manifest_has_no_index_for_are_refused(
+    indexed: Path, key: Ed25519PrivateKey
+) -> None:
+    sign_again(indexed, key, lambda m: msgspec.structs.replace(m, index=None))
+    assert "does not name the files" in refused(indexed, key)

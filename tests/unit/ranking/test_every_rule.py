@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.unit.ranking.worlds import FixedShop, entry, shopper
+from collections import Counter
+from collections.abc import Sequence
 
-from millstream.domain.lists import Source
-from millstream.ranking.policy import RULES, apply_rules
-from millstream.ranking.policy.rule import Rule
-from millstream.ranking.score import Scored
+import numpy as np
+import pytest
+from tests.unit.ranking.worlds import FixedShop, batch_of, entry, shopper
+
+from millstream.ranking import policy
+from millstream.ranking.items import NOTHING
+from millstream.ranking.policy import RULES
+from millstream.ranking.policy.rule import Lines, Rule
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Candidate
+from millstream.ranking.shop import Shopper
 
 SHOP = FixedShop(
     catalogue={
@@ -36,37 +40,65 @@ REMOVES = {
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.NAME)
 
 
-def scored(*items: str) -> list[Scored]:
-    return [
-        Scored(item, 1.0 - place / 100, Candidate(item, Source.POPULAR, 1.0))
-        for place, item in enumerate(items)
-    ]
+def asked(
+    rule: Rule,
+    lists: Sequence[Sequence[str]],
+    who: Shopper,
+    shop: FixedShop,
+    rules: RankingSettings,
+) -> list[list[bool]]:
+    """Which items of each list the rule keeps; all of them `who`'s, in one batch."""
+    batch = batch_of([who] * len(lists))
+    items = np.array([batch.table.of(line) for line in lists])
+    places = np.arange(len(lists), dtype=np.int64)
+    lines = Lines(items, places, batch, shop, batch.table.facts(items, shop), rules)
+    kept: list[list[bool]] = rule.keeps(lines, items != NOTHING).tolist()
+    return kept
+
+
+def apply_rules(
+    who: Shopper, ranked: Sequence[str], shop: FixedShop, rules: RankingSettings
+) -> tuple[list[str], Counter[str]]:
+    batch = batch_of([who])
+    kept = policy.apply_rules(batch.table.of(ranked)[None, :], batch, shop, rules)
+    return [ranked[column] for column in kept.columns[0] if column != NOTHING], kept.removed
 
 
 @every_rule
 def test_removes_what_it_is_there_for_and_nothing_else(rule: Rule) -> None:
-    keep = rule.keeps(ANN, SHOP, SETTINGS)
-    assert [s.item_id for s in scored(*OFFERED) if not keep(s)] == REMOVES[rule.NAME]
+    (kept,) = asked(rule, [OFFERED], ANN, SHOP, SETTINGS)
+    removed = [item for item, keeps in zip(OFFERED, kept, strict=True) if not keeps]
+    assert removed == REMOVES[rule.NAME]
 
 
 @every_rule
 def test_remembers_nothing_from_one_list_to_the_next(rule: Rule) -> None:
-    first, second = (
-        [keep(s) for s in scored(*OFFERED)]
-        for keep in (rule.keeps(ANN, SHOP, SETTINGS) for _ in range(2))
-    )
+    first, second = asked(rule, [OFFERED, OFFERED], ANN, SHOP, SETTINGS)
     assert first == second
 
 
 @every_rule
 def test_keeps_what_neither_catalogue_nor_shopper_knows(rule: Rule) -> None:
-    keep = rule.keeps(shopper(), FixedShop(), RankingSettings())
-    assert all(keep(s) for s in scored(*(f"i{n}" for n in range(50))))
+    unknown = [f"i{n}" for n in range(50)]
+    assert asked(rule, [unknown], shopper(), FixedShop(), RankingSettings()) == [[True] * 50]
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r.NAME in {"repeats", "per_category"}])
+def test_what_an_earlier_rule_took_out_takes_no_room(rule: Rule) -> None:
+    """Of two that would fill the room the first is gone already, so the second may stay."""
+    who = shopper("seen", "seen-too")
+    line = {"repeats": ["seen", "seen-too"], "per_category": ["c1", "c2"]}[rule.NAME]
+    batch = batch_of([who])
+    items = batch.table.of(line)[None, :]
+    rules = RankingSettings(per_category=1, looked_at=1)
+    lines = Lines(items, np.array([0]), batch, SHOP, batch.table.facts(items, SHOP), rules)
+    assert rule.keeps(lines, np.array([[False, True]]))[0, 1]
+    assert not rule.keeps(lines, np.array([[True, True]]))[0, 1]
 
 
 def test_kept_and_removed_account_for_all_that_was_looked_at() -> None:
-    kept, removed = apply_rules(ANN, scored(*OFFERED), SHOP, SETTINGS)
-    assert [s.item_id for s in kept] == ["again", "seen", "c1", "c2", "z"]
+    kept, removed = apply_rules(ANN, OFFERED, SHOP, SETTINGS)
+    assert kept == ["again", "seen", "c1", "c2", "z"]
     assert removed == {
         "bought_once": 1,
         "hidden": 1,
@@ -79,19 +111,31 @@ def test_kept_and_removed_account_for_all_that_was_looked_at() -> None:
 
 
 def test_stops_looking_when_the_list_is_full() -> None:
-    ranked = scored("a", "hidden", "b", "c")
+    ranked = ["a", "hidden", "b", "c"]
     kept, removed = apply_rules(ANN, ranked, SHOP, RankingSettings(list_length=1))
-    assert [s.item_id for s in kept] == ["a"]
+    assert kept == ["a"]
     assert removed.total() == 0
 
 
 def test_removed_items_make_room_for_the_next() -> None:
-    kept, _ = apply_rules(ANN, scored("hidden", "b", "c"), SHOP, RankingSettings(list_length=2))
-    assert [s.item_id for s in kept] == ["b", "c"]
+    kept, _ = apply_rules(ANN, ["hidden", "b", "c"], SHOP, RankingSettings(list_length=2))
+    assert kept == ["b", "c"]
 
 
 def test_repeats_can_be_shut_out() -> None:
     none = RankingSettings(bought_before=0, looked_at=0)
-    kept, removed = apply_rules(ANN, scored("again", "seen", "z"), SHOP, none)
-    assert [s.item_id for s in kept] == ["z"]
+    kept, removed = apply_rules(ANN, ["again", "seen", "z"], SHOP, none)
+    assert kept == ["z"]
     assert removed == {"repeats": 2}
+
+
+def test_a_line_of_which_little_stays_is_looked_through_to_its_end() -> None:
+    """Many more than twice the list's length are hidden, beside a line that is settled at once."""
+    shop = FixedShop(catalogue={f"h{n:03}": entry(f"h{n:03}", hidden=True) for n in range(200)})
+    batch = batch_of([shopper(name="ann"), shopper(name="bob")])
+    shown = [f"s{n:03}" for n in range(200)]
+    mixed = [f"h{n:03}" for n in range(195)] + shown[:5]
+    items = np.array([batch.table.of(mixed), batch.table.of(shown)])
+    kept = policy.apply_rules(items, batch, shop, RankingSettings(list_length=5))
+    assert kept.columns.tolist() == [[195, 196, 197, 198, 199], [0, 1, 2, 3, 4]]
+    assert kept.removed == {"hidden": 195}

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.unit.ranking.worlds import NOW_MS, FixedShop, FixedTaste, shopper
+from tests.unit.ranking.worlds import (
+    NOW_MS,
+    Candidate,
+    FixedShop,
+    FixedTaste,
+    batch_of,
+    readable,
+    shopper,
+)
 
 from millstream.domain.events import EventType
 from millstream.features.recent_items import Touch
@@ -10,7 +18,7 @@ from millstream.ranking.candidates import covisited, embedding, new, popular, re
 from millstream.ranking.candidates.source import CandidateSource, Context
 from millstream.ranking.rank import taste_of
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Candidate, Shopper
+from millstream.ranking.shop import Shopper
 
 SETTINGS = RankingSettings(recency=0.5, repeat_recency=0.9)
 
@@ -18,7 +26,9 @@ SETTINGS = RankingSettings(recency=0.5, repeat_recency=0.9)
 def of(
     source: CandidateSource, who: Shopper, shop: FixedShop, model: FixedTaste | None = None
 ) -> list[Candidate]:
-    (line,) = source.propose([who], Context(shop, SETTINGS, taste_of([who], model), NOW_MS))
+    batch = batch_of([who])
+    found = source.propose(batch, Context(shop, SETTINGS, taste_of([who], model), NOW_MS))
+    (line,) = readable(batch, source.SOURCE, found)
     return line
 
 
@@ -48,8 +58,26 @@ def test_the_items_of_one_basket_are_equally_recent() -> None:
 def test_only_the_newest_items_lead_on() -> None:
     shop = FixedShop(near={"new": [("x", 1.0)], "old": [("y", 1.0)]})
     settings = RankingSettings(recent_items=1)
-    (line,) = covisited.propose([shopper("new", "old")], Context(shop, settings, None, NOW_MS))
-    assert [c.item_id for c in line] == ["x"]
+    batch = batch_of([shopper("new", "old")])
+    found = covisited.propose(batch, Context(shop, settings, None, NOW_MS))
+    assert [batch.table.ids[item] for item in found.items] == ["x"]
+
+
+def test_at_the_border_equal_neighbours_of_a_newer_item_come_first() -> None:
+    shop = FixedShop(near={"old": [("a", 0.5), ("b", 0.5)], "new": [("y", 0.5), ("z", 0.5)]})
+    settings = RankingSettings(recency=1.0, candidates=3)
+    batch = batch_of([shopper("new", "old")])
+    found = covisited.propose(batch, Context(shop, settings, None, NOW_MS))
+    assert {batch.table.ids[item] for item in found.items} == {"y", "z", "a"}
+
+
+def test_an_item_that_adds_nothing_fails_nobody() -> None:
+    """A recency of 0: everything but the newest event weighs nothing."""
+    shop = FixedShop(near={"old": [("a", 1.0)], "tea": [("cup", 1.0)]})
+    batch = batch_of([shopper("new", "old"), shopper("tea", name="bob")])
+    found = covisited.propose(batch, Context(shop, RankingSettings(recency=0.0), None, NOW_MS))
+    lines = readable(batch, covisited.SOURCE, found)
+    assert [told(line) for line in lines] == [[("a", 0.0, "old")], [("cup", 1.0, "tea")]]
 
 
 def test_repeats_are_the_recent_items_themselves() -> None:

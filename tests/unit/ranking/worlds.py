@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event, EventType, Line
+from millstream.domain.lists import Source
 from millstream.features.recent_items import Touch
+from millstream.ranking.batch import Batch
+from millstream.ranking.candidates.source import Candidates
+from millstream.ranking.items import NOTHING, ItemTable
 from millstream.ranking.shop import Shopper
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -106,4 +111,33 @@ def event(
         time=START + timedelta(minutes=minute),
         user_id=who,
         items=tuple(Line(item) for item in items),
+    )
+
+
+class Candidate(NamedTuple):
+    """One of a source's candidates, readable."""
+
+    item_id: str
+    source: Source
+    strength: float
+    because: str | None = None
+
+
+def batch_of(crowd: Sequence[Shopper]) -> Batch:
+    return Batch(crowd, ItemTable())
+
+
+def readable(batch: Batch, source: Source, found: Candidates) -> list[list[Candidate]]:
+    """Per shopper what the source proposes, the strongest first."""
+    lines: list[list[Candidate]] = [[] for _ in batch.shoppers]
+    for who, item, strength, because in zip(*(c.tolist() for c in found), strict=True):
+        led = None if because == NOTHING else batch.table.ids[because]
+        lines[who].append(Candidate(batch.table.ids[item], source, strength, led))
+    return [sorted(line, key=lambda c: -c.strength) for line in lines]
+
+
+def as_candidates(batch: Batch, lines: Sequence[Sequence[Candidate]]) -> Candidates:
+    """What `readable` makes readable, back in arrays."""
+    return Candidates.per_shopper(
+        batch, [[(c.item_id, c.strength, c.because) for c in line] for line in lines]
     )

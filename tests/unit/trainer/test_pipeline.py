@@ -27,6 +27,8 @@ from millstream.trainer.tools import Tools
 from millstream.trainer.whole_list import RankedLists
 
 NOW = 1_770_000_000_000
+DAY_MS = 86_400_000
+START = NOW - 30 * DAY_MS
 
 
 @dataclass
@@ -216,3 +218,46 @@ async def test_the_same_lines_give_the_same_arrays(tools: Tools, two_tastes: pl.
     first = loaded(tools, await train_version(Window(two_tastes, {0: 1}), tools)).manifest
     second = loaded(tools, await train_version(Window(two_tastes, {0: 1}), tools)).manifest
     assert (first.arrays, first.lists) == (second.arrays, second.lists)
+
+
+@pytest.fixture
+def many_tastes() -> pl.DataFrame:
+    """20 tastes of 60 things each, two shoppers a taste who buy all of them, six a visit."""
+    rng, rows = np.random.default_rng(6), []
+    for shopper in range(40):
+        things = np.concatenate([rng.permutation(60) for _ in range(2)])
+        for visit in range(20):
+            moment = START + visit * DAY_MS + shopper * 60_000
+            rows += [
+                (
+                    f"s{shopper}",
+                    f"v{visit}-s{shopper}",
+                    "purchase",
+                    f"t{shopper % 20}-{thing}",
+                    moment,
+                )
+                for thing in things[6 * visit : 6 * visit + 6]
+            ]
+    frame = pl.DataFrame(rows, ["user", "event_id", "type", "item", "time_ms"], orient="row")
+    price = pl.lit(None, dtype=pl.Float64)
+    return frame.sort("time_ms").with_columns(price=price, log_ms=pl.col("time_ms") + 5)
+
+
+async def test_a_version_of_many_items_has_an_index_and_a_smaller_one_has_not(
+    tools: Tools, many_tastes: pl.DataFrame
+) -> None:
+    manifests = []
+    for index_from in (1_000, 2_000):
+        update = {"index_from_items": index_from, "dimensions": 32}
+        settings = tools.settings.model_copy(update=update)
+        unpromoted = replace(tools, settings=settings, whole_list=nothing_useful)  # it is quick
+        said = await train_version(Window(many_tastes, {0: 1}), unpromoted)
+        model = loaded(tools, said)
+        manifests.append(model.manifest)
+        rows, _ = model.scorer.nearest(model.scorer.user_vectors([("s7", [])])[0], 20)
+        assert {model.scorer.items[row].split("-")[0] for row in rows[0]} == {"t7"}
+    indexed, exact = manifests
+    assert len(indexed.arrays) == len(exact.arrays) + 2
+    assert exact.index is None
+    assert indexed.index is not None
+    assert indexed.index.recall >= 0.99

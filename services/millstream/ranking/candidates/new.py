@@ -1,16 +1,14 @@
 """What the catalogue took in last, so that a new item is seen before its first event."""
 
-from collections.abc import Sequence
-
 from millstream.domain.lists import Source
-from millstream.ranking.candidates.source import Context
-from millstream.ranking.shop import Candidate, Shopper
+from millstream.ranking.batch import Batch
+from millstream.ranking.candidates.source import Candidates, Context
 
 SOURCE = Source.NEW
 SHELF = 10
 
 
-def propose(shoppers: Sequence[Shopper], context: Context) -> list[list[Candidate]]:
+def propose(batch: Batch, context: Context) -> Candidates:
     items = context.shop.newest()[: min(SHELF, context.settings.candidates)]
-    shelf = [Candidate(item, SOURCE, 1.0 - place / len(items)) for place, item in enumerate(items)]
-    return [shelf for _ in shoppers]
+    strengths = [1.0 - place / len(items) for place in range(len(items))]
+    return Candidates.shelf(batch, items, strengths)

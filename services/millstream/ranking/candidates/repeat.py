@@ -1,22 +1,19 @@
 """What the shopper touched already: 38 % of next items in RetailRocket are in the session."""
 
-from collections.abc import Sequence
+import numpy as np
 
 from millstream.domain.lists import Source
-from millstream.ranking.candidates.source import Context
-from millstream.ranking.shop import Candidate, Shopper
+from millstream.ranking.batch import Batch
+from millstream.ranking.candidates.source import Candidates, Context
 
 SOURCE = Source.REPEAT
 
 
-def propose(shoppers: Sequence[Shopper], context: Context) -> list[list[Candidate]]:
-    return [_of(shopper, context) for shopper in shoppers]
-
-
-def _of(shopper: Shopper, context: Context) -> list[Candidate]:
+def propose(batch: Batch, context: Context) -> Candidates:
     """How many of them may stand in a list is the policy's to say (policy/repeats.py)."""
     settings = context.settings
-    return [
-        Candidate(touch.item_id, SOURCE, settings.repeat_recency**place, touch.item_id)
-        for place, touch in enumerate(shopper.recent[: settings.candidates])
-    ]
+    by_place = np.array([settings.repeat_recency**place for place in range(settings.candidates)])
+    shoppers, items, _, places = batch.touches
+    newest = places < settings.candidates
+    items = items[newest]
+    return Candidates(shoppers[newest], items, by_place[places[newest]], items)

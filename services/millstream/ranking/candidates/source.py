@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
+from millstream.ranking.batch import Batch
+from millstream.ranking.items import NOTHING, Codes
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Candidate, Shop, Shopper
+from millstream.ranking.shop import Shop
 
 
 class Items(Protocol):
@@ -61,10 +63,53 @@ class Context:
     now_ms: int
 
 
+class Candidates(NamedTuple):
+    """What one source proposes for a batch; all (m,). `shoppers`: places in the batch; `items`:
+    codes; `strengths`: float64 from 0 to 1 within source and shopper; `because`: the code of the
+    item that led to it, or NOTHING."""
+
+    shoppers: Codes
+    items: Codes
+    strengths: NDArray[np.float64]
+    because: Codes
+
+    @classmethod
+    def none(cls) -> Candidates:
+        nobody = np.zeros(0, dtype=np.int64)
+        return cls(nobody, nobody, np.zeros(0), nobody)
+
+    @classmethod
+    def per_shopper(
+        cls, batch: Batch, lines: Sequence[Sequence[tuple[str, float, str | None]]]
+    ) -> Candidates:
+        """From (item, strength, what led to it) by shopper; arrays of numbers are several times
+        quicker where a source has them."""
+        table = batch.table
+        flat = [candidate for line in lines for candidate in line]
+        led = [NOTHING if because is None else table.codes[because] for _, _, because in flat]
+        counts = [len(line) for line in lines]
+        return cls(
+            np.repeat(np.arange(len(lines), dtype=np.int64), np.array(counts, dtype=np.int64)),
+            table.of(item for item, _, _ in flat),
+            np.array([strength for _, strength, _ in flat], dtype=np.float64),
+            np.array(led, dtype=np.int64),
+        )
+
+    @classmethod
+    def shelf(cls, batch: Batch, item_ids: Sequence[str], strengths: Sequence[float]) -> Candidates:
+        """The same items for every shopper."""
+        return cls(
+            np.repeat(np.arange(len(batch), dtype=np.int64), len(item_ids)),
+            np.tile(batch.table.of(item_ids), len(batch)),
+            np.tile(np.array(strengths, dtype=np.float64), len(batch)),
+            np.full(len(batch) * len(item_ids), NOTHING, dtype=np.int64),
+        )
+
+
 class CandidateSource(Protocol):
-    """One list of candidates per shopper, at most `settings.candidates` each, the strongest
-    first; says nothing for shoppers it knows nothing of."""
+    """At most `settings.candidates` per shopper, each item once, in any order; nothing for
+    shoppers it knows nothing of."""
 
     SOURCE: Source
 
-    def propose(self, shoppers: Sequence[Shopper], context: Context) -> list[list[Candidate]]: ...
+    def propose(self, batch: Batch, context: Context) -> Candidates: ...

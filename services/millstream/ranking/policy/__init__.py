@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
+import numpy as np
+
+from millstream.ranking.batch import Batch
+from millstream.ranking.items import NOTHING, Codes, Mask
 from millstream.ranking.policy import (
     bought_once,
     hidden,
@@ -14,10 +17,9 @@ from millstream.ranking.policy import (
     per_category,
     repeats,
 )
-from millstream.ranking.policy.rule import Rule
-from millstream.ranking.score import Scored
+from millstream.ranking.policy.rule import Lines, Rule
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Shop, Shopper
+from millstream.ranking.shop import Shop
 
 # The last two count what they are asked about, so nothing may be removed after per_category, and
 # what repeats lets through but per_category does not has taken room.
@@ -26,21 +28,49 @@ RULES: tuple[Rule, ...] = cast(
 )
 
 
-def apply_rules(
-    shopper: Shopper, ranked: Sequence[Scored], shop: Shop, settings: RankingSettings
-) -> tuple[list[Scored], Counter[str]]:
-    """The first `list_length` items that every rule keeps, and how many each rule removed on
-    the way there."""
-    rules = [(rule.NAME, rule.keeps(shopper, shop, settings)) for rule in RULES]
-    kept: list[Scored] = []
+class Kept(NamedTuple):
+    """`columns` (n, at most `list_length`): what stays of each line, best first, NOTHING where
+    there is no more; how many each rule removed on the way there."""
+
+    columns: Codes
+    removed: Counter[str]
+
+
+def apply_rules(items: Codes, batch: Batch, shop: Shop, settings: RankingSettings) -> Kept:
+    """The first `list_length` of `items` (n, w) that every rule keeps.
+
+    Looks at twice as many first: few lines need more, and those are asked again from the start."""
+    columns = np.full((len(items), settings.list_length), NOTHING, dtype=np.int64)
     removed: Counter[str] = Counter()
-    for scored in ranked:
-        if len(kept) == settings.list_length:
-            break
-        for name, keeps in rules:
-            if not keeps(scored):
-                removed[name] += 1
-                break
-        else:
-            kept.append(scored)
-    return kept, removed
+    pending, width = np.arange(len(items)), 2 * settings.list_length
+    while len(pending):
+        head = items[pending, :width]
+        facts = batch.table.facts(head, shop)
+        kept, out = _judge(Lines(head, pending, batch, shop, facts, settings))
+        settled = (kept.sum(axis=1) >= settings.list_length) | (width >= items.shape[1])
+        columns[pending[settled]] = _first(kept[settled], settings.list_length)
+        room = settings.list_length - (kept.cumsum(axis=1) - kept)
+        looked_at = settled[:, None] & (room > 0)
+        removed += Counter({name: int((mask & looked_at).sum()) for name, mask in out.items()})
+        pending, width = pending[~settled], 2 * width
+    return Kept(columns, removed)
+
+
+def _judge(lines: Lines) -> tuple[Mask, dict[str, Mask]]:
+    """What every rule keeps, and what each takes out of what it is asked about; (n, w) each."""
+    asked = lines.items != NOTHING
+    out = {}
+    for rule in RULES:
+        keeps = rule.keeps(lines, asked)
+        out[rule.NAME] = asked & ~keeps
+        asked = asked & keeps
+    return asked, out
+
+
+def _first(kept: Mask, length: int) -> Codes:
+    """(n, length) columns of the first `length` that are kept, padded with NOTHING."""
+    places = kept.cumsum(axis=1) - 1
+    lines, columns = np.nonzero(kept & (places < length))
+    first = np.full((len(kept), length), NOTHING, dtype=np.int64)
+    first[lines, places[lines, columns]] = columns
+    return first

@@ -1,11 +1,10 @@
 """The catalogue hides the item."""
 
-from millstream.ranking.policy.rule import Keeps
-from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Shop, Shopper
+from millstream.ranking.items import Mask
+from millstream.ranking.policy.rule import Lines
 
 NAME = "hidden"
 
 
-def keeps(_shopper: Shopper, shop: Shop, _settings: RankingSettings) -> Keeps:
-    return lambda scored: (item := shop.item(scored.item_id)) is None or not item.hidden
+def keeps(lines: Lines, _asked: Mask) -> Mask:
+    return ~lines.facts.hidden[lines.items]

@@ -1,23 +1,13 @@
 """At most `per_category` items of one category; an item without a category is not held back."""
 
-from collections import Counter
-
-from millstream.ranking.policy.rule import Keeps
-from millstream.ranking.score import Scored
-from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Shop, Shopper
+from millstream.ranking.items import NOTHING, Mask
+from millstream.ranking.policy.counting import place_in_group
+from millstream.ranking.policy.rule import Lines
 
 NAME = "per_category"
 
 
-def keeps(_shopper: Shopper, shop: Shop, settings: RankingSettings) -> Keeps:
-    taken: Counter[str] = Counter()
-
-    def keep(scored: Scored) -> bool:
-        item = shop.item(scored.item_id)
-        if item is None or not item.category:
-            return True
-        taken[item.category] += 1
-        return taken[item.category] <= settings.per_category
-
-    return keep
+def keeps(lines: Lines, asked: Mask) -> Mask:
+    categories = lines.facts.category[lines.items]
+    places = place_in_group(categories, asked & (categories != NOTHING))
+    return places < lines.settings.per_category
