@@ -5,6 +5,7 @@ line it prints is a JSON object: what `resume` was told, or the offsets of a chu
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ class Plan:
     first: int
     again: int
     last: int
+    session_s: float = 10.0
+    resume_s: float = 0.0
+    """How long it takes to say where to go on."""
 
 
 def tell(**what: Any) -> None:
@@ -36,10 +40,16 @@ def build(plan: Plan) -> ChunkApp:
 
     async def resume(bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
         for (_, partition), found in bounds.items():
-            tell(partition=partition, log_start=found.log_start, committed=found.committed)
+            tell(
+                partition=partition,
+                log_start=found.log_start,
+                committed=found.committed,
+                committed_in=found.committed_in,
+            )
+        await asyncio.sleep(plan.resume_s)
         return dict.fromkeys(bounds, starts[0])
 
-    app = ChunkApp(plan.group, plan.topic, plan.broker, resume, session_timeout_s=10.0)
+    app = ChunkApp(plan.group, plan.topic, plan.broker, resume, session_timeout_s=plan.session_s)
 
     @app.agent(app.chunks(), name="reader")
     async def read(chunks: Any) -> None:
@@ -57,7 +67,10 @@ def build(plan: Plan) -> ChunkApp:
 def main() -> None:
     app = build(Plan(**json.loads(sys.argv[1])))
     worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    finally:
+        tell(stopped_by=str(app.stopped_by))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.protocol.metadata import MetadataResponse_v5
+from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from tests.builders import record
 from tests.contract.faust_program import Plan
 
 from millstream.local.tansu import Tansu
@@ -90,12 +93,50 @@ async def test_the_consumer_has_what_is_set_behind_its_back() -> None:
     await made.stop()
 
 
+async def test_a_header_of_a_record_reaches_no_agent() -> None:
+    """An agent would answer to any topic that the header Faust-Ag-ReplyTo names."""
+    consumer = consumer_of(app_of())
+    headers = [("Faust-Ag-ReplyTo", b"anywhere"), ("Faust-Ag-CorrelationId", b"1")]
+    [(tp, envelope)] = consumer.scheduler.iterate({TP("t", 0): [record(b"{}", headers=headers)]})
+    message: Any = consumer._to_message(tp, envelope)
+    assert not message.headers
+    assert message.value.records[0].headers == tuple(headers), "ours to read, as data"
+
+
+def test_the_client_tells_no_leader_epoch_and_no_topic_id() -> None:
+    """So that a topic made anew can only be told by what is in it (streaming/witness.py)."""
+    assert not {"leader_epoch", "topic_id"} & set(ConsumerRecord.__dataclass_fields__)
+    topics = MetadataResponse_v5.SCHEMA.fields[MetadataResponse_v5.SCHEMA.names.index("topics")]
+    assert "topic_id" not in topics.array_of.names
+
+
+async def test_the_broker_is_never_asked_where_to_begin() -> None:
+    made = consumer_of(app_of())._thread._create_consumer(asyncio.get_running_loop())
+    assert made._auto_offset_reset == "none"
+    await made.stop()
+
+
 async def test_positions_are_ours_and_a_failure_ends_the_process(tansu: Tansu, prefix: str) -> None:
+    await positions_are_ours(Plan(tansu.bootstrap_servers, f"{prefix}g", f"{prefix}t", 20, 10, 59))
+
+
+async def positions_are_ours(plan: Plan) -> None:
     """The group's offset is ahead, and is neither followed nor moved; what lies before what was
     read comes again after a seek back; an exception in the agent acknowledges nothing."""
-    plan = Plan(tansu.bootstrap_servers, f"{prefix}g", f"{prefix}t", 20, 10, RECORDS - 1)
     await fill(plan)
     await commit(plan, COMMITTED)
+    told = await run(plan)
+    bounds = [line for line in told if "log_start" in line]
+    known = {"partition": 0, "log_start": 0, "committed": COMMITTED}
+    assert [known | {"committed_in": line["committed_in"]} for line in bounds] == bounds
+    assert len(bounds) == 2, "once at the assignment, once at the seek back"
+    assert read(told) == [*range(plan.first, RECORDS), *range(plan.again, RECORDS)]
+    assert await committed(plan) == COMMITTED
+    assert read(await run(plan))[: RECORDS - plan.first] == [*range(plan.first, RECORDS)]
+
+
+async def run(plan: Plan) -> list[dict[str, Any]]:
+    """What faust_program.py told until it failed."""
     program = Path(__file__).with_name("faust_program.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -112,13 +153,12 @@ async def test_positions_are_ours_and_a_failure_ends_the_process(tansu: Tansu, p
             await process.wait()
     # Faust shows the cursor again in the middle of a line.
     lines = (line[line.find("{") :] for line in out.decode().splitlines() if "{" in line)
-    told = [json.loads(line) for line in lines]
     assert process.returncode not in (0, None), err.decode()[-2000:]
-    bounds = [line for line in told if "log_start" in line]
-    assert bounds == [{"partition": 0, "log_start": 0, "committed": COMMITTED}] * 2
-    read = [offset for line in told for offset in line.get("offsets", [])]
-    assert read == [*range(20, RECORDS), *range(10, RECORDS)]
-    assert await committed(plan) == COMMITTED
+    return [json.loads(line) for line in lines]
+
+
+def read(told: list[dict[str, Any]]) -> list[int]:
+    return [offset for line in told for offset in line.get("offsets", [])]
 
 
 async def fill(plan: Plan) -> None:

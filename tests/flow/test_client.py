@@ -17,6 +17,7 @@ from millstream.client import (
     EventType,
     InvalidEvent,
     Line,
+    Pseudonyms,
     RankedItem,
     RecommendationList,
 )
@@ -25,6 +26,7 @@ from millstream.domain.decode import decode
 from millstream.domain.identity import record_key
 from millstream.domain.lists import Origin, Source, recommendation_id
 from millstream.domain.log import SENT_AT
+from millstream.domain.pseudonyms import KEY_BYTES
 from millstream.local.tansu import Tansu
 from millstream.streaming.producer import open_producer
 from millstream.streaming.topic_admin import create_topics
@@ -204,6 +206,28 @@ async def test_the_blocking_client_does_the_same(tansu: Tansu, topics: str) -> N
         assert found is not None
         assert found.event_time == event.time
         assert len(seen) == 2
+
+
+async def test_with_pseudonyms_the_raw_id_stays_on_this_side(tansu: Tansu, topics: str) -> None:
+    ours = Pseudonyms(b"k" * KEY_BYTES, "default")
+
+    def shop() -> tuple[Event, RecommendationList | None]:
+        servers = tansu.bootstrap_servers
+        with Client(servers, "default", topics, False, pseudonyms=ours) as client:
+            event = client.track("view_item", user_id="raw-17850", items=["i-1"])
+            found = client.recommendations(event.shopper, after=event, timeout=WITHIN_S)
+            assert client.recommendations("raw-17850") == found
+            assert client.recommendations(ours.shopper("raw-17850")) is None
+            return event, found
+
+    async with recommender(tansu, topics) as seen:
+        event, found = await asyncio.to_thread(shop)
+    assert found is not None
+    assert event.shopper == found.user == "raw-17850"
+    (record,) = seen
+    assert record.key == record_key("default", ours.shopper("raw-17850"))
+    assert decode(record.value, record.headers, record.timestamp) == ours.event(event)
+    assert b"17850" not in (record.key or b"") + (record.value or b"")
 
 
 def test_a_client_that_is_not_open_says_so() -> None:

@@ -37,7 +37,8 @@ async def topic(tansu: Tansu, prefix: str) -> str:
     name = f"{prefix}shop.events.v1"
     admin = AIOKafkaAdminClient(bootstrap_servers=tansu.bootstrap_servers)
     await admin.start()
-    await admin.create_topics([NewTopic(name, num_partitions=PARTITIONS, replication_factor=1)])
+    names = (name, f"{prefix}privacy.erasures.v1")
+    await admin.create_topics([NewTopic(each, PARTITIONS, replication_factor=1) for each in names])
     await admin.close()
     return name
 

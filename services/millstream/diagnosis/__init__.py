@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from millstream.diagnosis.check import Check, Verdict
 from millstream.diagnosis.log import log_checks
 from millstream.diagnosis.model import model_checks
 from millstream.diagnosis.store import store_checks
 from millstream.domain.clock import Clock
+from millstream.domain.errors import OperatorError
 from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
-from millstream.stores.redis import connect
+from millstream.stores.redis import connect, connected
+
+if TYPE_CHECKING:  # only the stores speak Redis
+    from redis.asyncio import Redis
 
 RETRIES = 1
 
@@ -25,7 +31,7 @@ async def diagnose(
 ) -> list[Check]:
     """All checks, always the same names in the same order; within half a minute, whatever is
     away. `model`: tenant and name; `replay` and `partitions`: as given to `millstream init`."""
-    redis, keys = connect(settings.redis_url, RETRIES), Keys(settings.redis_prefix)
+    redis, keys = await _client(settings.redis_url), Keys(settings.redis_prefix)
     try:
         log = await log_checks(settings, replay=replay, partitions=partitions, clock=clock)
         store = await store_checks(redis, keys, clock)
@@ -35,3 +41,11 @@ async def diagnose(
     finally:
         await redis.aclose()
     return [*log, *store, *served]
+
+
+async def _client(url: str) -> Redis:
+    """One that does not answer is for the checks to tell of."""
+    try:
+        return await connected(url, RETRIES)
+    except OperatorError:
+        return connect(url, RETRIES)

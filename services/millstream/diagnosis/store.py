@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
 
 from millstream.diagnosis.check import Check, Verdict, examined, not_examined
 from millstream.diagnosis.clocks import skew_check
 from millstream.domain.clock import Clock
+from millstream.domain.errors import Halt
+from millstream.stores.calls import RedisRefused
 from millstream.stores.keys import Keys
 from millstream.stores.redis import read_slots, require_noeviction
-from millstream.stores.server import functions_differ, server_time_ms, server_version
+from millstream.stores.server import functions_differ, server_times_ms, server_version
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -22,21 +26,36 @@ REDIS, EVICTION, FUNCTIONS, SLOTS, CLOCK = (
     "clock of redis",
 )
 _INIT = "Run `millstream init`"
+CHECK_S = 5.0
+"""A check gets so long; the stores would wait a minute for a server that may come back."""
+
+T = TypeVar("T")
 
 
 async def store_checks(redis: Redis, keys: Keys, clock: Clock) -> list[Check]:
-    reachable = await examined(REDIS, _reachable(redis))
+    reachable = await examined(REDIS, _soon(_reachable(redis)))
     if reachable.verdict is Verdict.BAD:
         away = "Redis does not answer"
         names = (EVICTION, FUNCTIONS, SLOTS, CLOCK)
         return [reachable, *(not_examined(name, away) for name in names)]
     return [
         reachable,
-        await examined(EVICTION, _eviction(redis), "CONFIG SET maxmemory-policy noeviction"),
-        await examined(FUNCTIONS, _functions(redis), _INIT),
-        await examined(SLOTS, _slots(redis, keys), _INIT),
-        await examined(CLOCK, _clock(redis, clock)),
+        await examined(EVICTION, _soon(_eviction(redis)), "CONFIG SET maxmemory-policy noeviction"),
+        await examined(FUNCTIONS, _soon(_functions(redis)), _INIT),
+        await examined(SLOTS, _soon(_slots(redis, keys)), _INIT),
+        await examined(CLOCK, _soon(_clock(redis, clock))),
     ]
+
+
+async def _soon(looking: Awaitable[T]) -> T:
+    """Raises Halt after CHECK_S and for what the server refuses."""
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await looking
+    except TimeoutError:
+        raise Halt(f"no answer from every master within {CHECK_S:g} s") from None
+    except RedisRefused as refused:
+        raise Halt(f"Redis refuses to tell: {refused}") from None
 
 
 async def _reachable(redis: Redis) -> Check:
@@ -60,7 +79,8 @@ async def _slots(redis: Redis, keys: Keys) -> Check:
 
 
 async def _clock(redis: Redis, clock: Clock) -> Check:
-    """Against the middle of the round trip."""
+    """Against the middle of the round trip; of a cluster, the clock that differs most."""
     before = clock()
-    theirs = await server_time_ms(redis)
-    return skew_check(CLOCK, theirs - (before + clock()) // 2)
+    theirs = await server_times_ms(redis)
+    ours = (before + clock()) // 2
+    return skew_check(CLOCK, max((time - ours for time in theirs), key=abs))

@@ -12,6 +12,8 @@ import faust
 import structlog
 
 from millstream.domain.errors import Halt, OperatorError
+from millstream.domain.failpoints import failpoint
+from millstream.recommender.preconditions import require_wiring
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.wiring import Running, reach, running
 from millstream.recommender.worker import Worker
@@ -80,6 +82,10 @@ class RecommenderApp(ChunkApp):
             await self._running.worker.stop(STOP_SECONDS)
         await self._stack.aclose()
 
+    def connection_lost(self) -> None:
+        if self._running is not None:
+            self._running.worker.doubt()
+
     async def _resume(self, bounds: Any) -> Any:
         try:
             return await self.worker.resume(bounds)
@@ -105,17 +111,20 @@ class RecommenderApp(ChunkApp):
             await asyncio.sleep(WATERMARK_SECONDS)
             now = self.worker.watermark()
             moved = {tp: to for tp, to in now.items() if committed.get(tp) != to}
-            if moved and await self.commit_watermark(moved):
+            failpoint("before-commit")
+            if moved and await self.commit_watermark(moved, self.worker.epoch):
                 committed |= moved
+                failpoint("after-commit")
 
 
 def build(settings: RecommenderSettings) -> RecommenderApp:
     app = RecommenderApp(settings)
 
-    @app.agent(app.chunks(), name="recommender")
+    @app.agent(app.chunks(), name="recommender", use_reply_headers=False)
     async def recommend(chunks: Any) -> None:
         try:
             async for chunk in chunks:
+                failpoint("after-poll")
                 await app.worker.deliver(chunk)
         except Exception as error:
             app.stopped_by = error
@@ -129,6 +138,7 @@ def run(settings: RecommenderSettings) -> NoReturn:
     going on would lose or double something; a supervisor outside starts it again."""
     asyncio.run(reach(settings))
     app = build(settings)
+    require_wiring(app)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

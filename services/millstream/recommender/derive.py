@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from millstream.features import covisitation, popularity
 from millstream.features.forward_decay import log_add
@@ -19,11 +19,16 @@ from millstream.streaming.decode import Arrival
 HEAD_START_S = 0.001
 
 Sums = dict[str, float]
+Written = Callable[[str, Iterable[str]], None]
 
 
 class Deriver:
-    def __init__(self, store: AffinityStore) -> None:
+    def __init__(
+        self, store: AffinityStore, written: Written = lambda _tenant, _items: None
+    ) -> None:
+        """`written` is told the items whose neighbours have just changed."""
         self._store = store
+        self._written = written
         self._neighbours: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(dict))
         self._popular: dict[str, Sums] = defaultdict(dict)
         self._tenants: set[str] = set()
@@ -69,6 +74,8 @@ class Deriver:
         for tenant, items in neighbours.items():
             if items:
                 await self._store.add_neighbours(tenant, items)
+                if self._written is not None:
+                    self._written(tenant, items)
         for tenant, sums in popular.items():
             if sums:
                 await self._store.add_popular(tenant, sums)
@@ -76,9 +83,10 @@ class Deriver:
 
 def _before(arrival: Arrival, state: ShopperState) -> Sequence[Touch]:
     """The recent items before the event: those the state, which is as of the end of the chunk,
-    holds from an earlier time."""
-    touches, time_ms = state.read(RECENT_ITEMS, arrival.log_ms), arrival.event.time_ms
-    return [touch for touch in touches if touch.time_ms < time_ms]
+    holds from an earlier second."""
+    second_ms = arrival.event.time_ms // 1000 * 1000
+    touches = state.read(RECENT_ITEMS, arrival.log_ms)
+    return [touch for touch in touches if touch.time_ms < second_ms]
 
 
 def _add(sums: Sums, key: str, weight: float) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
+from millstream.domain.identity import ShopperName
+from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import rank
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.publish import Draft
-from millstream.recommender.record import Recorded, ShopperName
+from millstream.recommender.record import Recorded
 from millstream.stores.cached_shop import CachedShop
 from millstream.streaming.decode import Arrival
 
@@ -34,13 +36,15 @@ class Freshness:
 
 
 def owed(recorded: Recorded, publish_from: Mapping[int, int], freshness: Freshness) -> Due:
-    """Of the due shoppers those whose list did not go out before this worker took over;
+    """Of the due shoppers those whose list did not go out before this worker took over, and who
+    are not too old; an erase is never too old for its tombstone.
     `publish_from`: per partition the first offset whose list may be missing."""
     oldest = freshness.oldest_ms()
     return {
         name: arrival
         for name, arrival in recorded.due.items()
-        if arrival.offset >= publish_from[arrival.partition] and arrival.log_ms >= oldest
+        if arrival.offset >= publish_from[arrival.partition]
+        and (arrival.log_ms >= oldest or arrival.event.type is EventType.ERASE)
     }
 
 
@@ -52,6 +56,7 @@ class Drafter:
         self._models = models
         self._settings = settings
         self._shops: dict[str, CachedShop] = {}
+        self._tables: dict[str, ItemTable] = {}
 
     async def draft(self, due: Due, recorded: Recorded) -> list[Draft]:
         """One list per due shopper; one who was erased, or has no state, gets a tombstone."""
@@ -78,7 +83,8 @@ class Drafter:
         ]
         await shop.refresh({touch.item_id for shopper in shoppers for touch in shopper.recent})
         serving = self._models.serving(tenant)
-        ranked = rank(shoppers, shop, serving.scorer, self._settings, now_ms)
+        table = self._table(tenant)
+        ranked = rank(shoppers, shop, serving.scorer, self._settings, now_ms, table)
         for rule, removed in ranked.removed.items():
             telemetry.REMOVED.labels(rule).inc(removed)
         for source, failures in ranked.failed.items():
@@ -87,3 +93,15 @@ class Drafter:
             Draft(name, due[name], items, serving.version)
             for name, items in zip(names, ranked.lists, strict=True)
         ]
+
+    def forget(self, tenant: str, items: Iterable[str]) -> None:
+        """Their neighbours have changed."""
+        shop = self._shops.get(tenant)
+        if shop is not None:
+            shop.forget(items)
+
+    def _table(self, tenant: str) -> ItemTable:
+        held = self._tables.get(tenant)
+        if held is None or held.is_full:
+            held = self._tables[tenant] = ItemTable()
+        return held

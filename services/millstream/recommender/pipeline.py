@@ -1,58 +1,100 @@
-"""START HERE: what happens to events, from the log to each shopper's list."""
+"""START HERE: what happens to events, from the log to each shopper's list.
+
+Three steps, each for a portion of the log at a time and in the order of the log. While one
+portion's lists go out the next is with Redis, and the one after it is decoded (worker.py). Each may
+be repeated from any point: nothing is counted twice, and a list that goes out twice has one id."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from millstream.domain.failpoints import failpoint
+from millstream.domain.replayed import OriginOf
 from millstream.recommender import telemetry
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness, owed
 from millstream.recommender.publish import Publisher
-from millstream.recommender.record import Recorder
+from millstream.recommender.record import Prepared, Recorded, Recorder
+from millstream.recommender.tenure import Tenure
+from millstream.stores.served_lists import ServedLists
 from millstream.streaming.cursor import Cursor
 from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.decode import Record, decode_records, return_over
+from millstream.streaming.decode import Record, decode_records
+from millstream.streaming.over_full import OverFull
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
     dead_letters: DeadLetters
+    origin_of: OriginOf
     recorder: Recorder
+    over_full: OverFull
     deriver: Deriver
     drafter: Drafter
     publisher: Publisher
+    tenure: Tenure
+    served: ServedLists
     freshness: Freshness
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The next records of one partition: they begin at `cursor.expected`."""
+    """The next records of one partition: `start` is where the ones before them ended."""
 
     source: tuple[str, int]
     records: Sequence[Record]
+    start: int
     cursor: Cursor
 
 
-async def handle(parts: Sequence[Part], stages: Stages) -> None:
-    """At most one part per partition. May be repeated from any point: nothing is counted twice,
-    and a list that goes out twice bears the same id."""
-    ranges = [await decode_records(*p.source, p.records, stages.dead_letters) for p in parts]
+@dataclass(frozen=True, slots=True)
+class Ready:
+    part: Part
+    prepared: Prepared
+
+
+async def prepare(parts: Sequence[Part], stages: Stages) -> list[Ready]:
+    """What does not depend on what came before. At most one part per partition."""
+    letters, origin_of = stages.dead_letters, stages.origin_of
+    ranges = [
+        await decode_records(*p.source, p.records, letters, origin_of, p.start) for p in parts
+    ]
     # ranges: events at their places in the log; what is none is a durable dead letter
-    recorded = await stages.recorder.record(ranges)
+    prepared = [await stages.recorder.prepare(decoded) for decoded in ranges]
+    # prepared: what each state slot gets of them
+    return list(map(Ready, parts, prepared))
+
+
+async def record(ready: Sequence[Ready], stages: Stages) -> Recorded:
+    """Counts; after the ranges before these were recorded."""
+    failpoint("before-call")
+    recorded = await stages.recorder.record([one.prepared for one in ready])
+    failpoint("after-calls")
     # recorded: a verdict per event, and the fresh state of every shopper they touched
-    await return_over(
-        (r for part in parts for r in part.records), recorded.over, stages.dead_letters
-    )
+    await stages.over_full.send((r for one in ready for r in one.part.records), recorded.over)
     # returned: events of shoppers who have too many, as dead letters
     stages.deriver.gather(recorded)
     # gathered: co-visitation and popularity, written every half second
-    due = owed(recorded, {p.source[1]: p.cursor.publish_from for p in parts}, stages.freshness)
+    return recorded
+
+
+async def deliver(ready: Sequence[Ready], recorded: Recorded, stages: Stages, began: float) -> None:
+    """Lists for what was counted since `began`, of the tenure's clock; after the lists before
+    these went out."""
+    publish_from = {one.part.source[1]: one.part.cursor.publish_from for one in ready}
+    due = owed(recorded, publish_from, stages.freshness)
     # due: per shopper the newest event that is owed a list
     drafts = await stages.drafter.draft(due, recorded)
     # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
-    await stages.publisher.publish(drafts)
+    failpoint("before-produce")
+    stages.tenure.check(began)
+    published = await stages.publisher.publish(drafts)
+    failpoint("after-produce")
     # published: durable on the topic
-    for part, done in zip(parts, ranges, strict=True):
-        part.cursor.advance(done.to)
+    await stages.served.put(published.lists)
+    await stages.served.drop(published.erased)
+    # served: the newest list of each shopper in Redis, for who asks by shopper
+    for one in ready:
+        one.part.cursor.advance(one.prepared.decoded.to)
     telemetry.count(recorded.verdicts, len(drafts))

@@ -11,10 +11,9 @@ from typing import Protocol
 import msgspec
 
 from millstream.domain.clock import Clock, as_datetime
-from millstream.domain.identity import record_key
+from millstream.domain.identity import ShopperName, record_key
 from millstream.domain.lists import Origin, RankedItem, RecommendationList, recommendation_id
 from millstream.domain.log import SENT_AT, Headers
-from millstream.recommender.record import ShopperName
 from millstream.streaming.decode import Arrival
 
 _encode = msgspec.json.Encoder().encode
@@ -53,6 +52,14 @@ class Draft:
     model_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """`erased`: who got a tombstone instead of a list."""
+
+    lists: Sequence[RecommendationList]
+    erased: Sequence[ShopperName]
+
+
 class Publisher:
     def __init__(
         self, producer: Producer, topics: Topics, variant: str, settings_digest: str, clock: Clock
@@ -63,18 +70,25 @@ class Publisher:
         self._digest = settings_digest
         self._clock = clock
 
-    async def publish(self, drafts: Sequence[Draft]) -> None:
+    async def publish(self, drafts: Sequence[Draft]) -> Published:
         """Returns when every list is durable; raises what the producer raises."""
-        waiting = [await self._send(draft) for draft in drafts]
+        lists: list[RecommendationList] = []
+        waiting = []
+        for draft in drafts:
+            ranked = None if draft.items is None else self._list(draft, draft.items)
+            waiting.append(await self._send(draft, ranked))
+            if ranked is not None:
+                lists.append(ranked)
         await asyncio.gather(*waiting)
+        return Published(lists, [draft.name for draft in drafts if draft.items is None])
 
-    async def _send(self, draft: Draft) -> asyncio.Future[object]:
-        tenant, shopper = draft.name
-        value = None if draft.items is None else _encode(self._list(draft, draft.items))
+    async def _send(
+        self, draft: Draft, ranked: RecommendationList | None
+    ) -> asyncio.Future[object]:
         return await self._producer.send(
             self._topics.lists,
-            value,
-            record_key(tenant, shopper),
+            None if ranked is None else _encode(ranked),
+            record_key(*draft.name),
             headers=_sent_at(draft.arrival.headers),
         )
 

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from millstream.domain.clock import Clock
-from millstream.domain.errors import Halt, Reason
-from millstream.domain.events import TYPE_INDEX
-from millstream.domain.identity import event_digest, slot_of
+from millstream.domain.errors import Halt
+from millstream.domain.identity import ShopperName
 from millstream.features.state import ShopperState
-from millstream.stores.feature_store import (
-    BAD_RECORD,
-    LATE_RECORD,
-    FeatureStore,
-    Op,
-    SlotCall,
-    SlotReply,
-    Status,
-)
-from millstream.stores.fences import field_of
-from millstream.streaming.decode import Arrival, Decoded, Letter
+from millstream.recommender.batch import SlotBatch, split
+from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
+from millstream.stores.item_numbers import ItemNumbers
+from millstream.streaming.decode import Arrival, Decoded
 
 IDLE_RECORDS = 5_000
 IDLE_MS = 1_000
-
-ShopperName = tuple[str, str]
-"""(tenant, shopper)."""
 
 
 class FenceMoved(Exception):  # noqa: N818
@@ -48,114 +36,79 @@ class Recorded:
     verdicts: Counter[str]
 
 
-@dataclass
-class _SlotBatch:
-    """What of a range belongs to one slot, as the call wants it."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A range ready to be recorded."""
 
-    tenants: dict[str, int] = field(default_factory=dict)
-    shoppers: dict[ShopperName, int] = field(default_factory=dict)
-    ops: list[Op] = field(default_factory=list)
-    arrivals: list[Arrival | None] = field(default_factory=list)
-    digests: bytearray = field(default_factory=bytearray)
-
-    def add(self, arrival: Arrival, name: ShopperName) -> None:
-        event = arrival.event
-        self.digests += event_digest(event.event_id)
-        self.arrivals.append(arrival)
-        self.ops.append(
-            (
-                arrival.offset,
-                arrival.log_ms,
-                TYPE_INDEX[event.type],
-                self.shoppers.setdefault(name, len(self.shoppers)),
-                self.tenants.setdefault(event.tenant, len(self.tenants)),
-                event.time_ms,
-                [line.item_id for line in event.items],
-            )
-        )
-
-    def add_letter(self, letter: Letter) -> None:
-        kind = LATE_RECORD if letter.reason is Reason.LATE else BAD_RECORD
-        self.arrivals.append(None)
-        self.ops.append((letter.offset, letter.log_ms, kind))
+    decoded: Decoded
+    by_slot: dict[int, SlotBatch]
 
 
 class Recorder:
     """Keeps, per partition, where each slot stands (`L` of the protocol, docs/exactness.md)."""
 
-    def __init__(self, store: FeatureStore, slots: int, clock: Clock) -> None:
+    def __init__(self, store: FeatureStore, numbers: ItemNumbers, slots: int, clock: Clock) -> None:
         self._store = store
+        self._numbers = numbers
         self._slots = slots
         self._clock = clock
         self._fences: dict[tuple[str, int], list[int]] = {}
         self._idle: dict[tuple[str, int], tuple[Decoded, int]] = {}
         self._epoch = "0"
 
-    def resume(self, fences: dict[tuple[str, int], Sequence[int]], epoch: str) -> None:
+    def resume(self, fences: Mapping[tuple[str, int], Sequence[int]], epoch: str) -> None:
         """The fences of all assigned partitions, as Redis has them now."""
         self._fences = {tp: list(per_slot) for tp, per_slot in fences.items()}
         self._idle.clear()
         self._epoch = epoch
 
-    async def record(self, ranges: Sequence[Decoded]) -> Recorded:
+    async def prepare(self, decoded: Decoded) -> Prepared:
+        """Everything that does not depend on where the slots stand. Asks Redis for the numbers of
+        items that are new here."""
+        items: dict[str, set[str]] = defaultdict(set)
+        for arrival in decoded.arrivals:
+            items[arrival.event.tenant].update(line.item_id for line in arrival.event.items)
+        for tenant, names in items.items():
+            await self._numbers.learn(tenant, names)
+        return Prepared(decoded, split(decoded, self._slots, self._numbers.numbered))
+
+    async def record(self, ranges: Sequence[Prepared]) -> Recorded:
         """At most one range per partition, all in one round trip. Raises FenceMoved when a slot
         rolled back, Halt when the epoch changed. May be repeated: a range that a slot has already
         is not counted again."""
-        batches: list[_SlotBatch] = []
+        batches: list[SlotBatch] = []
         calls: list[SlotCall] = []
-        for decoded in ranges:
-            for slot, batch in self._slots_of(decoded):
+        for prepared in ranges:
+            for slot, batch in self._slots_of(prepared):
                 batches.append(batch)
-                calls.append(self._call(decoded, slot, batch))
+                calls.append(self._call(prepared.decoded, slot, batch))
         fences = self._fences
         replies = await self._store.apply(calls, self._epoch)
         self._settle(calls, replies)
         if self._fences is fences:
-            for decoded in ranges:
-                self._note_idle(decoded)
-        return _recorded(batches, replies)
+            for prepared in ranges:
+                self._note_idle(prepared.decoded)
+        return self._recorded(batches, replies)
 
     async def advance_idle(self) -> None:
         """Brings slots without events up to their partition's position, so that a restart need
         not read back to where they last had one. Raises as `record` does."""
         calls = [
-            self._call(decoded, slot, _SlotBatch())
+            self._call(decoded, slot, SlotBatch())
             for tp, (decoded, _) in self._idle.items()
             for slot, at in enumerate(self._fences.get(tp, ()))
             if at < decoded.to
         ]
         self._settle(calls, await self._store.apply(calls, self._epoch))
 
-    def _slots_of(self, decoded: Decoded) -> list[tuple[int, _SlotBatch]]:
+    def _slots_of(self, prepared: Prepared) -> list[tuple[int, SlotBatch]]:
         """What each slot gets of a range, and an empty call for slots that are far behind."""
+        decoded, batches = prepared.decoded, prepared.by_slot
         tp = (decoded.topic, decoded.partition)
         if tp not in self._fences:
             raise FenceMoved(f"partition {decoded.partition} went to another worker")
-        batches = self._by_slot(decoded)
         idle = self._overdue(tp, decoded) - batches.keys()
-        return [*batches.items(), *((slot, _SlotBatch()) for slot in idle)]
-
-    def _by_slot(self, decoded: Decoded) -> dict[int, _SlotBatch]:
-        batches: dict[int, _SlotBatch] = {}
-        place: list[tuple[int, int, Arrival | Letter]] = [
-            (a.offset, slot_of(a.event.tenant, a.event.shopper, self._slots), a)
-            for a in decoded.arrivals
-        ]
-        if decoded.letters:
-            key = field_of(decoded.topic, decoded.partition)
-            place += [
-                (x.offset, _letter_slot(key, x.offset, self._slots), x) for x in decoded.letters
-            ]
-            place.sort(key=lambda row: row[0])
-        for _, slot, what in place:
-            batch = batches.get(slot)
-            if batch is None:
-                batch = batches[slot] = _SlotBatch()
-            if isinstance(what, Arrival):
-                batch.add(what, (what.event.tenant, what.event.shopper))
-            else:
-                batch.add_letter(what)
-        return batches
+        return [*batches.items(), *((slot, SlotBatch()) for slot in idle)]
 
     def _overdue(self, tp: tuple[str, int], decoded: Decoded) -> set[int]:
         due = tp in self._idle and self._clock() - self._idle[tp][1] >= IDLE_MS
@@ -172,7 +125,7 @@ class Recorder:
         since = self._idle[tp][1] if tp in self._idle else now
         self._idle[tp] = (decoded, now if now - since >= IDLE_MS else since)
 
-    def _call(self, decoded: Decoded, slot: int, batch: _SlotBatch) -> SlotCall:
+    def _call(self, decoded: Decoded, slot: int, batch: SlotBatch) -> SlotCall:
         tp = (decoded.topic, decoded.partition)
         return SlotCall(
             slot=slot,
@@ -183,8 +136,7 @@ class Recorder:
             witness=decoded.witness,
             tenants=list(batch.tenants),
             shoppers=list(batch.shoppers),
-            ops=batch.ops,
-            digests=bytes(batch.digests),
+            ops=b"".join(batch.ops),
         )
 
     def _settle(self, calls: Sequence[SlotCall], replies: Sequence[SlotReply]) -> None:
@@ -199,32 +151,27 @@ class Recorder:
             if call.source in self._fences:  # it may have gone to another worker meanwhile
                 self._fences[call.source][call.slot] = reply.fence
 
-
-def _letter_slot(partition: str, offset: int, slots: int) -> int:
-    return zlib.crc32(f"{partition}:{offset}".encode()) % slots
-
-
-def _recorded(batches: Sequence[_SlotBatch], replies: Sequence[SlotReply]) -> Recorded:
-    counted: list[Arrival] = []
-    over: list[Arrival] = []
-    due: dict[ShopperName, Arrival] = {}
-    states: dict[ShopperName, ShopperState] = {}
-    verdicts: Counter[str] = Counter()
-    for batch, reply in zip(batches, replies, strict=True):
-        said = reply.verdicts or "-" * len(batch.ops)
-        verdicts.update(said)
-        for arrival, verdict in zip(batch.arrivals, said, strict=True):
-            if arrival is None:
-                continue
-            if verdict == "a":
-                counted.append(arrival)
-            elif verdict == "o":
-                over.append(arrival)
-            if verdict in "a-":
-                _keep_newest(due, arrival)
-        for name, packed in zip(batch.shoppers, reply.states, strict=True):
-            states[name] = ShopperState(packed)
-    return Recorded(counted, over, due, states, verdicts)
+    def _recorded(self, batches: Sequence[SlotBatch], replies: Sequence[SlotReply]) -> Recorded:
+        counted: list[Arrival] = []
+        over: list[Arrival] = []
+        due: dict[ShopperName, Arrival] = {}
+        states: dict[ShopperName, ShopperState] = {}
+        verdicts: Counter[str] = Counter()
+        for batch, reply in zip(batches, replies, strict=True):
+            said = reply.verdicts or "-" * len(batch.ops)
+            verdicts.update(said)
+            for arrival, verdict in zip(batch.arrivals, said, strict=True):
+                if arrival is None:
+                    continue
+                if verdict == "a":
+                    counted.append(arrival)
+                elif verdict == "o":
+                    over.append(arrival)
+                if verdict in "a-":
+                    _keep_newest(due, arrival)
+            for name, packed in zip(batch.shoppers, reply.states, strict=True):
+                states[name] = ShopperState(packed, self._numbers.names(name[0]))
+        return Recorded(counted, over, due, states, verdicts)
 
 
 def _keep_newest(due: dict[ShopperName, Arrival], arrival: Arrival) -> None:

@@ -9,9 +9,20 @@ RECORDS = Counter("millstream_records", "Records by what became of them", ["verd
 LISTS = Counter("millstream_lists", "Lists published")
 REMOVED = Counter("millstream_items_removed", "Items that policy took out of lists", ["rule"])
 SOURCE_FAILURES = Counter("millstream_source_failures", "Candidate sources that raised", ["source"])
-HOLES = Counter("millstream_log_holes", "Offsets that the broker does not have")
+HOLES = Counter("millstream_log_holes", "Offsets that the log does not have")
 REWINDS = Counter("millstream_rewinds", "Times the position was read again from the fences")
 CHUNK_SECONDS = Histogram("millstream_chunk_seconds", "One chunk from delivery to published lists")
+GONE = Counter(
+    "millstream_over_full_gone", "Over-full events whose letter went out without the record"
+)
+CONSERVATION_RESIDUE = Gauge(
+    "millstream_conservation_residue",
+    "Fates in the ledger less offsets taken; 0 is right",
+    ["partition"],
+)
+CONSERVATION_CHECKS = Counter(
+    "millstream_conservation_checks", "Partitions whose ledger was added up", ["outcome"]
+)
 SWAPS = Counter("millstream_model_swaps", "Models taken into service", ["outcome"])
 MODEL_VERSION = Gauge("millstream_model_version", "Version in service", ["tenant"])
 
@@ -28,6 +39,7 @@ VERDICTS = {
     "e": "erased",
     "o": "over",
     "b": "bad",
+    "h": "hole",
     "-": "applied_before",
 }
 
@@ -48,6 +60,8 @@ def totals() -> dict[str, float]:
         SOURCE_FAILURES,
         HOLES,
         REWINDS,
+        GONE,
+        CONSERVATION_CHECKS,
         SWAPS,
         ANNOUNCEMENTS_REFUSED,
     ):

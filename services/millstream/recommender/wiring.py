@@ -3,46 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+import structlog
 
 from millstream.domain.clock import wall_clock
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
 from millstream.ranking.settings import RankingSettings
 from millstream.recommender import telemetry
+from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.following import follow_shop
+from millstream.recommender.guard import Guard
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
+from millstream.recommender.readiness import require_ready
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.tenure import Tenure
 from millstream.recommender.worker import Positions, Worker
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.epoch import require_epoch
 from millstream.stores.feature_store import FeatureStore
-from millstream.stores.fences import read_epoch, read_fences
+from millstream.stores.fences import Fences, read_fences
+from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.outbox import Outbox
 from millstream.stores.redis import connected, read_slots, require_noeviction
+from millstream.stores.served_lists import ServedLists
 from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.probe import first_offset
+from millstream.streaming.over_full import OverFull
+from millstream.streaming.probe import LogReader
 from millstream.streaming.producer import producer_for
+from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 from millstream.streaming.transport import Partition
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
+
+log = structlog.get_logger()
 
 FLUSH_SECONDS = 0.5
 LONGEST_FLUSH_PAUSE_SECONDS = 5.0
@@ -53,6 +66,7 @@ SWEEP_SECONDS = 1.0
 FULL_SWEEP_SECONDS = 60.0
 GUARD_SECONDS = 5.0
 TOTALS_SECONDS = 60.0
+OWED_SECONDS = 5.0
 LAST_FLUSH_SECONDS = 2.0
 
 
@@ -84,36 +98,47 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         redis = await connected(settings.redis_url)
         stack.push_async_callback(redis.aclose)
-        await require_noeviction(redis)
         keys = Keys(settings.redis_prefix)
         slots = await read_slots(redis, keys)
+        await require_ready(settings, redis, keys, slots)
         producer = producer_for(settings, "millstream-recommender")
         stack.push_async_callback(producer.stop)
         await started(producer, settings.kafka_bootstrap_servers)
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
 
         affinities = AffinityStore(redis, keys, slots)
+        numbers = ItemNumbers(redis, keys)
+        store = FeatureStore(redis, keys, slots, partitions)
+        public_key = load_public_key(settings.keys_dir)
         models = HotSwap(
             settings.model_name,
             Registry(settings.model_store),
             RedisModelPointer(redis, keys),
-            load_public_key(settings.keys_dir),
+            public_key,
         )
         catalogue = Catalogue()
         stack.callback(lambda: telemetry.log_totals(catalogue.refused))
         followers = await follow_shop(stack, settings, catalogue, models)
         ranking = RankingSettings()
-        deriver = Deriver(affinities)
+        drafter = Drafter(
+            lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock), models, ranking
+        )
+        deriver = Deriver(affinities, drafter.forget)
         stack.push_async_callback(_last_flush, deriver)
+        log_reader = await stack.enter_async_context(LogReader(settings.kafka_bootstrap_servers))
+        dead_letters = DeadLetters(producer)
+        origin_of = signed_origins(public_key)
+        over_full = OverFull(
+            dead_letters, Outbox(redis, keys, slots), log_reader, origin_of, telemetry.GONE.inc
+        )
+        tenure = Tenure(settings.session_timeout_seconds / 2, monotonic)
         stages = Stages(
-            dead_letters=DeadLetters(producer),
-            recorder=Recorder(FeatureStore(redis, keys, slots, partitions), slots, wall_clock),
+            dead_letters=dead_letters,
+            origin_of=origin_of,
+            recorder=Recorder(store, numbers, slots, wall_clock),
+            over_full=over_full,
             deriver=deriver,
-            drafter=Drafter(
-                lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock),
-                models,
-                ranking,
-            ),
+            drafter=drafter,
             publisher=Publisher(
                 producer,
                 Topics(settings.topic(EVENTS), settings.topic(RECOMMENDATIONS)),
@@ -121,22 +146,43 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
                 ranking.digest(),
                 wall_clock,
             ),
+            tenure=tenure,
+            served=ServedLists(redis, keys, slots, numbers),
             freshness=Freshness(settings.freshness_seconds * 1000, wall_clock),
         )
+
+        positions = _positions(redis, keys, slots)
+
+        async def takeover(partitions: list[Partition]) -> Fences:
+            """Also what may have changed when partitions come: their number, and the items that
+            their shoppers touched elsewhere."""
+            await producer.client.force_metadata_update()
+            store.expect(len(await producer.partitions_for(settings.topic(EVENTS))))
+            await numbers.load()
+            return await positions(partitions)
+
+        conservation = Conservation(positions)
         worker = Worker(
             stages,
-            _positions(redis, keys, slots),
-            partial(first_offset, settings.kafka_bootstrap_servers),
+            takeover,
+            log_reader,
             settings.chunk_events,
+        )
+        guard = Guard(
+            worker, log_reader, lambda: require_epoch(redis, keys, slots, worker.epoch), monotonic
         )
         yield Running(
             worker,
             (
                 models.run,
                 deriver.run,
+                tenure.run,
                 lambda: _flush(deriver),
                 lambda: _every(IDLE_SECONDS, worker.advance_idle),
                 lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
+                guard.run,
+                lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker)),
+                lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),
                 lambda: _sweep(ItemTotals(redis, keys, slots)),
                 lambda: _log_totals(catalogue),
                 *(follower.run_to_its_end for follower in followers),
@@ -145,18 +191,28 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
 
 
 def _positions(redis: Redis, keys: Keys, slots: int) -> Positions:
-    async def read(partitions: list[Partition]) -> tuple[dict[Partition, tuple[int, ...]], str]:
-        fences = await read_fences(redis, keys, slots, partitions)
-        return {tp: found.per_slot for tp, found in fences.items()}, await read_epoch(redis, keys)
+    async def read(partitions: list[Partition]) -> Fences:
+        return await read_fences(redis, keys, slots, partitions)
 
     return read
 
 
+async def _send_owed(over_full: OverFull, worker: Worker) -> None:
+    await over_full.send_owed({tp: at.expected for tp, at in worker.standing().items()})
+
+
+async def _conserved(conservation: Conservation, worker: Worker) -> None:
+    await conservation.check(worker.standing())
+
+
 async def _last_flush(deriver: Deriver) -> None:
-    """Not for as long as a Redis that is away or full is waited for: we are asked to end."""
-    with contextlib.suppress(TimeoutError):
+    """Not for as long as a Redis that is away or full is waited for: we are asked to end. What
+    fails here is derived, and must not hide why the process ends."""
+    try:
         async with asyncio.timeout(LAST_FLUSH_SECONDS):
             await deriver.flush()
+    except Exception as error:  # noqa: BLE001
+        log.warning("what was gathered last is given up", kind=type(error).__name__)
 
 
 async def _log_totals(catalogue: Catalogue) -> None:

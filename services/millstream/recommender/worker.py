@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
 from millstream.domain.errors import Halt
 from millstream.recommender import telemetry
-from millstream.recommender.pipeline import Part, Stages, handle
+from millstream.recommender.pipeline import Part, Ready, Stages, deliver, prepare, record
+from millstream.recommender.portions import portions, rounds
 from millstream.recommender.record import FenceMoved
+from millstream.stores.fences import FIRST_EPOCH, Fences
+from millstream.streaming import witness
 from millstream.streaming.cursor import Cursor, Jumped
 from millstream.streaming.transport import Chunk, LogBounds, Partition
 
@@ -23,13 +29,42 @@ mend. More than there can be chunks on their way, fetched before we went back: e
 
 
 INBOX_CHUNKS = 32
+MOST_UNDER_WAY = 2
+"""Portions recorded or delivered while the next one is decoded."""
+LOOKS = 3
+"""At the log for a witness, where the broker does not answer."""
 
-Positions = Callable[[list[Partition]], Awaitable[tuple[dict[Partition, tuple[int, ...]], str]]]
-"""Where the slots stand, by partition, and the epoch (stores/fences.py)."""
+Positions = Callable[[list[Partition]], Awaitable[Fences]]
 
-FirstOffset = Callable[[Partition, int], Awaitable[int | None]]
-"""The offset of the first committed record at or after the given one, or None where the log told
-none in some seconds (streaming/probe.py)."""
+
+class Log(witness.Log, Protocol):
+    """As streaming.probe.LogReader."""
+
+    async def first_offset(self, source: Partition, offset: int) -> int | None:
+        """Of the first committed record at or after the given one; None where the log told none
+        in some seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of an assigned partition: the next offset to handle, and the witness of the last record that
+    was counted before it ("" for none)."""
+
+    expected: int
+    witness: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How far a portion has come."""
+
+    recorded: asyncio.Event = field(default_factory=asyncio.Event)
+    delivered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def pass_on(self) -> None:
+        self.recorded.set()
+        self.delivered.set()
 
 
 Rewind = Callable[[], Awaitable[None]]
@@ -44,15 +79,19 @@ class Worker:
         self,
         stages: Stages,
         positions: Positions,
-        first_offset: FirstOffset,
+        log_reader: Log,
         chunk_records: int,
     ) -> None:
+        self.epoch = FIRST_EPOCH
+        self.handled = 0
+        """Portions of records, since the start: stands still where nothing goes on."""
         self._stages = stages
         self._positions = positions
-        self._first_offset = first_offset
+        self._log = log_reader
         self._chunk_records = chunk_records
         self._cursors: dict[Partition, Cursor] = {}
         self._busy = asyncio.Lock()
+        self._in_doubt = False
         self._rewinds = 0
         self._rewind: Rewind | None = None
         self._inbox: asyncio.Queue[Chunk] = asyncio.Queue(INBOX_CHUNKS)
@@ -60,14 +99,56 @@ class Worker:
     async def resume(self, bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
         """Where to read on: at the lowest slot, or at the published watermark if that is lower,
         since counted events whose list never went out are owed one. Raises Halt where the log no
-        longer has what a slot still needs."""
-        fences, epoch = await self._positions(list(bounds))
+        longer has what a slot still needs, or is not the one that was counted."""
+        fences = await self._positions(list(bounds))
+        epoch, partitions = fences.epoch, fences.partitions
+        cursors = {
+            tp: _cursor(tp, partitions[tp].lowest, _of_epoch(bounds[tp], epoch)) for tp in bounds
+        }
+        witnesses = {
+            tp: witness.readable(partitions[tp].witnesses, bounds[tp].log_start) for tp in bounds
+        }
+        await self._verify(witnesses)
         while not self._inbox.empty():  # it comes again after the seek
             self._inbox.get_nowait()
-        self._stages.recorder.resume(dict(fences), epoch)
-        self._cursors = {tp: _cursor(tp, min(fences[tp]), bounds[tp]) for tp in bounds}
+        self.epoch = epoch
+        self._stages.recorder.resume({tp: partitions[tp].per_slot for tp in bounds}, epoch)
+        for tp, read_back in witnesses.items():
+            cursors[tp].witness = read_back[-1] if read_back else ""
+        self._cursors = cursors
         log.info("assigned", partitions=len(bounds))
         return {tp: cursor.expected for tp, cursor in self._cursors.items()}
+
+    async def _verify(self, witnesses: Mapping[Partition, Sequence[str]]) -> None:
+        """The lowest of each partition in one question, the highest in another."""
+        for place in (0, 1):
+            asked = {tp: found[place] for tp, found in witnesses.items() if len(found) > place}
+            looks = 0
+            while asked and looks < LOOKS:
+                silent = await witness.compare(self._log, asked)
+                asked, looks = {tp: asked[tp] for tp in silent}, looks + 1
+            if asked:
+                numbers = ", ".join(str(number) for _, number in sorted(asked))
+                raise Halt(f"the broker does not show what was counted of partitions {numbers}")
+
+    def doubt(self) -> None:
+        """Before the next records are handled the log has to show that it is still the same: a
+        broker that was away may come back with another one."""
+        self._in_doubt = True
+
+    async def _dispel(self) -> None:
+        """Raises Halt as `resume` does."""
+        self._in_doubt = False
+        starts = await self._log.starts(list(self._cursors)) or {}
+        await self._verify(
+            {
+                tp: witness.readable([at.witness], starts.get(tp, 0))
+                for tp, at in self._cursors.items()
+            }
+        )
+
+    def standing(self) -> dict[Partition, Standing]:
+        return {tp: Standing(at.expected, at.witness) for tp, at in self._cursors.items()}
 
     async def deliver(self, chunk: Chunk) -> None:
         """Hands a chunk to `run`; waits while as many as may be are under way."""
@@ -84,9 +165,11 @@ class Worker:
 
     async def take(self, chunks: Sequence[Chunk]) -> None:
         """Handles what is new in the chunks; on a gap reads the positions again. Raises Halt."""
-        for round_ in _rounds(chunks):
+        for round_ in rounds(chunks):
             async with self._busy:
                 try:
+                    if self._in_doubt:
+                        await self._dispel()
                     with telemetry.CHUNK_SECONDS.time():
                         await self._handle(round_)
                 except (Jumped, FenceMoved) as moved:
@@ -99,18 +182,50 @@ class Worker:
         telemetry.REWINDS.inc()
         self._rewinds += 1
         if self._rewind is None or self._rewinds > MAX_REWINDS:
-            raise Halt(f"went back {MAX_REWINDS} times and got no further: {moved}") from moved
+            raise Halt(
+                f"went back {MAX_REWINDS} times and got no further: {moved}. "
+                "See deploy/runbooks/slots-behind.md"
+            ) from moved
         log.warning("going back", why=str(moved))
         await self._rewind()
 
     async def _handle(self, chunks: Sequence[Chunk]) -> None:
         """`chunks`: one per partition at most."""
         parts = [part for chunk in chunks if (part := await self._fresh(chunk)) is not None]
-        for portion in _portions(parts, self._chunk_records):
-            # A part is left out when it changed hands, or we were sent back, while we worked.
-            now = [part for part in portion if self._cursors.get(part.source) is part.cursor]
-            if now:
-                await handle(now, self._stages)
+        under_way: deque[asyncio.Task[None]] = deque()
+        turn = Turn()
+        turn.pass_on()
+        try:
+            for portion in portions(parts, self._chunk_records):
+                ready = await prepare(portion, self._stages)
+                before, turn = turn, Turn()
+                under_way.append(asyncio.create_task(self._finish(ready, before, turn)))
+                await asyncio.sleep(0)  # its calls go out before the next portion is decoded
+                if len(under_way) > MOST_UNDER_WAY:
+                    await under_way.popleft()
+            while under_way:
+                await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+            if under_way:
+                await asyncio.wait(under_way)
+
+    async def _finish(self, ready: Sequence[Ready], before: Turn, turn: Turn) -> None:
+        """Each step after that of the portion before, which may still be at its next step."""
+        await before.recorded.wait()
+        began = self._stages.tenure.begin()
+        # A part is left out when it changed hands, or we were sent back, while we worked.
+        now = [one for one in ready if self._cursors.get(one.part.source) is one.part.cursor]
+        recorded = await record(now, self._stages) if now else None
+        turn.recorded.set()
+        await before.delivered.wait()
+        if recorded is not None:
+            await deliver(now, recorded, self._stages, began)
+            self.handled += 1
+            for one in now:
+                one.part.cursor.witness = one.prepared.decoded.witness
+        turn.delivered.set()
 
     async def _fresh(self, chunk: Chunk) -> Part | None:
         """None for a late delivery, of what was handled or of a partition that another worker has
@@ -122,14 +237,17 @@ class Worker:
         try:
             fresh = cursor.take(chunk.records)
         except Jumped as jumped:
-            first = await self._first_offset(source, jumped.expected)
+            first = await self._log.first_offset(source, jumped.expected)
             if self._cursors.get(source) is not cursor:  # sought meanwhile: it comes again
                 return None
             if first is None or not jumped.expected < first <= jumped.found:
                 raise
-            _step_over(source, cursor, first)
+            cursor.nothing_before = first
             fresh = cursor.take(chunk.records)  # `first` exists: if it is missing too, it was lost
-        return Part(source, fresh, cursor) if fresh else None
+            missing = first - cursor.expected
+            telemetry.HOLES.inc(missing)
+            log.warning("offsets that the log does not have", partition=source[1], number=missing)
+        return Part(source, fresh, cursor.expected, cursor) if fresh else None
 
     async def advance_idle(self) -> None:
         """May find that a slot rolled back, and then goes back as `take` does. Raises Halt."""
@@ -149,52 +267,14 @@ class Worker:
         return {tp: max(at.expected, at.publish_from) for tp, at in self._cursors.items()}
 
 
-def _step_over(source: Partition, cursor: Cursor, first: int) -> None:
-    before = cursor.holes
-    cursor.skip_to(first)
-    stepped = cursor.holes - before
-    telemetry.HOLES.inc(stepped)
-    log.warning("offsets that the log does not have", partition=source[1], number=stepped)
-
-
-def _rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
-    """One chunk per partition in each round, a partition's chunks in the order they came."""
-    waiting = list(chunks)
-    while waiting:
-        first: dict[Partition, Chunk] = {}
-        for chunk in waiting:
-            first.setdefault((chunk.topic, chunk.partition), chunk)
-        taken = list(first.values())
-        waiting = [chunk for chunk in waiting if not any(chunk is one for one in taken)]
-        yield taken
-
-
-def _portions(parts: Sequence[Part], most: int) -> Iterator[list[Part]]:
-    """`most` records at a time, from as few partitions as have so many: each one more costs a call
-    per slot, which under a backlog would be calls of two or three events.
-
-    A partition stands once in a portion, and its records stay in order."""
-    portion: list[Part] = []
-    room = most
-    for part in parts:
-        start = 0
-        while start < len(part.records):
-            records = part.records[start : start + room]
-            portion.append(Part(part.source, records, part.cursor))
-            start, room = start + len(records), room - len(records)
-            if not room:
-                yield portion
-                portion, room = [], most
-    if portion:
-        yield portion
+def _of_epoch(bounds: LogBounds, epoch: str) -> LogBounds:
+    """Without a watermark of another epoch: it was of another log."""
+    return bounds if bounds.committed_in == epoch else LogBounds(bounds.log_start, None)
 
 
 def _cursor(tp: Partition, lowest: int, bounds: LogBounds) -> Cursor:
     published = bounds.committed if bounds.committed is not None else lowest
     start = min(lowest, published)
     if start < bounds.log_start:
-        raise Halt(
-            f"partition {tp[1]} of {tp[0]} begins at {bounds.log_start}, and offsets from {start} "
-            "are still to be counted: retention has passed, or the topic was made anew"
-        )
+        raise witness.past_retention(tp, bounds.log_start, start)
     return Cursor(expected=start, publish_from=published)

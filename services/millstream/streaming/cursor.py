@@ -27,11 +27,13 @@ class Jumped(Exception):  # noqa: N818
 @dataclass
 class Cursor:
     """One assigned partition. `expected`: the next offset to handle; `publish_from`: lists for
-    earlier offsets went out before this worker took over."""
+    earlier offsets went out before this worker took over; `witness`: of the last record handled;
+    `nothing_before`: the log was asked, and has nothing from `expected` up to there."""
 
     expected: int
     publish_from: int
-    holes: int = 0
+    witness: str = ""
+    nothing_before: int = 0
 
     def take(self, records: Sequence[R]) -> Sequence[R]:
         """The records not handled yet, none for a stale delivery. Raises Jumped on a gap."""
@@ -39,14 +41,9 @@ class Cursor:
         if first is None:
             return []
         fresh = records[first:]
-        if fresh[0].offset > self.expected:
+        if fresh[0].offset > max(self.expected, self.nothing_before):
             raise Jumped(self.expected, fresh[0].offset)
         return fresh
-
-    def skip_to(self, offset: int) -> None:
-        """The log has nothing from `expected` up to `offset`, which is past it."""
-        self.holes += offset - self.expected
-        self.expected = offset
 
     def advance(self, to: int) -> None:
         self.expected = max(self.expected, to)

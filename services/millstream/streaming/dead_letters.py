@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 from millstream.domain.errors import Refused
 from millstream.domain.log import Headers, LogRecord
+from millstream.domain.replayed import Origin, without_ours
 
 PREFIX = "millstream.error."
 SUFFIX = ".dlq"
@@ -33,12 +34,22 @@ class DeadLetters:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
-    async def send(self, record: LogRecord, refused: Refused) -> None:
+    async def send(
+        self,
+        record: LogRecord,
+        refused: Refused,
+        origin: Origin | None = None,
+        *,
+        gone: bool = False,
+    ) -> None:
         """Returns when the letter is durable; raises what the sender raises, and then the record
-        does not count as handled.
+        does not count as handled. `origin`: of a replayed letter that is refused again. `gone`:
+        the log has the record no longer, the letter has but its place.
 
         A record beyond MAX_LETTER_BYTES is reported without its content, whose size is stated."""
-        value, key, headers = letter(record, refused)
+        value, key, headers = letter(record, refused, origin)
+        if gone:
+            headers = (*headers, (f"{PREFIX}gone", b"true"))
         await self._sender.send_and_wait(
             f"{record.topic}{SUFFIX}",
             value,
@@ -48,12 +59,15 @@ class DeadLetters:
         )
 
 
-def letter(record: LogRecord, refused: Refused) -> tuple[bytes | None, bytes | None, Headers]:
+def letter(
+    record: LogRecord, refused: Refused, origin: Origin | None = None
+) -> tuple[bytes | None, bytes | None, Headers]:
     """Value, key and headers of the dead letter.
 
-    Headers of an earlier refusal (a letter that was replayed) give way to the new ones."""
-    ours = _provenance(record, refused)
-    theirs = tuple(header for header in record.headers if not header[0].startswith(PREFIX))
+    Headers of ours that the record came with (of an earlier refusal, of a replay) give way to the
+    new ones; of a replayed letter the first place is named beside the last one."""
+    ours = _provenance(record, refused, origin)
+    theirs = without_ours(record.headers)
     size = _size(record.key, record.value, theirs + ours)
     if size > MAX_LETTER_BYTES:
         return b"", None, (*ours, (f"{PREFIX}omitted_bytes", b"%d" % size))
@@ -63,8 +77,8 @@ def letter(record: LogRecord, refused: Refused) -> tuple[bytes | None, bytes | N
     return record.value, record.key, theirs + ours
 
 
-def _provenance(record: LogRecord, refused: Refused) -> Headers:
-    fields = {
+def _provenance(record: LogRecord, refused: Refused, origin: Origin | None) -> Headers:
+    fields: dict[str, str | int] = {
         "reason": refused.reason,
         "detail": refused.detail,
         "topic": record.topic,
@@ -72,6 +86,9 @@ def _provenance(record: LogRecord, refused: Refused) -> Headers:
         "offset": record.offset,
         "log_ms": record.log_ms,
     }
+    if origin is not None:
+        fields["origin"] = origin.place
+        fields["origin_log_ms"] = origin.log_ms
     return tuple((f"{PREFIX}{name}", str(value).encode()) for name, value in fields.items())
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from millstream.streaming.header_names import read_any_header_name
+
 Take = Callable[[ConsumerRecord[Any, Any]], None]
 """Called with each record in log order per partition; must not block."""
 
@@ -100,6 +102,7 @@ class Follower:
 
 def follow(bootstrap_servers: str, topic: str, take: Take) -> Follower:
     """A follower that is not started yet; to be called inside a running loop."""
+    read_any_header_name()
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap_servers,

@@ -75,6 +75,12 @@ async def partitions_of(bootstrap_servers: str, topic: str) -> tuple[TopicPartit
     return tuple(TopicPartition(topic, number) for number in range(len(found[topic])))
 
 
+async def topic_settings(bootstrap_servers: str, topic: str) -> dict[str, str]:
+    """The settings of one topic as the cluster tells them. Raises OperatorError if it is away."""
+    async with _admin(bootstrap_servers) as admin:
+        return (await _configs(admin, [topic])).get(topic, {})
+
+
 @asynccontextmanager
 async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)

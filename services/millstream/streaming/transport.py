@@ -9,14 +9,13 @@ faust-streaming is pinned, and tests/contract/test_faust.py pins what we rely on
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import faust
 from aiokafka import OffsetAndMetadata, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from faust.serializers import codecs
 from faust.transport.drivers import aiokafka as driver
@@ -24,6 +23,7 @@ from faust.types import TP
 from faust.types.transports import SchedulingStrategyT
 
 from millstream.domain.errors import Halt
+from millstream.streaming.header_names import read_any_header_name
 
 FETCH_WAIT_MS = 50
 """How long a broker may hold a fetch that finds nothing new. Apache Kafka answers at once when a
@@ -48,6 +48,8 @@ class LogBounds:
 
     log_start: int
     committed: int | None
+    committed_in: str = "0"
+    """The epoch in which the group committed it."""
 
 
 Resume = Callable[[Mapping[Partition, LogBounds]], Awaitable[Mapping[Partition, int]]]
@@ -140,9 +142,9 @@ class ChunkConsumer(driver.Consumer):
             positions = await app.resume(bounds)
             await self.seek_wait({TP(*tp): offset for tp, offset in positions.items()})
 
-    async def commit_watermark(self, offsets: Mapping[Partition, int]) -> bool:
+    async def commit_watermark(self, offsets: Mapping[Partition, int], epoch: str) -> bool:
         """Advisory: lag exporters and scalers read it. False when it was refused."""
-        return bool(await self._thread.call_thread(self._thread.commit_watermark, offsets))
+        return bool(await self._thread.call_thread(self._thread.commit_watermark, offsets, epoch))
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -152,32 +154,49 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        self._tell_of_lost_connections(consumer._client)
         return consumer
+
+    def _tell_of_lost_connections(self, client: Any) -> None:
+        """Whoever answers at the same address afterwards may have another log."""
+        closed, app = client._on_connection_closed, cast(ChunkApp, self.consumer.app)
+        main = self.consumer.loop
+
+        def on_closed(connection: Any, reason: Any) -> None:
+            closed(connection, reason)
+            if not main.is_closed():
+                main.call_soon_threadsafe(app.connection_lost)
+
+        client._on_connection_closed = on_closed
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         """Raises Halt where a header's name is no text: the client unpacks no record of that batch
-        and would pass over them at the next fetch."""
+        and would pass over them at the next fetch. And where the log does not have the position:
+        nobody but an operator may choose another one."""
+        app = cast(ChunkApp, self.consumer.app)
         try:
             return await super()._fetch_records(*args, **kwargs)
+        except NoOffsetForPartitionError:
+            return {}  # assigned, and not sought yet
         except UnicodeDecodeError:
-            app = cast(ChunkApp, self.consumer.app)
             app.stopped_by = Halt(_unreadable(app.source, self.assignment()))
-            raise app.stopped_by from None
+        except OffsetOutOfRangeError as error:
+            app.stopped_by = Halt(_out_of_range(error.args[0]))
+        raise app.stopped_by from None
 
     async def bounds(self, assigned: Iterable[TP]) -> dict[Partition, LogBounds]:
         consumer = self._ensure_consumer()
         partitions = [TopicPartition(tp.topic, tp.partition) for tp in assigned]
         starts = await consumer.beginning_offsets(partitions)
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in partitions))
+        committed = await consumer._coordinator.fetch_committed_offsets(partitions)
         return {
-            (tp.topic, tp.partition): LogBounds(starts[tp], offset)
-            for tp, offset in zip(partitions, committed, strict=True)
+            (tp.topic, tp.partition): _bounds(starts[tp], committed.get(tp)) for tp in partitions
         }
 
-    async def commit_watermark(self, offsets: Mapping[Partition, int]) -> bool:
+    async def commit_watermark(self, offsets: Mapping[Partition, int], epoch: str) -> bool:
         mine = {(tp.topic, tp.partition) for tp in self.assignment()}
         wanted = {
-            TopicPartition(*tp): OffsetAndMetadata(offset, "")
+            TopicPartition(*tp): OffsetAndMetadata(offset, epoch)
             for tp, offset in offsets.items()
             if tp in mine
         }
@@ -187,6 +206,21 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         except KafkaError:
             return False
         return True
+
+
+def _bounds(log_start: int, committed: OffsetAndMetadata | None) -> LogBounds:
+    if committed is None:
+        return LogBounds(log_start, None)
+    return LogBounds(log_start, committed.offset, committed.metadata or "0")
+
+
+def _out_of_range(positions: Mapping[TopicPartition, int]) -> str:
+    told = "; ".join(f"{tp.partition} of {tp.topic} at {at}" for tp, at in positions.items())
+    return (
+        f"the log does not have the offset that is next (partition {told}): the topic was made "
+        "anew or lost records. See deploy/runbooks/topic-recreated-or-truncated.md, or "
+        "retention-passed.md where its first offset is greater"
+    )
 
 
 def _unreadable(topic: str, assigned: Iterable[TP]) -> str:
@@ -216,6 +250,7 @@ class ChunkApp(faust.App):
         self.source = source
         self.resume = resume
         self.stopped_by: Exception | None = None
+        read_any_header_name()
         super().__init__(
             group,
             broker=";".join(f"kafka://{host}" for host in broker.split(",")),
@@ -223,7 +258,7 @@ class ChunkApp(faust.App):
             broker_session_timeout=session_timeout_s,
             broker_heartbeat_interval=2.0,
             broker_rebalance_timeout=max(10.0, session_timeout_s),
-            consumer_auto_offset_reset="earliest",
+            consumer_auto_offset_reset="none",
             stream_wait_empty=False,
             stream_buffer_maxsize=16,
             stream_recovery_delay=0.0,
@@ -236,6 +271,9 @@ class ChunkApp(faust.App):
             value_serializer="raw",
             key_serializer="raw",
         )
+
+    def connection_lost(self) -> None:
+        """A connection of the consumer was closed, for whatever reason."""
 
     def _create_directories(self) -> None:
         """None: nothing is kept on this machine."""
@@ -251,5 +289,5 @@ class ChunkApp(faust.App):
         """Asks for the positions again and seeks there."""
         await cast(ChunkConsumer, self.consumer).perform_seek()
 
-    async def commit_watermark(self, offsets: Mapping[Partition, int]) -> bool:
-        return await cast(ChunkConsumer, self.consumer).commit_watermark(offsets)
+    async def commit_watermark(self, offsets: Mapping[Partition, int], epoch: str) -> bool:
+        return await cast(ChunkConsumer, self.consumer).commit_watermark(offsets, epoch)

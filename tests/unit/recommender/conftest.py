@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.builders import NOON_MS, TOPIC
+from tests.memory_outbox import MemoryLog, MemoryOutbox
+from tests.parsed_ops import HOLE, ParsedOp, parse_ops
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.events import TYPE_ORDER, Event, Line
+from millstream.domain.identity import ShopperName
 from millstream.domain.lists import RecommendationList
+from millstream.domain.replayed import no_origin
+from millstream.features.replayed import ItemNumbers as Numbers
 from millstream.features.replayed import ReplayedShopper
 from millstream.model.registry import Registry
 from millstream.ranking.settings import RankingSettings
@@ -24,15 +30,41 @@ from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
-from millstream.recommender.record import Recorder, ShopperName
+from millstream.recommender.record import Recorded, Recorder
+from millstream.recommender.tenure import Tenure
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
-from millstream.stores.feature_store import FeatureStore, Op, SlotCall, SlotReply, Status
+from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
+from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.ops import BAD_RECORD, LATE_RECORD, NumberedItem
+from millstream.stores.served_lists import ServedLists
 from millstream.streaming.dead_letters import DeadLetters
+from millstream.streaming.decode import Decoded
+from millstream.streaming.over_full import OverFull
 from millstream.streaming.transport import Partition
 
 SLOTS = 4
+
+
+class MemoryNumbers(ItemNumbers):
+    """The same numbers for every tenant, in the order of their coming."""
+
+    def __init__(self) -> None:
+        self.shared = Numbers()
+        self._known: dict[str, NumberedItem] = {}
+
+    def names(self, tenant: str) -> Mapping[int, str]:  # noqa: ARG002
+        return self.shared.names
+
+    def numbered(self, tenant: str) -> Mapping[str, NumberedItem]:  # noqa: ARG002
+        return self._known
+
+    async def learn(self, tenant: str, items: Iterable[str]) -> None:  # noqa: ARG002
+        for item in items:
+            self._known[item] = (self.shared.number(item), item.encode())
+
+    async def load(self) -> None: ...
 
 
 class MemoryStore(FeatureStore):
@@ -40,7 +72,10 @@ class MemoryStore(FeatureStore):
 
     def __init__(self) -> None:
         self.fences: dict[tuple[int, Partition], int] = defaultdict(int)
-        self.shoppers: dict[ShopperName, ReplayedShopper] = defaultdict(ReplayedShopper)
+        self.numbers = MemoryNumbers()
+        self.shoppers = defaultdict[ShopperName, ReplayedShopper](
+            lambda: ReplayedShopper(self.numbers.shared)
+        )
         self.seen: set[tuple[ShopperName, bytes]] = set()
         self.room = 1_000
         self.calls: list[SlotCall] = []
@@ -62,40 +97,52 @@ class MemoryStore(FeatureStore):
             return SlotReply(Status.GAP, fence, "", ())
         if call.to <= fence:
             return SlotReply(Status.STALE, fence, "", self._states(call))
-        digests = iter(range(0, len(call.digests), 16))
-        verdicts = ""
-        for op in call.ops:
-            at = next(digests) if op[2] >= 0 else 0
-            verdicts += (
-                "-" if op[0] < fence else self._verdict(call, op, call.digests[at : at + 16])
-            )
+        verdicts = "".join(
+            "-" if op.offset < fence else self._verdict(call, op) for op in parse_ops(call.ops)
+        )
         self.fences[call.slot, call.source] = call.to
         return SlotReply(Status.OK, call.to, verdicts, self._states(call))
 
-    def _verdict(self, call: SlotCall, op: Op, digest: bytes) -> str:
-        if op[2] < 0:
-            return "b" if op[2] == -1 else "l"
-        name = call.shoppers[op[3]]
-        if (name, digest) in self.seen:
+    def _verdict(self, call: SlotCall, op: ParsedOp) -> str:
+        if op.kind < 0:
+            return {BAD_RECORD: "b", LATE_RECORD: "l", HOLE: "h"}[op.kind]
+        name = call.shoppers[op.shopper]
+        if (name, op.digest) in self.seen:
             return "d"
         if len(self.seen) >= self.room:
             return "o"
-        self.seen.add((name, digest))
-        items = tuple(Line(item) for item in op[6])
-        when, kind = as_datetime(op[5]), TYPE_ORDER[op[2]]
+        self.seen.add((name, op.digest))
+        items = tuple(Line(item) for item in op.items)
+        when, kind = as_datetime(op.event_ms), TYPE_ORDER[op.kind]
         self.shoppers[name].apply(
             Event(event_id="x", type=kind, time=when, user_id=name[1], items=items)
         )
         return "a"
 
-    def _states(self, call: SlotCall) -> list[bytes | None]:
+    def _states(self, call: SlotCall) -> list[bytes]:
         return [
-            self.shoppers[name].packed() if name in self.shoppers else None
-            for name in call.shoppers
+            self.shoppers[name].packed() if name in self.shoppers else b"" for name in call.shoppers
         ]
 
     def positions(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, ...]]:
         return {tp: tuple(self.fences[slot, tp] for slot in range(SLOTS)) for tp in partitions}
+
+
+async def record(recorder: Recorder, *ranges: Decoded) -> Recorded:
+    return await recorder.record([await recorder.prepare(one) for one in ranges])
+
+
+class MemoryServed(ServedLists):
+    def __init__(self) -> None:
+        self.lists: dict[ShopperName, RecommendationList] = {}
+
+    async def put(self, lists: Sequence[RecommendationList]) -> None:
+        for ranked in lists:
+            self.lists[ranked.tenant, ranked.user] = ranked
+
+    async def drop(self, shoppers: Iterable[ShopperName]) -> None:
+        for name in shoppers:
+            self.lists.pop(name, None)
 
 
 class MemoryAffinities(AffinityStore):
@@ -230,17 +277,28 @@ def drafter(affinities: MemoryAffinities, no_model: HotSwap) -> Drafter:
 
 
 @pytest.fixture
+def outbox() -> MemoryOutbox:
+    return MemoryOutbox()
+
+
+@pytest.fixture
 def stages(
     store: MemoryStore,
     producer: MemoryProducer,
     affinities: MemoryAffinities,
     drafter: Drafter,
+    outbox: MemoryOutbox,
 ) -> Stages:
+    dead_letters = DeadLetters(producer)
     return Stages(
-        dead_letters=DeadLetters(producer),
-        recorder=Recorder(store, SLOTS, lambda: NOON_MS),
+        dead_letters=dead_letters,
+        origin_of=no_origin,
+        recorder=Recorder(store, store.numbers, SLOTS, lambda: NOON_MS),
+        over_full=OverFull(dead_letters, outbox, MemoryLog()),
         deriver=Deriver(affinities),
         drafter=drafter,
+        tenure=Tenure(3.0, monotonic),
+        served=MemoryServed(),
         publisher=Publisher(
             producer, Topics(TOPIC, "lists"), "default", "0123456789ab", lambda: NOON_MS
         ),

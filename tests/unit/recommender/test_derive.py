@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
-from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore
+from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore, record
 
 from millstream.domain.events import EventType
 from millstream.ranking.replayed_shop import ReplayedShop
@@ -22,9 +22,10 @@ EVENTS = [
 
 
 async def recorded() -> Recorded:
-    recorder = Recorder(MemoryStore(), SLOTS, lambda: NOON_MS)
+    store = MemoryStore()
+    recorder = Recorder(store, store.numbers, SLOTS, lambda: NOON_MS)
     recorder.resume({(TOPIC, 0): [0] * SLOTS}, "0")
-    return await recorder.record([decoded([arrival(e, n) for n, e in enumerate(EVENTS)])])
+    return await record(recorder, decoded([arrival(e, n) for n, e in enumerate(EVENTS)]))
 
 
 async def test_a_flush_writes_the_sums_of_what_was_counted(affinities: MemoryAffinities) -> None:
@@ -68,3 +69,14 @@ async def test_sums_are_made_beside_the_chunks(affinities: MemoryAffinities) -> 
     await deriver.flush()
     assert len(affinities.pairs) == 1
     running.cancel()
+
+
+async def test_whose_neighbours_changed_is_told_after_the_write(
+    affinities: MemoryAffinities,
+) -> None:
+    told: list[tuple[str, set[str]]] = []
+    deriver = Deriver(affinities, lambda tenant, items: told.append((tenant, set(items))))
+    deriver.gather(await recorded())
+    await deriver.flush()
+    assert told == [(tenant, set(pairs)) for tenant, pairs in affinities.pairs]
+    assert told

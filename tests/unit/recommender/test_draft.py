@@ -9,12 +9,13 @@ from tests.builders import NOON_MS, arrival, event
 from tests.unit.recommender.conftest import MemoryAffinities
 
 from millstream.domain.events import EventType
+from millstream.domain.identity import ShopperName
 from millstream.domain.lists import Source
 from millstream.features.replayed import ReplayedShopper
 from millstream.features.state import ShopperState
 from millstream.recommender.draft import Drafter, Freshness, owed
 from millstream.recommender.hot_swap import NO_MODEL
-from millstream.recommender.record import Recorded, ShopperName
+from millstream.recommender.record import Recorded
 from millstream.streaming.decode import Arrival
 
 ALL = Freshness(0, lambda: NOON_MS)

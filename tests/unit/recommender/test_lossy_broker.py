@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from tests.builders import TOPIC, record
 
-from millstream.recommender.pipeline import Part
+from millstream.recommender.pipeline import Part, Ready
 from millstream.recommender.worker import Worker
+from millstream.stores.fences import Fences, PartitionFences
 from millstream.streaming.transport import Chunk, LogBounds, Partition
 
 PARTITIONS = 3
@@ -47,8 +48,12 @@ class LossyBroker:
         self.lost = {self.random.randrange(2, 30) for _ in range(4)}
         self.fetched = 0
         self.queue: asyncio.Queue[Chunk] = asyncio.Queue(UNDER_WAY)
-        stages: Any = SimpleNamespace(recorder=SimpleNamespace(resume=lambda *_: None))
-        self.worker = Worker(stages, self._positions, self._first_offset, chunk_records=FETCH)
+        stages: Any = SimpleNamespace(
+            recorder=SimpleNamespace(resume=lambda *_: None),
+            tenure=SimpleNamespace(begin=lambda: 0.0),
+        )
+        log: Any = SimpleNamespace(first_offset=self._first_offset, first_records=_no_records)
+        self.worker = Worker(stages, self._positions, log, chunk_records=FETCH)
 
     def _written(self) -> set[int]:
         markers = self.random.choice([0.0, 0.1, 0.4])
@@ -70,24 +75,40 @@ class LossyBroker:
         await asyncio.gather(*tasks, return_exceptions=True)
         return _Run(self.handled, self.there, self.fences, ended_by)
 
-    async def handle(self, parts: Sequence[Part], _: object) -> None:
-        """In place of pipeline.handle: the positions move when the records are handled."""
+    async def prepare(self, parts: Sequence[Part], _: object) -> list[Any]:
+        """In place of pipeline.prepare."""
         await self._some_turns()
-        for part in parts:
+        prepared = SimpleNamespace(decoded=SimpleNamespace(witness=""))
+        return [SimpleNamespace(part=part, prepared=prepared) for part in parts]
+
+    async def record(self, ready: Sequence[Ready], _: object) -> Sequence[Ready]:
+        """In place of pipeline.record: the fences move when the records are counted."""
+        await self._some_turns()
+        for part in (one.part for one in ready):
             number, to = part.source[1], part.records[-1].offset + 1
+            assert part.start <= self.fences[number], "a range begins past the fence"
+            missing = set(range(part.start, to)) - {found.offset for found in part.records}
+            assert not missing & self.there[number], "taken for holes, and the log has them"
             self.handled[number].update(found.offset for found in part.records)
             self.fences[number] = max(self.fences[number], to)
-            part.cursor.advance(to)
+        return ready
+
+    async def deliver(
+        self, ready: Sequence[Ready], recorded: Sequence[Ready], _: object, _began: float
+    ) -> None:
+        """In place of pipeline.deliver: the positions move when the lists are out."""
+        await self._some_turns()
+        assert recorded is ready
+        for part in (one.part for one in ready):
+            part.cursor.advance(part.records[-1].offset + 1)
 
     async def _some_turns(self) -> None:
         for _ in range(self.random.choice([0, 1, 3, 8, 20])):
             await asyncio.sleep(0)
 
-    async def _positions(
-        self, partitions: list[Partition]
-    ) -> tuple[dict[Partition, tuple[int, ...]], str]:
+    async def _positions(self, partitions: list[Partition]) -> Fences:
         await self._some_turns()
-        return {tp: (self.fences[tp[1]],) for tp in partitions}, "0"
+        return Fences(("0",), {tp: PartitionFences((self.fences[tp[1]],)) for tp in partitions})
 
     async def _first_offset(self, source: Partition, offset: int) -> int | None:
         await self._some_turns()
@@ -127,6 +148,10 @@ class LossyBroker:
             await self.worker.deliver(await self.queue.get())
 
 
+async def _no_records(_: Mapping[Partition, int]) -> dict[Partition, Any]:
+    return {}
+
+
 RECORDS = [[record(None, n, partition=p) for n in range(END)] for p in range(PARTITIONS)]
 
 
@@ -136,7 +161,9 @@ async def test_all_that_the_log_has_is_handled(
 ) -> None:
     for seed in range(first_seed, first_seed + SEEDS_PER_BATCH):
         broker = LossyBroker(seed)
-        monkeypatch.setattr("millstream.recommender.worker.handle", broker.handle)
+        monkeypatch.setattr("millstream.recommender.worker.prepare", broker.prepare)
+        monkeypatch.setattr("millstream.recommender.worker.record", broker.record)
+        monkeypatch.setattr("millstream.recommender.worker.deliver", broker.deliver)
         run = await broker.run()
         assert run.ended_by is None, f"seed {seed}: {run.ended_by}"
         assert run.fences == dict.fromkeys(range(PARTITIONS), END), f"seed {seed}: stands still"

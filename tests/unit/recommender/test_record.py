@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
-from tests.unit.recommender.conftest import SLOTS, MemoryStore
+from tests.parsed_ops import parse_ops
+from tests.unit.recommender.conftest import SLOTS, MemoryStore, record
 
 from millstream.domain.errors import Halt, Reason
 from millstream.domain.events import EventType
@@ -33,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def recorder(store: MemoryStore, clock: Clock) -> Recorder:
-    made = Recorder(store, SLOTS, clock)
+    made = Recorder(store, store.numbers, SLOTS, clock)
     made.resume({TP: [0] * SLOTS}, "0")
     return made
 
@@ -52,7 +53,7 @@ async def test_shoppers_of_one_slot_share_a_call_and_each_gets_its_state(
     store: MemoryStore, recorder: Recorder
 ) -> None:
     users = [f"u{n}" for n in range(20)]
-    recorded = await recorder.record([views(*users, *users)])
+    recorded = await record(recorder, views(*users, *users))
     slots = {slot_of("default", user, SLOTS) for user in users}
     assert {call.slot for call in store.calls} == slots
     assert len(store.calls) == len(slots)
@@ -66,23 +67,23 @@ async def test_shoppers_of_one_slot_share_a_call_and_each_gets_its_state(
 async def test_a_repeated_range_counts_nothing_and_owes_the_lists_again(
     store: MemoryStore, recorder: Recorder
 ) -> None:
-    await recorder.record([views("ann", "bob")])
-    again = await recorder.record([views("ann", "bob")])
+    await record(recorder, views("ann", "bob"))
+    again = await record(recorder, views("ann", "bob"))
     assert (again.counted, again.verdicts) == ([], {"-": 2})
     assert again.due.keys() == {("default", "ann"), ("default", "bob")}
     assert again.states["default", "ann"].read(TYPE_COUNTS, NOON_MS) == {EventType.VIEW_ITEM: 1}
 
 
 async def test_a_duplicate_owes_no_list(recorder: Recorder) -> None:
-    await recorder.record([views("ann")])
+    await record(recorder, views("ann"))
     copy = decoded([arrival(event("e0", "ann"), 1)], start=1)
-    recorded = await recorder.record([copy])
+    recorded = await record(recorder, copy)
     assert (recorded.verdicts, recorded.due, recorded.counted) == ({"d": 1}, {}, [])
 
 
 async def test_what_has_no_room_is_told(store: MemoryStore, recorder: Recorder) -> None:
     store.room = 1
-    recorded = await recorder.record([views("ann", "ann")])
+    recorded = await record(recorder, views("ann", "ann"))
     assert [over.offset for over in recorded.over] == [1]
     assert recorded.due["default", "ann"].offset == 0
 
@@ -93,30 +94,32 @@ async def test_letters_are_counted_where_their_place_says_and_offsets_rise(
     letters = [Letter(n, NOON_MS, Reason.BAD_ID) for n in range(1, 60, 2)]
     letters[0] = Letter(1, NOON_MS, Reason.LATE)
     arrivals = [arrival(event(f"e{n}", f"u{n}"), n) for n in range(0, 60, 2)]
-    recorded = await recorder.record([decoded(arrivals, letters)])
+    recorded = await record(recorder, decoded(arrivals, letters))
     assert recorded.verdicts == {"a": 30, "b": 29, "l": 1}
     assert {call.slot for call in store.calls} == set(range(SLOTS))
     for call in store.calls:
-        offsets = [op[0] for op in call.ops]
+        offsets = [op.offset for op in parse_ops(call.ops)]
         assert offsets == sorted(offsets)
-    assert sorted(op[0] for call in store.calls for op in call.ops) == list(range(60))
+    assert sorted(op.offset for call in store.calls for op in parse_ops(call.ops)) == list(
+        range(60)
+    )
 
 
 async def test_a_slot_is_called_from_its_own_fence(store: MemoryStore, recorder: Recorder) -> None:
     """The slot saw nothing of the first range: the second call claims that too."""
     first, second = _two_slots()
-    await recorder.record([views(first, first)])
-    await recorder.record([views(second, start=2)])
+    await record(recorder, views(first, first))
+    await record(recorder, views(second, start=2))
     assert [(call.start, call.to) for call in store.calls] == [(0, 2), (0, 3)]
-    await recorder.record([views(first, start=3)])
+    await record(recorder, views(first, start=3))
     assert store.calls[-1].start == 2
 
 
 async def test_a_slot_that_rolled_back_is_noticed(store: MemoryStore, recorder: Recorder) -> None:
-    await recorder.record([views("ann")])
+    await record(recorder, views("ann"))
     store.fences.clear()
     with pytest.raises(FenceMoved):
-        await recorder.record([views("ann", start=1)])
+        await record(recorder, views("ann", start=1))
 
 
 async def test_ranges_of_all_partitions_go_in_one_round_trip(
@@ -124,7 +127,7 @@ async def test_ranges_of_all_partitions_go_in_one_round_trip(
 ) -> None:
     recorder.resume({TP: [0] * SLOTS, (TOPIC, 1): [0] * SLOTS}, "0")
     there = arrival(event("e9", "ann"), 0, NOON_MS + 5, partition=1)
-    recorded = await recorder.record([views("ann"), decoded([there], partition=1)])
+    recorded = await record(recorder, views("ann"), decoded([there], partition=1))
     assert recorded.verdicts == {"a": 2}
     assert recorded.due["default", "ann"] == there, "the newest by log time"
     assert recorded.states["default", "ann"].read(TYPE_COUNTS, 0) == {EventType.VIEW_ITEM: 2}
@@ -136,7 +139,7 @@ async def test_a_range_whose_call_failed_is_not_claimed_as_empty(
     """What runs beside the chunks may get a turn before the failure ends the process."""
     store.failure = ConnectionError()
     with pytest.raises(ConnectionError):
-        await recorder.record([views("ann")])
+        await record(recorder, views("ann"))
     store.failure = None
     await recorder.advance_idle()
     assert not any(store.fences.values())
@@ -145,7 +148,7 @@ async def test_a_range_whose_call_failed_is_not_claimed_as_empty(
 async def test_a_range_under_way_at_a_new_assignment_is_not_claimed_as_empty(
     store: MemoryStore, recorder: Recorder
 ) -> None:
-    calling = asyncio.create_task(recorder.record([views("ann")]))
+    calling = asyncio.create_task(record(recorder, views("ann")))
     await asyncio.sleep(0)
     recorder.resume({TP: [0] * SLOTS}, "0")
     await calling
@@ -156,19 +159,19 @@ async def test_a_range_under_way_at_a_new_assignment_is_not_claimed_as_empty(
 async def test_another_epoch_halts(store: MemoryStore, recorder: Recorder) -> None:
     store.epoch = "1"
     with pytest.raises(Halt, match="epoch"):
-        await recorder.record([views("ann")])
+        await record(recorder, views("ann"))
 
 
 async def test_a_partition_of_another_worker_is_refused(recorder: Recorder) -> None:
     recorder.resume({}, "0")
     with pytest.raises(FenceMoved):
-        await recorder.record([views("ann")])
+        await record(recorder, views("ann"))
 
 
 async def test_a_partition_that_leaves_during_the_call_does_no_harm(
     store: MemoryStore, recorder: Recorder
 ) -> None:
-    calling = asyncio.create_task(recorder.record([views("ann")]))
+    calling = asyncio.create_task(record(recorder, views("ann")))
     await asyncio.sleep(0)
     assert store.calls
     assert not calling.done()
@@ -180,10 +183,10 @@ async def test_a_partition_that_leaves_during_the_call_does_no_harm(
 async def test_lagging_slots_come_along_after_a_while(
     store: MemoryStore, recorder: Recorder, clock: Clock
 ) -> None:
-    await recorder.record([views("ann")])
+    await record(recorder, views("ann"))
     assert len(store.calls) == 1
     clock.now += IDLE_MS
-    await recorder.record([views("ann", start=1)])
+    await record(recorder, views("ann", start=1))
     assert {store.fences[slot, TP] for slot in range(SLOTS)} == {2}
 
 
@@ -191,12 +194,12 @@ async def test_lagging_slots_come_along_after_many_records(
     store: MemoryStore, recorder: Recorder
 ) -> None:
     far = decoded([arrival(event("e0", "ann"), 0)], to=IDLE_RECORDS)
-    await recorder.record([far])
+    await record(recorder, far)
     assert {store.fences[slot, TP] for slot in range(SLOTS)} == {IDLE_RECORDS}
 
 
 async def test_idle_slots_are_brought_up_once(store: MemoryStore, recorder: Recorder) -> None:
-    await recorder.record([views("ann")])
+    await record(recorder, views("ann"))
     await recorder.advance_idle()
     assert {store.fences[slot, TP] for slot in range(SLOTS)} == {1}
     calls = len(store.calls)

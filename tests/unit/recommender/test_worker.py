@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from tests.builders import TOPIC, event, record
-from tests.unit.recommender.conftest import MemoryProducer, MemoryStore, turns
+from tests.unit.recommender.conftest import SLOTS, MemoryProducer, MemoryStore, turns
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import Event
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.recommender import telemetry
 from millstream.recommender.pipeline import Stages
-from millstream.recommender.worker import MAX_REWINDS, Worker
+from millstream.recommender.worker import MAX_REWINDS, MOST_UNDER_WAY, Worker
+from millstream.stores.fences import Fences, PartitionFences
+from millstream.streaming.decode import Record
+from millstream.streaming.probe import Absent
 from millstream.streaming.transport import Chunk, LogBounds, Partition
 
 TP = (TOPIC, 0)
+PORTION = 5
 LOG = [event(f"e{n}", f"u{n % 5}", "i") for n in range(40)]
 
 
@@ -49,6 +53,18 @@ class Broker:
         there = (n for n in range(offset, len(self.log)) if n not in self.missing)
         return next(there, None) if self.answers else None
 
+    async def starts(self, partitions: Iterable[Partition]) -> dict[Partition, int] | None:
+        return dict.fromkeys(partitions, self.start)
+
+    async def first_records(
+        self, places: Mapping[Partition, int]
+    ) -> dict[Partition, Record | Absent]:
+        found = {tp: await self.first_offset(tp, offset) for tp, offset in places.items()}
+        return {
+            tp: Absent.GONE if offset is None else record(self.log[offset], offset)
+            for tp, offset in found.items()
+        }
+
     def fetch(self, most: int) -> Chunk | None:
         there = [n for n in range(self.at, len(self.log)) if n not in self.missing][:most]
         if not there:
@@ -66,22 +82,21 @@ class Broker:
 
 @pytest.fixture
 def worker(stages: Stages, store: MemoryStore) -> Worker:
-    async def positions(
-        partitions: list[Partition],
-    ) -> tuple[dict[Partition, tuple[int, ...]], str]:
-        return store.positions(partitions), store.epoch
+    async def positions(partitions: list[Partition]) -> Fences:
+        found = store.positions(partitions)
+        epochs = (store.epoch,) * SLOTS
+        return Fences(epochs, {tp: PartitionFences(at) for tp, at in found.items()})
 
-    async def silent(_: Partition, __: int) -> None:
-        return None
-
-    return Worker(stages, positions, silent, chunk_records=5)
+    made = Broker(Worker(stages, positions, None, chunk_records=PORTION))  # type: ignore[arg-type]
+    made.worker._log = made
+    return made.worker
 
 
 @pytest.fixture
 async def broker(worker: Worker) -> Broker:
-    made = Broker(worker)
+    made = worker._log
+    assert isinstance(made, Broker)
     worker._rewind = made.rewind  # as `run` does
-    worker._first_offset = made.first_offset
     await made.assign()
     return made
 
@@ -174,13 +189,15 @@ async def test_a_log_that_begins_past_what_came_is_not_believed(
 
 
 async def test_a_partition_that_leaves_while_the_log_is_asked_is_not_handled(
-    store: MemoryStore, worker: Worker, broker: Broker
+    store: MemoryStore, worker: Worker, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told = broker.first_offset
+
     async def slow(tp: Partition, offset: int) -> int | None:
         await worker.resume({})
-        return await broker.first_offset(tp, offset)
+        return await told(tp, offset)
 
-    worker._first_offset = slow
+    monkeypatch.setattr(broker, "first_offset", slow)
     broker.missing = {0}
     await worker.take([broker.chunk(range(1, 4))])
     assert (counted(store), broker.rewinds, worker.watermark()) == (0, 0, {})
@@ -315,7 +332,7 @@ async def test_a_partition_that_leaves_while_a_chunk_is_handled_ends_it(
     store: MemoryStore, producer: MemoryProducer, broker: Broker
 ) -> None:
     producer.holding = True
-    chunk = broker.fetch(15)
+    chunk = broker.fetch(40)
     assert chunk is not None
     handling = asyncio.create_task(broker.worker.take([chunk]))
     await turns(50)
@@ -325,7 +342,8 @@ async def test_a_partition_that_leaves_while_a_chunk_is_handled_ends_it(
     for durable in producer.waiting:
         durable.set_result(None)
     await handling
-    assert counted(store) == 5, "the part in work, and none after it"
+    in_work = (MOST_UNDER_WAY + 1) * PORTION
+    assert counted(store) == in_work, "the portions in work, and none after them"
 
 
 async def test_the_position_does_not_move_before_the_lists_are_out(

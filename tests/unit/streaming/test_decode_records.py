@@ -13,7 +13,7 @@ from millstream.domain.acceptance import HORIZON_MS
 from millstream.domain.errors import Reason
 from millstream.domain.events import MAX_RECORD_BYTES
 from millstream.streaming.dead_letters import PREFIX, DeadLetters
-from millstream.streaming.decode import Decoded, Letter, decode_records, return_over
+from millstream.streaming.decode import Decoded, Letter, decode_records
 
 if TYPE_CHECKING:
     from millstream.streaming.decode import Record
@@ -133,10 +133,3 @@ async def test_headers_travel_with_the_event() -> None:
     headers = (("sent_at", b"17"),)
     (arrival,) = (await decoded([record(GOOD, 0, headers=headers)])).arrivals
     assert arrival.headers == headers
-
-
-async def test_what_the_store_had_no_room_for_is_returned() -> None:
-    letters, records = Letters(), [record(GOOD, n, partition=3) for n in range(3)]
-    found = await decoded(records)
-    await return_over(records, [found.arrivals[1]], DeadLetters(letters))
-    assert letters.places == [("over", 1)]

@@ -1,0 +1,86 @@
+"""What of a range of the log each state slot gets, in the form of its call."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from millstream.domain.errors import Reason
+from millstream.domain.events import TYPE_INDEX
+from millstream.domain.identity import ShopperName, event_digest, slot_of
+from millstream.stores.ops import (
+    BAD_RECORD,
+    LATE_RECORD,
+    NumberedItem,
+    event_op,
+    hole_op,
+    record_op,
+)
+from millstream.streaming.decode import Arrival, Decoded, Hole, Letter
+
+Numbered = Callable[[str], Mapping[str, NumberedItem]]
+"""By tenant, the items that have a number (stores/item_numbers.py)."""
+
+
+@dataclass
+class SlotBatch:
+    """`arrivals`: one per op, None for a record that is no event."""
+
+    tenants: dict[str, int] = field(default_factory=dict)
+    shoppers: dict[ShopperName, int] = field(default_factory=dict)
+    ops: list[bytes] = field(default_factory=list)
+    arrivals: list[Arrival | None] = field(default_factory=list)
+
+    def add(self, arrival: Arrival, numbered: Mapping[str, NumberedItem]) -> None:
+        event = arrival.event
+        name = (event.tenant, event.shopper)
+        self.arrivals.append(arrival)
+        self.ops.append(
+            event_op(
+                (arrival.offset, arrival.log_ms),
+                TYPE_INDEX[event.type],
+                (
+                    self.shoppers.setdefault(name, len(self.shoppers)),
+                    self.tenants.setdefault(event.tenant, len(self.tenants)),
+                ),
+                (event.time_ms, event_digest(event.event_id)),
+                [numbered[line.item_id] for line in event.items],
+                (arrival.judged_ms, arrival.letter) if arrival.letter else None,
+            )
+        )
+
+    def add_other(self, other: Letter | Hole) -> None:
+        self.arrivals.append(None)
+        if isinstance(other, Hole):
+            self.ops.append(hole_op(other.offset, other.n))
+        else:
+            kind = LATE_RECORD if other.reason is Reason.LATE else BAD_RECORD
+            self.ops.append(record_op(kind, other.offset, other.log_ms))
+
+
+def split(decoded: Decoded, slots: int, numbered: Numbered) -> dict[int, SlotBatch]:
+    """By slot, in the order of the log. The items of all arrivals must have their numbers."""
+    batches: dict[int, SlotBatch] = {}
+    for slot, what in _in_order(decoded, slots):
+        batch = batches.get(slot)
+        if batch is None:
+            batch = batches[slot] = SlotBatch()
+        if isinstance(what, Arrival):
+            batch.add(what, numbered(what.event.tenant))
+        else:
+            batch.add_other(what)
+    return batches
+
+
+def _in_order(decoded: Decoded, slots: int) -> Iterator[tuple[int, Arrival | Letter | Hole]]:
+    events = ((slot_of(a.event.tenant, a.event.shopper, slots), a) for a in decoded.arrivals)
+    if not decoded.letters and not decoded.holes:
+        return iter(events)
+    place = f"{decoded.topic}:{decoded.partition}"
+    others: list[Letter | Hole] = [*decoded.letters, *decoded.holes]
+    rows: list[tuple[int, Arrival | Letter | Hole]] = [
+        *events,
+        *((zlib.crc32(f"{place}:{x.offset}".encode()) % slots, x) for x in others),
+    ]
+    return iter(sorted(rows, key=lambda row: row[1].offset))

@@ -1,0 +1,102 @@
+"""Beside the worker, every few seconds: the log is still the one that was counted, and the worker
+goes on with it. Asks through a connection of its own, so that a consumer that is stuck, or was
+told another position, is not its own witness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from millstream.recommender.watchdog import Watchdog
+from millstream.recommender.worker import Standing
+from millstream.streaming import witness
+from millstream.streaming.transport import Partition
+
+GUARD_SECONDS = 4.0
+"""With the few seconds that a look at a silent log takes, trouble is noticed within ten."""
+PROMPT_S = 1.0
+
+StoreTakesCalls = Callable[[], Awaitable[None]]
+"""Returns once Redis has taken a call that writes nothing; raises Halt as the worker's own calls
+do (stores/epoch.py)."""
+
+
+class Watched(Protocol):
+    """As recommender.worker.Worker."""
+
+    handled: int
+
+    def standing(self) -> Mapping[Partition, Standing]: ...
+
+
+class Log(witness.Log, Protocol):
+    """As streaming.probe.LogReader."""
+
+    async def waiting(self, places: Mapping[Partition, int]) -> set[Partition]: ...
+
+
+class Guard:
+    def __init__(
+        self,
+        worker: Watched,
+        log: Log,
+        store_takes_calls: StoreTakesCalls,
+        now: Callable[[], float],
+    ) -> None:
+        """`now`: seconds of a clock that only rises."""
+        self._worker = worker
+        self._log = log
+        self._store_takes_calls = store_takes_calls
+        self._now = now
+        self._seen: dict[Partition, str] = {}
+        self._watchdog = Watchdog()
+
+    async def run(self) -> None:
+        """For ever. Raises Halt."""
+        while True:
+            await asyncio.sleep(GUARD_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Once. Raises Halt where the log lost what is needed, is another one, or the worker does
+        not go on. While Redis takes no call the worker waits for it, as we do here: that time does
+        not count against it, nor does any in which the broker does not answer."""
+        began = self._now()
+        await self._store_takes_calls()
+        if self._now() - began > PROMPT_S:
+            self._watchdog.excuse()
+        handled, standing = self._worker.handled, dict(self._worker.standing())
+        starts = await self._log.starts(standing)
+        if starts is None:
+            self._watchdog.excuse()
+            return
+        self._require_unread(starts)
+        await self._compare(standing, starts)
+        await self._watch(handled, standing)
+
+    def _require_unread(self, starts: Mapping[Partition, int]) -> None:
+        """By where the worker stands now: what was handled while we asked may go."""
+        for tp, at in self._worker.standing().items():
+            if starts.get(tp, 0) > at.expected:
+                raise witness.past_retention(tp, starts[tp], at.expected)
+
+    async def _compare(
+        self, standing: Mapping[Partition, Standing], starts: Mapping[Partition, int]
+    ) -> None:
+        """Of each partition the record handled last, and the one that was so at the last look:
+        what a worker has handled since may be of another log."""
+        now = {tp: at.witness for tp, at in standing.items()}
+        for asked in ({tp: self._seen.get(tp, "") for tp in now}, now):
+            found = {tp: witness.readable([asked[tp]], starts[tp]) for tp in asked}
+            there = {tp: w[0] for tp, w in found.items() if w}
+            if there:
+                await witness.compare(self._log, there)
+        self._seen = now
+
+    async def _watch(self, handled: int, standing: Mapping[Partition, Standing]) -> None:
+        if handled != self._worker.handled or not standing:
+            self._watchdog.excuse()
+            return
+        behind = await self._log.waiting({tp: at.expected for tp, at in standing.items()})
+        self._watchdog.look(self._now(), self._worker.handled, behind)

@@ -1,0 +1,41 @@
+"""In what pieces delivered chunks are handled; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from millstream.recommender.pipeline import Part
+from millstream.streaming.transport import Chunk, Partition
+
+
+def rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
+    """One chunk per partition in each round, a partition's chunks in the order they came."""
+    waiting = list(chunks)
+    while waiting:
+        first: dict[Partition, Chunk] = {}
+        for chunk in waiting:
+            first.setdefault((chunk.topic, chunk.partition), chunk)
+        taken = list(first.values())
+        waiting = [chunk for chunk in waiting if not any(chunk is one for one in taken)]
+        yield taken
+
+
+def portions(parts: Sequence[Part], most: int) -> Iterator[list[Part]]:
+    """`most` records at a time, from as few partitions as have so many: each one more costs a call
+    per slot, which under a backlog would be calls of two or three events.
+
+    A partition stands once in a portion, and its records stay in order."""
+    portion: list[Part] = []
+    room = most
+    for part in parts:
+        start = 0
+        while start < len(part.records):
+            records = part.records[start : start + room]
+            begin = part.records[start - 1].offset + 1 if start else part.start
+            portion.append(Part(part.source, records, begin, part.cursor))
+            start, room = start + len(records), room - len(records)
+            if not room:
+                yield portion
+                portion, room = [], most
+    if portion:
+        yield portion
