@@ -1,0 +1,109 @@
+"""START HERE: what happens to the records that are counted anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millstream.domain.errors import Halt
+from millstream.domain.failpoints import failpoint
+from millstream.domain.replayed import OriginOf
+from millstream.rebuild.history import History, Portion
+from millstream.rebuild.pace import Pace
+from millstream.recommender.derive import Deriver
+from millstream.recommender.record import FenceMoved, Prepared, Recorder
+from millstream.streaming.dead_letters import DeadLetters
+from millstream.streaming.decode import Decoded, Hole, decode_records
+
+FLUSH_EVENTS = 20_000
+"""Gathered, then written: each adds to a few hundred bytes of memory, and many to the same sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    topic: str
+    letters: DeadLetters
+    origin_of: OriginOf
+    recorder: Recorder
+    deriver: Deriver
+    pace: Pace
+
+
+async def run_pipeline(history: History, stages: Stages) -> None:
+    """Returns when all is counted. May be begun again from the fences after a crash at any point:
+    only of co-visitation and popularity up to FLUSH_EVENTS are lost. Raises Halt."""
+    counting = _Counting(stages)
+    try:
+        async for portions in history.portions():
+            # portions: the next records of some partitions, from the lake or the log
+            prepared = [await _prepare(portion, stages) for portion in portions]
+            # prepared: what each state slot gets of them
+            await counting.begin(prepared)
+            # counted, while the next portions are read
+        await counting.finish()
+    finally:
+        await counting.stop()
+    await stages.recorder.advance_idle()
+    await stages.deriver.flush()
+
+
+async def _prepare(portion: Portion, stages: Stages) -> Prepared:
+    if not portion.records:
+        return await stages.recorder.prepare(_nothing(portion, stages.topic))
+    decoded = await decode_records(
+        stages.topic,
+        portion.partition,
+        portion.records,
+        stages.letters,
+        stages.origin_of,
+        portion.start,
+    )
+    return await stages.recorder.prepare(decoded)
+
+
+def _nothing(portion: Portion, topic: str) -> Decoded:
+    """No record bears witness: that the log is the one that was counted is seen at the next."""
+    hole = Hole(portion.start, portion.to - portion.start)
+    return Decoded(topic, portion.partition, portion.start, portion.to, 0, "", (), (), [hole])
+
+
+class _Counting:
+    """One set of ranges at a time is with Redis."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._task: asyncio.Task[None] | None = None
+        self._gathered = 0
+
+    async def begin(self, prepared: Sequence[Prepared]) -> None:
+        """After the ones before; raises what ended them."""
+        await self.finish()
+        self._task = asyncio.create_task(self._count(prepared))
+        await asyncio.sleep(0)  # its calls go out before the next portion is read
+
+    async def finish(self) -> None:
+        if self._task is not None:
+            await self._task
+
+    async def stop(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _count(self, prepared: Sequence[Prepared]) -> None:
+        stages = self._stages
+        try:
+            recorded = await stages.recorder.record(prepared)
+        except FenceMoved as moved:
+            raise Halt(
+                f"Redis went back while it was rebuilt ({moved}); run `millstream rebuild --resume`"
+            ) from None
+        failpoint("rebuild-counted")
+        stages.deriver.gather(recorded)
+        for decoded in (one.decoded for one in prepared):
+            stages.pace.note(decoded.partition, decoded.clock_ms, decoded.to - decoded.start)
+        self._gathered += len(recorded.counted)
+        if self._gathered >= FLUSH_EVENTS:
+            self._gathered = 0
+            await stages.deriver.flush()

@@ -1,0 +1,130 @@
+"""Where everything begins and ends: what Redis, the log and the lake say together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from millstream.domain.errors import OperatorError
+from millstream.rebuild.history import as_consumed
+from millstream.rebuild.plan import Held, Span, plan
+from millstream.recommender.settings import RecommenderSettings
+from millstream.stores.fences import PartitionFences, read_fences
+from millstream.stores.keys import Keys
+from millstream.stores.lake import is_blank, last_record
+from millstream.stores.lake.in_order import held
+from millstream.streaming import witness
+from millstream.streaming.decode import witness_of
+from millstream.streaming.probe import LogReader
+from millstream.streaming.topic_admin import partitions_of
+from millstream.streaming.topics import EVENTS
+
+if TYPE_CHECKING:  # only the stores speak Redis
+    from redis.asyncio import Redis
+
+
+@dataclass(frozen=True)
+class Options:
+    """`ends`: by partition where to stop, for a broker that can tell neither this nor that a member
+    has left the group (the embedded one)."""
+
+    processes: int = 2
+    resume: bool = False
+    wipe: bool = False
+    from_lake: bool = False
+    ends: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    settings: RecommenderSettings
+    redis: Redis
+    keys: Keys
+    slots: int
+
+    @property
+    def topic(self) -> str:
+        return self.settings.topic(EVENTS)
+
+    async def fences(self, partitions: list[int]) -> dict[int, PartitionFences]:
+        sources = [(self.topic, partition) for partition in partitions]
+        found = await read_fences(self.redis, self.keys, self.slots, sources)
+        _ = found.epoch  # raises Halt where the slots are in different ones
+        return {tp[1]: found.partitions[tp] for tp in sources}
+
+
+async def partitions(settings: RecommenderSettings, *, from_lake: bool) -> list[int]:
+    topic = settings.topic(EVENTS)
+    if from_lake:
+        found = sorted(held(settings.lake_dir, topic))
+        if not found:
+            raise OperatorError(
+                f"lake {settings.lake_dir}",
+                f"no records of topic {topic}",
+                "the lake of this deployment",
+                "Check MILLSTREAM_LAKE_DIR and MILLSTREAM_TOPIC_PREFIX",
+            )
+        return found
+    places = await partitions_of(settings.kafka_bootstrap_servers, topic)
+    return [place.partition for place in places]
+
+
+async def spans_of(state: State, numbers: list[int], options: Options) -> list[Span]:
+    """Raises Halt where the log and the lake lack something, or do not fit together."""
+    lake = {
+        partition: Held(found.start, found.stop)
+        for partition, found in held(state.settings.lake_dir, state.topic).items()
+    }
+    fences = await state.fences(numbers)
+    if not options.resume:
+        _require_uncounted(fences)
+    starts = {number: fences[number].lowest for number in numbers}
+    if options.from_lake:
+        return plan(starts, {}, lake)
+    async with LogReader(state.settings.kafka_bootstrap_servers) as log:
+        bounds = await _bounds(state, numbers, log, options.ends)
+        spans = plan(starts, bounds, lake)
+        await _require_same(state, spans, bounds, log)
+    return spans
+
+
+def _require_uncounted(fences: Mapping[int, PartitionFences]) -> None:
+    """Some of the counts were taken away, and not the positions: what lies before these would stay
+    uncounted. Where `fences init` said to begin, no record bears witness."""
+    for partition, found in fences.items():
+        if any(found.witnesses):
+            raise OperatorError(
+                f"partition {partition}",
+                f"positions up to {found.highest}, and no counts",
+                "neither",
+                "`millstream rebuild --wipe` takes them away and begins anew",
+            )
+
+
+async def _bounds(
+    state: State, numbers: list[int], log: LogReader, ends: Mapping[int, int] | None
+) -> dict[int, Held]:
+    sources = [(state.topic, number) for number in numbers]
+    begins, told = await log.starts(sources), await log.ends(sources)
+    if begins is None or told is None:
+        raise OperatorError(
+            f"topic {state.topic}", "no answer from the brokers", "its first and last offsets"
+        )
+    stops = {tp[1]: told[tp] for tp in sources} if ends is None else ends
+    return {tp[1]: Held(begins[tp], max(begins[tp], stops.get(tp[1], 0))) for tp in sources}
+
+
+async def _require_same(
+    state: State, spans: list[Span], bounds: Mapping[int, Held], log: LogReader
+) -> None:
+    """The last record of the lake, where the log still has it, must be the log's: the files may be
+    of a topic of before. Raises Halt."""
+    wanted = {}
+    for span in (span for span in spans if span.lake_to > span.start):
+        last = last_record(state.settings.lake_dir, state.topic, span.partition)
+        known = bounds[span.partition]
+        if last and known.start <= last.offset < known.stop and not is_blank(last):
+            wanted[state.topic, span.partition] = witness_of(as_consumed(last))
+    if wanted:
+        await witness.compare(log, wanted)
