@@ -15,10 +15,12 @@ import asyncio
 import hashlib
 import resource
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from struct import Struct as Struct_
+from typing import Annotated, TypeAlias
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -88,16 +90,17 @@ class Event(Struct, frozen=True, kw_only=True):
 
 _decode = msgspec.json.Decoder(Event).decode
 _pack = msgspec.msgpack.Encoder().encode
+_EVENT = Struct_(">bQQHBQ16sBB")
+_ITEM = Struct_(">IH")
 
 
 class SlotBatch:
-    __slots__ = ("digests", "ops", "shoppers", "tenants")
+    __slots__ = ("ops", "shoppers", "tenants")
 
     def __init__(self) -> None:
         self.tenants: dict[str, int] = {}
         self.shoppers: dict[tuple[str, str], int] = {}
-        self.ops: list[Any] = []
-        self.digests: list[bytes] = []
+        self.ops: list[bytes] = []
 
 
 class BareLoop:
@@ -105,16 +108,19 @@ class BareLoop:
         self._job = job
         self._redis = redis
         self._kinds = {name: index for index, name in enumerate(job.types)}
+        self._numbers: dict[str, int] = {}
         # Each call takes up its slot's range where the last one left it.
         self._fences = {partition: [0] * job.slots for partition in job.ends}
 
     async def take(self, partition: int, records: Sequence[Record]) -> None:
-        batches = self._by_slot(records)
+        events = [self._event(record) for record in records]
+        await self._number({line.item_id for event in events for line in event.items})
+        batches = self._by_slot(records, events)
         last = records[-1]
         to = last.offset + 1
         clock = max(record.timestamp for record in records)
         witness = f"{last.offset}:{hashlib.blake2b(last.value or b'', digest_size=8).hexdigest()}"
-        field = f"{self._job.topic}:{partition}"
+        field = f"0:{self._job.topic}:{partition}"
         fences = self._fences[partition]
         pipeline = self._redis.pipeline(transaction=False)
         for slot, batch in batches.items():
@@ -126,50 +132,65 @@ class BareLoop:
                 *(field, "0", fences[slot], to, clock, witness),
                 *(self._job.limits, self._job.program),
                 _pack(list(batch.tenants)),
-                _pack([f"{tenant}:{shopper}" for tenant, shopper in batch.shoppers]),
-                _pack(batch.ops),
-                b"".join(batch.digests),
+                len(f"{self._job.redis_prefix}u:{{{slot}}}:"),
+                b"".join(batch.ops),
             )
         for slot, reply in zip(batches, await pipeline.execute(), strict=True):
             if reply[0] != b"OK":
                 raise SystemExit(f"slot {slot} answered {reply[0]!r}")
             fences[slot] = to
 
-    def _by_slot(self, records: Sequence[Record]) -> dict[int, SlotBatch]:
+    def _event(self, record: Record) -> Event:
+        value = record.value
+        if value is None or len(value) > self._job.max_record_bytes:
+            raise SystemExit("a record that no event fits in")
+        event = _decode(value)
+        if record.timestamp - event.time.timestamp() * 1000 > self._job.horizon_ms:
+            raise SystemExit("a late record")
+        return event
+
+    async def _number(self, items: Iterable[str]) -> None:
+        """The numbers of items that are new here; all are of the one tenant there is."""
+        unknown = [item for item in items if item not in self._numbers]
+        if not unknown:
+            return
+        arguments = [x for item in unknown for x in (zlib.crc32(item.encode()) & 0xFFFFFFF, item)]
+        key = f"{self._job.redis_prefix}items:default"
+        numbers = await self._redis.fcall("recs_items_v1", 1, key, *arguments)
+        self._numbers.update(zip(unknown, numbers, strict=True))
+
+    def _by_slot(self, records: Sequence[Record], events: Sequence[Event]) -> dict[int, SlotBatch]:
         batches: dict[int, SlotBatch] = {}
-        for record in records:
-            value = record.value
-            if value is None or len(value) > self._job.max_record_bytes:
-                raise SystemExit("a record that no event fits in")
-            event = _decode(value)
+        for record, event in zip(records, events, strict=True):
             tenant = event.tenant
             shopper = event.user_id if event.user_id is not None else f"~{event.anonymous_id}"
-            time_ms = int(event.time.timestamp() * 1000)
-            if record.timestamp - time_ms > self._job.horizon_ms:
-                raise SystemExit("a late record")
             hashed = hashlib.blake2b(f"{tenant}\n{shopper}".encode(), digest_size=8).digest()
             slot = int.from_bytes(hashed, "big") % self._job.slots
             batch = batches.get(slot)
             if batch is None:
                 batch = batches[slot] = SlotBatch()
-            name = (tenant, shopper)
-            batch.digests.append(hashlib.blake2b(event.event_id.encode(), digest_size=16).digest())
-            batch.ops.append(
-                (
-                    record.offset,
-                    record.timestamp,
-                    self._kinds[event.type],
-                    batch.shoppers.setdefault(name, len(batch.shoppers)),
-                    batch.tenants.setdefault(tenant, len(batch.tenants)),
-                    time_ms,
-                    [line.item_id for line in event.items],
-                )
+            head = _EVENT.pack(
+                self._kinds[event.type],
+                record.offset,
+                record.timestamp,
+                batch.shoppers.setdefault((tenant, shopper), len(batch.shoppers)),
+                batch.tenants.setdefault(tenant, len(batch.tenants)),
+                int(event.time.timestamp() * 1000),
+                hashlib.blake2b(event.event_id.encode(), digest_size=16).digest(),
+                0,
+                len(event.items),
             )
+            names = [line.item_id.encode() for line in event.items]
+            items = [
+                _ITEM.pack(self._numbers[line.item_id], len(name)) + name
+                for line, name in zip(event.items, names, strict=True)
+            ]
+            batch.ops.append(head + b"".join(items))
         return batches
 
     def _keys(self, slot: int, batch: SlotBatch) -> list[str]:
         prefix = self._job.redis_prefix
-        keys = [f"{prefix}{kind}:{{{slot}}}" for kind in "fcxq"]
+        keys = [f"{prefix}{kind}:{{{slot}}}" for kind in "fcxqolz"]
         keys += [f"{prefix}i:{{{slot}}}:{tenant}" for tenant in batch.tenants]
         for tenant, shopper in batch.shoppers:
             keys.append(f"{prefix}u:{{{slot}}}:{tenant}:{shopper}")

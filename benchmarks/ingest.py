@@ -10,7 +10,10 @@ from when WARM of the events stand counted there to when all do. So the start of
 join of the group and the first chunks are left out. Rates are the events counted in that time by
 it, over all rounds. `bare_cpu_us_per_event` is the CPU time, user and system, of the bare process
 from its first chunk on, over its events. At the end both sides must have counted every event
-once, and have the same counts for every shopper; else an OperatorError tells it."""
+once, and have the same counts for every shopper; else an OperatorError tells it.
+
+Beside them a plain Faust agent (per_event_agent.py) that takes events one by one and does the same
+work for each; it is watched over the first AGENT_SHARE of the events, and then ended."""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,12 +56,15 @@ POLL_S = 0.05
 DEADLINE_S = 240.0
 AGE_MS = 3_600_000
 FRESHNESS_SECONDS = 60
+AGENT_SHARE = 0.2
 BARE = Path(__file__).with_name("bare_ingest.py")
+AGENT = "benchmarks.per_event_agent"
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass
 class Side:
-    """What one of the two did, summed over the rounds."""
+    """What one of them did, summed over the rounds."""
 
     events: int = 0
     seconds: float = 0.0
@@ -82,36 +89,55 @@ class Bench:
     progress: Progress
     faust: Side = field(default_factory=Side)
     bare: Side = field(default_factory=Side)
+    agent: Side = field(default_factory=Side)
     bare_cpu_s: float = 0.0
     bare_events: int = 0
 
     async def round(self, number: int) -> None:
-        prefixes = [f"{self.deployment.settings.redis_prefix}{number}:{w}:" for w in ("b", "f")]
+        first = self.deployment.settings.redis_prefix
+        prefixes = [f"{first}{number}:{who}:" for who in ("b", "f", "a")]
         for prefix in prefixes:
             await fix_slots(self.redis, Keys(prefix), DEFAULT_SLOTS)
         await self._run_bare(prefixes[0], self._task(f"bare loop, round {number}"))
         await self._run_faust(prefixes[1], number, self._task(f"Faust worker, round {number}"))
-        counts = [await shopper_counts(self.redis, Keys(p), DEFAULT_SLOTS) for p in prefixes]
+        await self._run_agent(prefixes[2], number, self._task(f"per-event agent, round {number}"))
+        both = prefixes[:2]
+        counts = [await shopper_counts(self.redis, Keys(p), DEFAULT_SLOTS) for p in both]
         if counts[0] != counts[1] or counts[0].total() != self.load.events:
             raise OperatorError("the two sides", "different counts", "the same for every shopper")
 
     async def _run_bare(self, prefix: str, task: TaskID) -> None:
+        async with self._program([str(BARE)], prefix) as process:
+            await self._watch(prefix, self.bare, task, lambda: process.returncode in (None, 0))
+            out, _ = await process.communicate()
+        used = msgspec.json.decode(out, type=Used)
+        self.bare_cpu_s += used.cpu_s
+        self.bare_events += used.events
+
+    async def _run_agent(self, prefix: str, number: int, task: TaskID) -> None:
+        async with self._program(["-m", AGENT], prefix, f"agent-{number}") as process:
+            enough = max(1, int(AGENT_SHARE * self.load.events))
+            await self._watch(prefix, self.agent, task, lambda: process.returncode is None, enough)
+
+    @asynccontextmanager
+    async def _program(
+        self, program: Sequence[str], prefix: str, *words: str
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """On leaving it is killed, if it has not ended."""
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             file.write(msgspec.json.encode(self._job(prefix)))
             file.flush()
             process = await asyncio.create_subprocess_exec(
-                sys.executable, str(BARE), file.name, stdout=asyncio.subprocess.PIPE
+                *(sys.executable, *program, file.name, *words),
+                stdout=asyncio.subprocess.PIPE,
+                cwd=ROOT,
             )
             try:
-                await self._watch(prefix, self.bare, task, lambda: process.returncode in (None, 0))
-                out, _ = await process.communicate()
+                yield process
             finally:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
-        used = msgspec.json.decode(out, type=Used)
-        self.bare_cpu_s += used.cpu_s
-        self.bare_events += used.events
 
     async def _run_faust(self, prefix: str, number: int, task: TaskID) -> None:
         process = await self.deployment.start(
@@ -130,10 +156,17 @@ class Bench:
             await asyncio.to_thread(process.stop)
 
     async def _watch(
-        self, prefix: str, side: Side, task: TaskID, alive: Callable[[], bool]
+        self,
+        prefix: str,
+        side: Side,
+        task: TaskID,
+        alive: Callable[[], bool],
+        enough: int | None = None,
     ) -> None:
-        """Until the ledger holds every event. Raises OperatorError where the process ends before,
-        where it takes too long, or where anything but accepted events was counted."""
+        """Until the ledger holds every event, or `enough` of them. Raises OperatorError where the
+        process ends before, where it takes too long, or where anything but accepted events was
+        counted."""
+        wanted = enough or self.load.events
         store = FeatureStore(self.redis, Keys(prefix), DEFAULT_SLOTS, len(self.ends))
         deadline = time.monotonic() + DEADLINE_S
         since: tuple[float, int] | None = None
@@ -141,12 +174,12 @@ class Bench:
             ledger = await store.ledger()
             now, counted = time.monotonic(), ledger["acc"]
             self.progress.update(task, completed=counted)
-            if since is None and counted >= WARM * self.load.events:
+            if since is None and counted >= WARM * wanted:
                 since = (now, counted)
-            if counted == self.load.events and since is not None:
+            if counted >= wanted and since is not None and counted > since[1]:
                 break
-            if not alive() or now > deadline:
-                raise OperatorError("the run", f"{ledger}", f"{self.load.events} accepted events")
+            if not alive() or now > deadline or counted > self.load.events:
+                raise OperatorError("the run", f"{ledger}", f"{wanted} accepted events")
             await asyncio.sleep(POLL_S)
         refused = {name: n for name, n in ledger.items() if n and name not in ("acc", "itm")}
         if refused:
@@ -180,8 +213,11 @@ class Bench:
             "bare_events_per_s": round(self.bare.rate, 1),
             "bare_cpu_us_per_event": round(1e6 * self.bare_cpu_s / self.bare_events, 2),
             "ratio": round(self.faust.rate / self.bare.rate, 4),
+            "per_event_agent_events_per_s": round(self.agent.rate, 1),
+            "times_per_event_agent": round(self.faust.rate / self.agent.rate, 2),
             "faust_rounds": self.faust.per_round,
             "bare_rounds": self.bare.per_round,
+            "per_event_agent_rounds": self.agent.per_round,
             "events": self.load.events,
             "shoppers": self.load.shoppers,
         }

@@ -37,7 +37,9 @@ def test_end_to_end_publishes_a_list_for_everyone(
     kafka: KafkaEndpoint, redis: RedisEndpoint
 ) -> None:
     bench = benchmark("end_to_end", ROOT)
-    size = bench.Size(items=2_000, shoppers=3_000, visits=1, bare_seconds=0.2, index_from=10_000)
+    size = bench.Size(
+        items=2_000, shoppers=3_000, workers=2, visits=1, bare_seconds=0.2, index_from=10_000
+    )
     result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
     assert named(result)
     assert abs(result["ratio"] - result["lists_per_s"] / result["bare_score_per_s"]) < 1e-3

@@ -17,7 +17,7 @@ from millstream.lake.wiring import run
 from millstream.local.kafka import ApacheKafka
 from millstream.settings import load
 from millstream.stores.lake import offsets, records
-from millstream.streaming.topics import EVENTS
+from millstream.streaming.topics import ERASURES, EVENTS
 
 pytestmark = pytest.mark.live
 
@@ -32,9 +32,11 @@ async def admin(apache_kafka: ApacheKafka) -> AsyncIterator[AIOKafkaAdminClient]
 
 @pytest.fixture
 async def topic(admin: AIOKafkaAdminClient, prefix: str) -> str:
-    name = f"{prefix}{EVENTS}"
-    await admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
-    return name
+    names = (f"{prefix}{EVENTS}", f"{prefix}{ERASURES}")
+    await admin.create_topics(
+        [NewTopic(name, num_partitions=1, replication_factor=1) for name in names]
+    )
+    return names[0]
 
 
 def settings_of(broker: ApacheKafka, prefix: str, root: Path, **more: object) -> LakeSettings:

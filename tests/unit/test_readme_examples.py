@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 from unittest.mock import create_autospec
 
+import numpy as np
 import pytest
 from tests.builders import NOON_MS, event
 from tests.documents import blocks
@@ -17,13 +18,16 @@ from millstream.domain.clock import as_datetime
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
 from millstream.features import state
+from millstream.features.layout import Layout
 from millstream.features.recent_items import Touch
 from millstream.features.replayed import ReplayedShopper
+from millstream.ranking.batch import Batch
 from millstream.ranking.candidates.source import Context
+from millstream.ranking.items import ItemTable
+from millstream.ranking.policy.rule import Lines
 from millstream.ranking.replayed_shop import ReplayedShop
-from millstream.ranking.score import Scored
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Candidate, Shopper
+from millstream.ranking.shop import Shopper
 
 
 def example(containing: str) -> str:
@@ -38,7 +42,7 @@ def run(source: str) -> dict[str, Any]:
 
 
 def test_no_example_is_left_unrun() -> None:
-    kinds = ("import Client", "UserFeature[", "-> Keeps", "SOURCE =")
+    kinds = ("import Client", "UserFeature[", "-> Mask", "SOURCE =")
     assert sorted(example(kind) for kind in kinds) == sorted(blocks("README.md", "python"))
 
 
@@ -60,7 +64,9 @@ def test_the_client_example_runs_against_the_client_as_it_is(
 def test_the_feature_example_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     feature = run(example("UserFeature["))["WISHLIST_COUNT"]
     features = (*state.USER_FEATURES, feature)
+    layout = Layout(features)
     monkeypatch.setattr("millstream.features.replayed.USER_FEATURES", features)
+    monkeypatch.setattr(state, "LAYOUT", layout)
     monkeypatch.setitem(state._PLACE, feature.name, len(features) - 1)
     shopper = ReplayedShopper()
     before_it = shopper.state()
@@ -71,15 +77,17 @@ def test_the_feature_example_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_rule_example_takes_out_what_has_no_price() -> None:
-    rule = run(example("-> Keeps"))
+    rule = run(example("-> Mask"))
     priced = {"a": 1.0, "b": None}
     catalogue = {
         name: CatalogueItem(item_id=name, added_at=as_datetime(NOON_MS), price=price)
         for name, price in priced.items()
     }
-    keep = rule["keeps"](Shopper("default", "ann"), ReplayedShop(catalogue), RankingSettings())
-    kept = [i for i in ("a", "b", "c") if keep(Scored(i, 1.0, Candidate(i, Source.NEW, 1.0)))]
-    assert kept == ["a", "c"]
+    batch, shop = Batch([Shopper("default", "ann")], ItemTable()), ReplayedShop(catalogue)
+    items = batch.table.of(["a", "b", "c"])[None, :]
+    facts = batch.table.facts(items, shop)
+    lines = Lines(items, np.array([0]), batch, shop, facts, RankingSettings())
+    assert rule["keeps"](lines, items >= 0).tolist() == [[True, False, True]]
     assert rule["NAME"] == "no_price"
 
 
@@ -92,5 +100,6 @@ def test_the_source_example_proposes_the_cart(monkeypatch: pytest.MonkeyPatch) -
         Touch("b", EventType.VIEW_ITEM, NOON_MS),
     )
     context = Context(ReplayedShop(), RankingSettings(), None, NOON_MS)
-    [proposed] = source["propose"]([Shopper("default", "ann", touched)], context)
-    assert [candidate.item_id for candidate in proposed] == ["a"]
+    batch = Batch([Shopper("default", "ann", touched)], ItemTable())
+    proposed = source["propose"](batch, context)
+    assert [batch.table.ids[item] for item in proposed.items] == ["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from millstream.domain.errors import Halt, OperatorError
@@ -13,6 +14,8 @@ HALTED = 70
 def main() -> None:
     """Exits with 0, with 2 and one line for a wrong or missing thing, with 70 where going on
     would lose or double something."""
+    # Read when numpy loads: a worker's products must not take the cores of those beside it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from millstream.cli.app import app
 
     try:

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from millstream.cli import bench, doctor, logs, models
+from millstream.cli import (
+    bench,
+    bench_services,
+    chaos,
+    dead_letters,
+    doctor,
+    erase,
+    fences,
+    fuzz,
+    keys,
+    logs,
+    models,
+    rebuild,
+)
 from millstream.cli.variables import checked
 from millstream.settings import ConnectionSettings
 
@@ -90,9 +103,17 @@ def replay(
     report(partial(play, recording), json, lambda summary: summary.failures(recording.required))
 
 
+app.command()(chaos.chaos)
 app.command()(doctor.doctor)
+app.command()(erase.erase)
+app.command()(rebuild.rebuild)
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(dead_letters.app, name="dead-letters")
+bench.app.command()(fuzz.fuzz)
+bench_services.add_to(bench.app)
 app.add_typer(bench.app, name="bench")
+app.add_typer(fences.app, name="fences")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
 

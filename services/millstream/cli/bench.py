@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json as json_format
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -42,7 +43,7 @@ def ingest(
     logs.configure("WARNING")
     made, measure = benchmark("made_events", ROOT), benchmark("ingest", ROOT)
     load = made.Load(events=events, shoppers=max(1, events // 5), items=10_000, seed=1)
-    _print(measure.main(_chosen(broker), load, rounds, Console(stderr=True)), json)
+    show(measure.main(_chosen(broker), load, rounds, Console(stderr=True)), json)
 
 
 @app.command()
@@ -54,7 +55,51 @@ def training(
 ) -> None:
     """The document's batch and epochs beside ours: seconds and quality of the model alone."""
     logs.configure("WARNING")
-    _print(benchmark("training", ROOT).main(lines, Console(stderr=True)), json)
+    show(benchmark("training", ROOT).main(lines, Console(stderr=True)), json)
+
+
+@app.command()
+def scoring(
+    items: Annotated[
+        list[int] | None, typer.Option(min=1_000, help="10k, 40k, 200k and 1M where none is given.")
+    ] = None,
+    index_from: Annotated[
+        int, typer.Option(min=1, help="From so many items on through an index.")
+    ] = 50_000,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of asking, for each size.")] = 5.0,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """Nearest items by size of the shop: lists a second, p99, recall. Exit code 3 where a list
+    grows dearer or poorer than promised."""
+    logs.configure("WARNING")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is imported, which is below
+    measure = benchmark("scoring", ROOT)
+    sizes = items or [10_000, 40_000, 200_000, 1_000_000]
+    result = measure.main(sizes, index_from, seconds, Console(stderr=True))
+    show(result, json)
+    for failure in result["failed"]:
+        Console(stderr=True).print(failure)
+    if result["failed"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+def rebuild(
+    events: Annotated[
+        int, typer.Option(min=1_000, help="On the topic; some of them twice.")
+    ] = 1_000_000,
+    processes: Annotated[int, typer.Option(min=1, help="That read side by side.")] = 2,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """A Redis that lost all, counted anew from Apache Kafka: events per second, and whether every
+    count is right. Exit code 3 where one is not."""
+    logs.configure("WARNING")
+    made, measure = benchmark("made_events", ROOT), benchmark("rebuild", ROOT)
+    load = made.Load(events=events, shoppers=max(1, events // 5), items=10_000, seed=1)
+    result = measure.main(load, processes, Console(stderr=True))
+    show(result, json)
+    if not result["exact"]:
+        raise typer.Exit(3)
 
 
 def benchmark(name: str, root: Path) -> Any:
@@ -79,7 +124,9 @@ def _chosen(broker: Broker) -> str:
     return Broker.TANSU if availability() else Broker.APACHE
 
 
-def _print(result: dict[str, Any], as_json: bool) -> None:
+def show(result: dict[str, Any], as_json: bool) -> None:
+    """As one line of JSON, for `millstream bench NAME --json > benchmarks/results/NAME.json`, or as
+    a table."""
     if as_json:
         sys.stdout.write(json_format.dumps(result) + "\n")
         return

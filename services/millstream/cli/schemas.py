@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from millstream.cli.schema_compatibility import narrowings
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.erasures import Erasure
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import ITEMS_ALLOWED, Event
 from millstream.domain.lists import RecommendationList
@@ -21,6 +22,7 @@ MESSAGES: dict[str, type[Struct]] = {
     "catalogue-item.v1": CatalogueItem,
     "recommendation-list.v1": RecommendationList,
     "model-announcement.v1": ModelAnnouncement,
+    "erasure.v1": Erasure,
 }
 
 # What JSON Schema could say only in many words, and the services check beyond it.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from millstream.domain.errors import OperatorError
 from millstream.lake.settings import LakeSettings
+from millstream.privacy.settings import PrivacySettings
 from millstream.recommender.settings import RecommenderSettings
 from millstream.settings import ConnectionSettings, S, load, variable
 from millstream.trainer.settings import TrainerSettings
@@ -18,9 +19,19 @@ SETTINGS: tuple[type[ConnectionSettings], ...] = (
     RecommenderSettings,
     LakeSettings,
     TrainerSettings,
+    PrivacySettings,
 )
-OTHERS = frozenset({"MILLSTREAM_ENV_FILE", "MILLSTREAM_CACHE", "MILLSTREAM_REQUIRE_LIVE"})
-"""Read elsewhere: the file with settings, the cache of the live tests' jars, and their duty."""
+OTHERS = frozenset(
+    {
+        "MILLSTREAM_ENV_FILE",
+        "MILLSTREAM_CACHE",
+        "MILLSTREAM_REQUIRE_LIVE",
+        "MILLSTREAM_FAILPOINT",
+        "MILLSTREAM_CHAOS_WITHOUT",
+    }
+)
+"""Read elsewhere: the file with settings, the cache of the live tests' jars, their duty, and the
+place at which the chaos harness has a process kill itself, the check that it switches off."""
 
 
 def known() -> frozenset[str]:

@@ -15,12 +15,15 @@ Names = Mapping[int, str]
 
 TOUCH = Struct(">II")
 MAX_SECONDS = 2**32 - 1
+_COUNT_BYTES = 3
+_TIMES = Struct(">II")
 
 
 class Layout:
     def __init__(self, features: Sequence[UserFeature[Any]]) -> None:
         self._features = features
-        self.forms = [_form_of(feature) for feature in features]
+        self.sizes = [_size_of(feature) for feature in features]
+        """In bytes, by place; None for a RECENT."""
         self._gaps = [self._gaps_before(place) for place in range(len(features))]
 
     def read(self, packed: bytes, place: int, names: Names) -> Any:
@@ -33,38 +36,64 @@ class Layout:
             at += gap
             at += 1 + TOUCH.size * packed[at] if at < len(packed) else 0
         at += last
-        form = self.forms[place]
-        if form is None:
+        size = self.sizes[place]
+        if size is None:
             end = at + 1 + TOUCH.size * packed[at] if at < len(packed) else 0
             return _touches(packed[at + 1 : end], names)
-        values = form.unpack(packed[at : at + form.size].ljust(form.size, b"\0"))
-        return values[0] if self._features[place].write is Write.COUNT else values
+        return unpack(self._features[place], packed[at : at + size].ljust(size, b"\0"))
 
     def _gaps_before(self, place: int) -> list[int]:
         """The bytes of fixed size before each RECENT that comes before `place`, then those between
         the last one and `place`."""
         gaps = [0]
-        for form in self.forms[:place]:
-            if form is None:
+        for size in self.sizes[:place]:
+            if size is None:
                 gaps.append(0)
             else:
-                gaps[-1] += form.size
+                gaps[-1] += size
         return gaps
 
 
-def _form_of(feature: UserFeature[Any]) -> Struct | None:
-    """Of a field of fixed size."""
+def pack(feature: UserFeature[Any], field: Sequence[Any]) -> bytes:
+    """A field of fixed size as a list of its numbers, or RECENT as a list of (head, seconds)."""
+    match feature.write:
+        case Write.COUNT | Write.TALLY:
+            return _counts(field)
+        case Write.SPAN:
+            return _TIMES.pack(*field[:2]) + _counts(field[2:])
+        case Write.DECAY:
+            return Struct(f">I{len(feature.args)}f").pack(*field)
+        case Write.RECENT:
+            return bytes([len(field)]) + b"".join(TOUCH.pack(*row) for row in field)
+
+
+def unpack(feature: UserFeature[Any], packed: bytes) -> Any:
+    """Of a field of fixed size the numbers; of a COUNT the number."""
     match feature.write:
         case Write.COUNT:
-            return Struct(">I")
-        case Write.TALLY:
-            return Struct(f">{len(TYPE_ORDER)}I")
+            return int.from_bytes(packed, "big")
         case Write.SPAN:
-            return Struct(">3I")
+            return (*_TIMES.unpack_from(packed), int.from_bytes(packed[_TIMES.size :], "big"))
         case Write.DECAY:
-            return Struct(f">I{len(feature.args)}f")
-        case Write.RECENT:
-            return None
+            return Struct(f">I{len(feature.args)}f").unpack(packed)
+        case _:
+            ends = range(0, len(packed), _COUNT_BYTES)
+            return tuple(int.from_bytes(packed[at : at + _COUNT_BYTES], "big") for at in ends)
+
+
+def _size_of(feature: UserFeature[Any]) -> int | None:
+    """None for RECENT."""
+    sizes = {
+        Write.COUNT: _COUNT_BYTES,
+        Write.TALLY: _COUNT_BYTES * len(TYPE_ORDER),
+        Write.SPAN: _TIMES.size + _COUNT_BYTES,
+        Write.DECAY: 4 + 4 * len(feature.args),
+    }
+    return sizes.get(feature.write)
+
+
+def _counts(numbers: Sequence[int]) -> bytes:
+    return b"".join(n.to_bytes(_COUNT_BYTES, "big") for n in numbers)
 
 
 def _touches(packed: bytes, names: Names) -> tuple[Touch, ...]:

@@ -6,8 +6,8 @@ from struct import Struct
 from typing import Any
 
 from millstream.domain.events import TYPE_INDEX, TYPE_ORDER, Event, EventType
-from millstream.features.layout import MAX_SECONDS, TOUCH
-from millstream.features.state import LAYOUT, USER_FEATURES, ShopperState
+from millstream.features.layout import MAX_SECONDS, pack
+from millstream.features.state import USER_FEATURES, ShopperState
 from millstream.features.writes import UserFeature, Write
 
 _F32 = Struct(">f")
@@ -50,13 +50,7 @@ class ReplayedShopper:
         """As Redis holds it; empty for a shopper who has done nothing since the last erase."""
         if not self._seen:
             return b""
-        parts = []
-        for form, field in zip(LAYOUT.forms, self._fields, strict=True):
-            if form is None:
-                parts.append(bytes([len(field)]) + b"".join(TOUCH.pack(*row) for row in field))
-            else:
-                parts.append(form.pack(*field))
-        return b"".join(parts)
+        return b"".join(map(pack, USER_FEATURES, self._fields))
 
     def state(self) -> ShopperState:
         return ShopperState(self.packed(), self._numbers.names)

@@ -22,11 +22,12 @@ class Write(IntEnum):
     """Numbers are part of the contract with the Redis function: never reuse one.
 
     What stands in the state, big-endian; a field that nothing was written to is all zeros. Times
-    are seconds since 1970 and end at 2^32 - 1."""
+    are seconds since 1970 and end at 2^32 - 1. A shopper with 10,000 events in any two days, which
+    is as many as are taken, reaches 2^24 after nine years."""
 
-    COUNT = 1  # u32: n
-    TALLY = 2  # u32 for each event type, in TYPE_ORDER
-    SPAN = 3  # u32 first time, u32 last time, u32 n
+    COUNT = 1  # u24: n
+    TALLY = 2  # u24 for each event type, in TYPE_ORDER
+    SPAN = 3  # u32 first time, u32 last time, u24 n
     DECAY = 4  # u32 time, then f32 for each half-life: the sum at that time
     RECENT = 5  # u8 n, then n times u32 (item number << 4 | type index), u32 time; newest first
 

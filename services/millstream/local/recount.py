@@ -11,11 +11,14 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.errors import OperatorError
 
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 UserCount = tuple[str, str, str]
 """(tenant, shopper, event type)."""
 ItemCount = tuple[str, str, str]
@@ -86,7 +89,15 @@ def _differences(
 async def read_values(
     bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
 ) -> AsyncIterator[bytes | None]:
-    """The values from the start of each partition up to the offset in `ends`, exclusive.
+    """What `read_records` gives, without places and times."""
+    async for record in read_records(bootstrap_servers, topic, ends, timeout_s):
+        yield record.value
+
+
+async def read_records(
+    bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
+) -> AsyncIterator[Record]:
+    """The records from the start of each partition up to the offset in `ends`, exclusive.
 
     The caller names the ends, because the embedded broker's own are wrong. Raises TimeoutError
     when nothing comes for `timeout_s` before all ends are reached."""
@@ -108,7 +119,7 @@ async def read_values(
             for place, records in batches.items():
                 for record in records:
                     if record.offset < ends[place.partition]:
-                        yield record.value
+                        yield record
                 if records[-1].offset >= ends[place.partition] - 1:
                     open_places.discard(place)
     finally:

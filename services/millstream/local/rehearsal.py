@@ -39,7 +39,7 @@ from millstream.local.storefront import Storefront, Topics
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.inventory import item_counts, shopper_counts
 from millstream.stores.keys import Keys
-from millstream.stores.redis import connect, read_slots
+from millstream.stores.redis import connected, read_slots
 from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
@@ -86,7 +86,7 @@ class Rehearsal:
     async def recount(self) -> tuple[Verdict, dict[str, int]]:
         """The store against the topic; and the store's own ledger."""
         settings = self.deployment.settings
-        redis, keys = connect(settings.redis_url), Keys(settings.redis_prefix)
+        redis, keys = await connected(settings.redis_url), Keys(settings.redis_prefix)
         try:
             slots = await read_slots(redis, keys)
             truth = await self._recount_log()

@@ -14,7 +14,7 @@ from millstream.domain.clock import as_datetime
 from millstream.domain.events import Event
 from millstream.domain.models import ModelAnnouncement
 from millstream.features.recent_items import RECENT_ITEMS
-from millstream.features.replayed import ReplayedShopper
+from millstream.features.replayed import ItemNumbers, ReplayedShopper
 from millstream.local.scoring import (
     LIST_SIZE,
     Ranker,
@@ -52,7 +52,8 @@ def compare_on_later(
 
 
 def _shoppers(events: Iterable[Event]) -> dict[str, ReplayedShopper]:
-    shoppers: dict[str, ReplayedShopper] = defaultdict(ReplayedShopper)
+    numbers = ItemNumbers()
+    shoppers = defaultdict[str, ReplayedShopper](lambda: ReplayedShopper(numbers))
     for event in events:
         shoppers[event.shopper].apply(event)
     return dict(shoppers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 
 from millstream.recommender.pipeline import Part
@@ -9,15 +10,18 @@ from millstream.streaming.transport import Chunk, Partition
 
 
 def rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
-    """One chunk per partition in each round, a partition's chunks in the order they came."""
-    waiting = list(chunks)
-    while waiting:
-        first: dict[Partition, Chunk] = {}
-        for chunk in waiting:
-            first.setdefault((chunk.topic, chunk.partition), chunk)
-        taken = list(first.values())
-        waiting = [chunk for chunk in waiting if not any(chunk is one for one in taken)]
-        yield taken
+    """One chunk per partition in each round, a partition's chunks in the order they came. Those that
+    continue each other are one: events that come one by one would else be a round each."""
+    waiting: dict[Partition, deque[Chunk]] = defaultdict(deque)
+    for chunk in chunks:
+        came = waiting[chunk.topic, chunk.partition]
+        if came and came[-1].records[-1].offset + 1 == chunk.records[0].offset:
+            records = [*came.pop().records, *chunk.records]
+            came.append(Chunk(chunk.topic, chunk.partition, records))
+        else:
+            came.append(chunk)
+    while round_ := [came.popleft() for came in waiting.values() if came]:
+        yield round_
 
 
 def portions(parts: Sequence[Part], most: int) -> Iterator[list[Part]]:

@@ -35,9 +35,9 @@ end
 -- How many numbers a field has, and their form; RECENT has none, it is a count of one byte and
 -- so many touches. Zeros are a field that nothing was written to.
 local function form_of(kind, args)
-  if kind == COUNT then return 1, 'I4' end
-  if kind == TALLY then return TYPES, string.rep('I4', TYPES) end
-  if kind == SPAN then return 3, 'I4I4I4' end
+  if kind == COUNT then return 1, 'I3' end
+  if kind == TALLY then return TYPES, string.rep('I3', TYPES) end
+  if kind == SPAN then return 3, 'I4I4I3' end
   return 1 + #args, 'I4' .. string.rep('f', #args)
 end
 

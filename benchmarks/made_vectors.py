@@ -1,0 +1,78 @@
+"""Clustered item and shopper vectors, as a trained model's are: departments, shelves in them, items
+on the shelves, and shoppers who touched items of a few shelves.
+
+Not random ones, whose nearest neighbours are no nearer than others and which no index can serve;
+but not tight either: an item lies as far from its shelf's middle as a shelf from its department's.
+Variance falls along the dimensions as 1/i, and lengths differ (popular items are longer), so inner
+product and cosine do not agree."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millstream.model.embeddings import Embeddings, FloatArray, ServingRule, recent_means
+from millstream.model.vocabulary import Vocabulary
+
+DEPARTMENTS = 40
+SHELF_ITEMS = 200
+MOST_TOUCHED = 24
+RULE = ServingRule(recent_items=MOST_TOUCHED, recent_half_life=10.0, recent_share=0.5)
+_DEPARTMENT, _SHELF, _ITEM, _SHOPPER = 0.8, 0.8, 0.5, 0.1
+
+
+class Made(NamedTuple):
+    """A version whose shoppers are the mean of what they touched, and (n, d) vectors of other
+    shoppers, made alike, to ask it with."""
+
+    parts: Embeddings
+    asking: FloatArray
+
+
+def make(items: int, dimensions: int, shoppers: int, seed: int) -> Made:
+    """`shoppers` in the version and as many beside it. The same arguments make the same."""
+    rng = np.random.default_rng(seed)
+    spectrum = np.sqrt(1.0 / np.arange(1, dimensions + 1)).astype(np.float32)
+
+    def drawn(rows: int, spread: float) -> FloatArray:
+        found = rng.standard_normal((rows, dimensions), dtype=np.float32)
+        found *= spectrum * np.float32(spread)
+        return found
+
+    shelves = max(DEPARTMENTS, items // SHELF_ITEMS)
+    middles = drawn(DEPARTMENTS, _DEPARTMENT)[rng.integers(DEPARTMENTS, size=shelves)]
+    middles += drawn(shelves, _SHELF)
+    share = rng.lognormal(0.0, 0.7, shelves)
+    shelf_of = rng.choice(shelves, items, p=share / share.sum())
+    vectors = drawn(items, _ITEM)
+    vectors += middles[shelf_of]
+    vectors *= rng.lognormal(0.0, 0.15, items).astype(np.float32)[:, None]
+    asked = _shoppers(vectors, shelf_of, 2 * shoppers, rng) + drawn(2 * shoppers, _SHOPPER)
+    parts = Embeddings(
+        users=Vocabulary(f"shopper-{row}" for row in range(shoppers)),
+        items=Vocabulary(f"item-{row}" for row in range(items)),
+        user_vectors=asked[:shoppers],
+        item_vectors=vectors,
+        recent_to_user=np.eye(dimensions + 1, dimensions, dtype=np.float32),
+        dense_weight=1.5,
+        dense_bias=-0.5,
+        rule=RULE,
+    )
+    return Made(parts, asked[shoppers:])
+
+
+def _shoppers(
+    vectors: FloatArray, shelf_of: NDArray[np.int64], count: int, rng: np.random.Generator
+) -> FloatArray:
+    """(count, d) means of 1 to 24 items that stand on 1 to 3 shelves."""
+    order = np.argsort(shelf_of, kind="stable")
+    ordered = shelf_of[order]
+    recent = []
+    for _ in range(count):
+        shelves = shelf_of[rng.integers(len(vectors), size=rng.integers(1, 4))]
+        chosen = rng.choice(shelves, size=rng.integers(1, MOST_TOUCHED + 1))
+        first, last = np.searchsorted(ordered, chosen), np.searchsorted(ordered, chosen, "right")
+        recent.append(order[rng.integers(first, last)].tolist())
+    return recent_means(vectors, recent, RULE)[:, :-1]

@@ -1,0 +1,104 @@
+"""`millstream bench NAME` where services run on Apache Kafka and are measured from outside."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from millstream.cli import logs
+from millstream.cli.bench import ROOT, benchmark, show
+
+Json = Annotated[bool, typer.Option("--json", help="End with one JSON object.")]
+Items = Annotated[int, typer.Option(min=1_000, help="In the catalogue and in the model.")]
+IndexFrom = Annotated[int, typer.Option(min=1, help="From so many items on through an index.")]
+
+INDEX_FROM = 50_000
+
+
+def _begin() -> Console:
+    logs.configure("WARNING")
+    # A producer's first tries at a topic that is new; what fails for good is raised.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when numpy is imported, by the benchmarks
+    return Console(stderr=True)
+
+
+def end_to_end(
+    items: Items = 40_000,
+    shoppers: Annotated[int, typer.Option(min=500, help="A list for each.")] = 20_000,
+    workers: Annotated[int, typer.Option(min=1, max=12, help="Recommenders.")] = 2,
+    visits: Annotated[int, typer.Option(min=0, help="Of each shopper before that.")] = 4,
+    index_from: IndexFrom = INDEX_FROM,
+    json: Json = False,
+) -> None:
+    """Events of distinct shoppers to published lists, against the scoring alone; by stage."""
+    console, bench = _begin(), benchmark("end_to_end", ROOT)
+    size = bench.Size(items, shoppers, workers, visits, 5.0, index_from)
+    show(bench.main(size, console), json)
+
+
+def latency(
+    items: Items = 40_000,
+    shoppers: Annotated[int, typer.Option(min=500, help="They come in turn.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each of the six loads.")] = 20.0,
+    index_from: IndexFrom = INDEX_FROM,
+    json: Json = False,
+) -> None:
+    """From send to the list read, at 10, 50 and 80 % of saturation, against Kafka alone."""
+    console, bench = _begin(), benchmark("latency", ROOT)
+    show(bench.main(bench.Size(items, shoppers, seconds, index_from), console), json)
+
+
+def memory(
+    users: Annotated[
+        int, typer.Option(min=1_000, help="Counted; told per million. A million take 20 minutes.")
+    ] = 100_000,
+    items: Annotated[int, typer.Option(min=100, help="In the shop.")] = 100_000,
+    soak_minutes: Annotated[
+        float, typer.Option(min=0, help="Also the growth of a recommender under load.")
+    ] = 0.0,
+    json: Json = False,
+) -> None:
+    """What Redis holds per million shoppers and per item, by kind."""
+    console, bench = _begin(), benchmark("memory", ROOT)
+    show(bench.main(bench.Size(users, items), soak_minutes, console), json)
+
+
+def scale(
+    events: Annotated[int, typer.Option(min=1_000, help="Counted by each number of workers.")] = (
+        100_000
+    ),
+    workers: Annotated[list[int] | None, typer.Option(min=1, max=12, help="1, 2 and 4.")] = None,
+    restarts: Annotated[int, typer.Option(min=1, help="Times kill -9.")] = 5,
+    starts: Annotated[int, typer.Option(min=1, help="Times into an empty group.")] = 3,
+    json: Json = False,
+) -> None:
+    """CPU time an event by number of workers; from kill -9 to counting again; from start to it."""
+    console, bench = _begin(), benchmark("scale", ROOT)
+    counts = tuple(sorted(set(workers or (1, 2, 4))))
+    show(bench.main(bench.Size(events, counts, restarts, starts), console), json)
+
+
+def profiles(
+    output: Annotated[Path, typer.Option(help="A folder for the text files.")] = (
+        ROOT / "benchmarks" / "results" / "profiles"
+    ),
+    events: Annotated[int, typer.Option(min=1_000, help="Counted without lists.")] = 200_000,
+    shoppers: Annotated[int, typer.Option(min=500, help="Two lists for each.")] = 20_000,
+    items: Items = 40_000,
+    index_from: IndexFrom = INDEX_FROM,
+    json: Json = False,
+) -> None:
+    """Where a recommender's CPU time goes, by py-spy: counting, with lists, and under live load."""
+    console, bench = _begin(), benchmark("profiles", ROOT)
+    show(bench.main(bench.Size(events, items, shoppers, index_from), output, console), json)
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (end_to_end, latency, memory, scale, profiles):
+        app.command()(command)

@@ -1,0 +1,92 @@
+"""`millstream chaos`: faults upon faults, and whether every event was still counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_format
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from millstream.cli import logs
+
+if TYPE_CHECKING:
+    from millstream.local.chaos.report import Report
+    from millstream.local.chaos.run import Orders
+
+BROKEN = 3
+"""The exit code where any promise was broken."""
+
+
+class Check(StrEnum):
+    """A protection that can be switched off, to see that the harness finds it."""
+
+    GAP_CHECK = "gap-check"
+    DEDUPE = "dedupe"
+    SLOWEST_CLOCK = "slowest-clock"
+    ERASE_CHECK = "erase-check"
+    WITNESS = "witness"
+
+
+class Tier(StrEnum):
+    BARE = "bare"
+    FAUST = "faust"
+
+
+def chaos(  # noqa: PLR0913, PLR0917  each is an option of the command line
+    seed: Annotated[int, typer.Option(min=0, help="The same seed, the same faults.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.25, help="How long, the last recount apart.")] = 8,
+    without: Annotated[
+        Check | None, typer.Option(help="Switch one protection off: must be found.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="A journal: adds a slice, and prints the totals.")
+    ] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="Only this kind; repeatable.")] = None,
+    tier: Annotated[list[Tier] | None, typer.Option(help="Only these workers.")] = None,
+    simulated: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the time for simulated schedules.")
+    ] = 0.05,
+    logs_to: Annotated[
+        Path | None, typer.Option(help="Keep the workers' logs of broken episodes here.")
+    ] = None,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """Kills, freezes, cuts and wipes everything under load, and recounts. Exit code 3: a promise
+    was broken."""
+    from millstream.local.chaos.journal import Journal
+    from millstream.local.chaos.run import TIERS, Orders
+    from millstream.local.chaos.view import summary
+
+    logs.configure("CRITICAL")
+    journal = Journal(resume) if resume is not None else None
+    orders = Orders(
+        seed=seed if journal is None else journal.next_seed(seed),
+        minutes=minutes,
+        without=None if without is None else without.value,
+        tiers=[one.value for one in tier] if tier else TIERS,
+        only=fault or (),
+        simulated_share=simulated,
+        logs=logs_to,
+    )
+    report = _run(orders)
+    found = report.as_json() if journal is None else journal.add(report)
+    if json:
+        sys.stdout.write(json_format.dumps(found) + "\n")
+    else:
+        Console().print(summary(found))
+    sys.stdout.flush()
+    if report.broken:
+        raise SystemExit(BROKEN)
+
+
+def _run(orders: Orders) -> Report:
+    from millstream.local.chaos.run import chaos as play
+    from millstream.local.chaos.view import View
+
+    with View(Console(stderr=True), orders.minutes) as view:
+        return asyncio.run(play(orders, view))
