@@ -12,7 +12,7 @@ SECONDS = 60.0
 """The command has three minutes."""
 
 
-@pytest.mark.parametrize("seed", [1, 77])
+@pytest.mark.parametrize("seed", [1, 77, 901])
 @pytest.mark.parametrize("check", IN_LIBRARY)
 async def test_a_missing_check_is_found_with_any_seed(check: str, seed: int) -> None:
     report = await simulate(

@@ -1,0 +1,238 @@
+"""Redis dies, sleeps, forgets its end, fills up, refuses to write, loses its functions."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from millstream.local.chaos.faults.fault import Fault, NothingToBreak
+from millstream.local.chaos.scene import SLOTS, Scene
+
+COPY_AGE_S = (1.0, 6.0)
+DEEPEST_CUT = 0.2
+ROOM_BYTES = 20_000
+PAUSE_S = (1.0, 4.0)
+WRITES_AGAIN_S = 30.0
+
+
+async def kill(scene: Scene) -> None:
+    await asyncio.to_thread(scene.valkey.kill)
+
+
+async def start(scene: Scene) -> None:
+    await asyncio.to_thread(scene.valkey.start)
+
+
+class RedisKilled(Fault):
+    """What was acknowledged is in the page cache, unless the write was put off behind an fsync."""
+
+    kind = "redis-killed"
+    hold_s = (0.0, 2.0)
+    rolls_back = True
+
+    async def inject(self, scene: Scene) -> None:
+        await kill(scene)
+
+    async def heal(self, scene: Scene) -> None:
+        await start(scene)
+
+
+class RedisStopped(Fault):
+    kind = "redis-stopped"
+    hold_s = (1.0, 4.0)
+
+    async def inject(self, scene: Scene) -> None:
+        scene.valkey.signal(signal.SIGSTOP)
+
+    async def heal(self, scene: Scene) -> None:
+        scene.valkey.signal(signal.SIGCONT)
+
+
+class RedisLostTail(Fault):
+    """As after a power cut: the append-only file ends at any byte."""
+
+    kind = "redis-lost-tail"
+    rolls_back = True
+
+    async def inject(self, scene: Scene) -> None:
+        await kill(scene)
+        file = scene.valkey.newest_log()
+        size = file.stat().st_size
+        cut = scene.rng.randrange(int(size * (1 - DEEPEST_CUT * scene.rng.random())), size + 1)
+        with file.open("r+b") as log:
+            log.truncate(cut)
+
+    async def heal(self, scene: Scene) -> None:
+        await start(scene)
+        await scene.load_library()  # an operator looks after the functions, should they be lost
+
+
+class RedisOlderCopy(Fault):
+    kind = "redis-older-copy"
+    rolls_back = True
+
+    async def inject(self, scene: Scene) -> None:
+        await asyncio.to_thread(scene.valkey.copy_files)
+        await asyncio.sleep(scene.rng.uniform(*COPY_AGE_S))
+        await kill(scene)
+        await asyncio.to_thread(scene.valkey.put_copy_back)
+
+    async def heal(self, scene: Scene) -> None:
+        await start(scene)
+        await scene.load_library()
+
+
+# One script each, so that no other client's write comes between listing and copying.
+_DUMP = """local out = {} for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+out[#out + 1] = key out[#out + 1] = redis.call('DUMP', key) end return out"""
+_RESTORE = """for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end
+for i = 2, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end return #ARGV"""
+
+
+class SlotRolledBack(Fault):
+    """As a failover to a replica that was behind: one slot is as it was seconds ago."""
+
+    kind = "redis-slot-rolled-back"
+    rolls_back = True
+
+    async def inject(self, scene: Scene) -> None:
+        slot = scene.rng.randrange(SLOTS)
+        pattern = f"{scene.settings.redis_prefix}*{{{slot}}}*"
+        async with scene.redis() as wire:
+            copy: list[Any] = await wire.call("EVAL", _DUMP, 0, pattern)
+            await asyncio.sleep(scene.rng.uniform(*COPY_AGE_S))
+            await wire.call("EVAL", _RESTORE, 0, pattern, *copy)
+
+
+class RedisPaused(Fault):
+    """It ends by itself: a server that holds back all commands takes no word to go on either."""
+
+    kind = "redis-client-pause"
+
+    async def inject(self, scene: Scene) -> None:
+        pause_ms = round(1000 * scene.rng.uniform(*PAUSE_S))
+        async with scene.redis() as wire:
+            await wire.call("CLIENT", "PAUSE", pause_ms, scene.rng.choice(("ALL", "WRITE")))
+
+    async def heal(self, scene: Scene) -> None:
+        """Returns when a write is taken again."""
+        async with scene.redis() as wire:
+            await wire.call("DEL", f"{scene.settings.redis_prefix}none", timeout_s=WRITES_AGAIN_S)
+
+
+class ClientsKilled(Fault):
+    kind = "redis-clients-killed"
+
+    async def inject(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+class _Configured(Fault):
+    hold_s = (1.0, 4.0)
+    setting: str
+    broken: str
+    whole: str
+
+    async def inject(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.call("CONFIG", "SET", self.setting, self.broken)
+
+    async def heal(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.call("CONFIG", "SET", self.setting, self.whole)
+
+
+class RedisFull(_Configured):
+    kind = "redis-full"
+    setting, broken, whole = "maxmemory", "1", "0"
+
+
+class TooFewReplicas(_Configured):
+    kind = "redis-too-few-replicas"
+    setting, broken, whole = "min-replicas-to-write", "1", "0"
+
+
+class Evicting(_Configured):
+    kind = "redis-evicting"
+    hold_s = (0.0, 0.0)
+    halts = True
+    setting, broken, whole = "maxmemory-policy", "allkeys-lru", "noeviction"
+
+
+class ReadOnly(Fault):
+    """A former master that is a replica now, of one that can't be reached."""
+
+    kind = "redis-read-only"
+    hold_s = (1.0, 4.0)
+
+    async def inject(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.call("REPLICAOF", "127.0.0.1", 9)
+
+    async def heal(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.call("REPLICAOF", "NO", "ONE")
+
+
+class DiskFull(Fault):
+    """The append-only file may not grow: writes are refused with MISCONF."""
+
+    kind = "redis-disk-full"
+    hold_s = (2.0, 4.0)
+
+    async def inject(self, scene: Scene) -> None:
+        size = scene.valkey.newest_log().stat().st_size
+        scene.valkey.limit_files(size + ROOM_BYTES)
+
+    async def heal(self, scene: Scene) -> None:
+        if not scene.valkey.alive:  # a write at the wrong moment ends it
+            await start(scene)
+            raise NothingToBreak
+        scene.valkey.limit_files(-1)
+
+
+class FunctionsGone(Fault):
+    kind = "redis-functions-gone"
+    halts = True
+
+    async def inject(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.call("FUNCTION", "FLUSH", "SYNC")
+
+    async def heal(self, scene: Scene) -> None:
+        await scene.load_library()
+
+
+class Wiped(Fault):
+    """Everything is gone; the operator sets it up anew, and the log fills it again."""
+
+    kind = "redis-wiped"
+    halts = True
+    rolls_back = True
+
+    async def inject(self, scene: Scene) -> None:
+        async with scene.redis() as wire:
+            await wire.pipeline([("MULTI",), ("FLUSHALL",), ("FUNCTION", "FLUSH"), ("EXEC",)])
+
+    async def heal(self, scene: Scene) -> None:
+        await scene.load_library()
+
+
+KINDS: tuple[type[Fault], ...] = (
+    RedisKilled,
+    RedisStopped,
+    RedisLostTail,
+    RedisOlderCopy,
+    SlotRolledBack,
+    RedisPaused,
+    ClientsKilled,
+    RedisFull,
+    TooFewReplicas,
+    Evicting,
+    ReadOnly,
+    DiskFull,
+    FunctionsGone,
+    Wiped,
+)

@@ -1,0 +1,176 @@
+"""Workers that die, freeze, wake, join and leave."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import ClassVar
+
+from millstream.local.chaos.faults.fault import Fault, NothingToBreak
+from millstream.local.chaos.scene import Scene, Tier
+from millstream.local.chaos.workers import FAILPOINT_VARIABLE, Member
+
+FAUST_ONLY: tuple[Tier, ...] = ("faust",)
+MOST_MEMBERS = 3
+REACHED_WITHIN_S = 20.0
+RAN_FOR_S = 1.0
+
+
+def victim(scene: Scene) -> Member:
+    """One that has had time to begin. Raises NothingToBreak."""
+    now = time.monotonic()
+    running = [
+        member
+        for member in scene.crew.members
+        if member.process.alive and not member.leaving and now - member.since > RAN_FOR_S
+    ]
+    if not running:
+        raise NothingToBreak
+    return scene.rng.choice(running)
+
+
+class WorkerKilled(Fault):
+    kind = "worker-killed"
+
+    async def inject(self, scene: Scene) -> None:
+        victim(scene).process.signal(signal.SIGKILL)
+
+
+class AllWorkersKilled(Fault):
+    kind = "all-workers-killed"
+
+    async def inject(self, scene: Scene) -> None:
+        victim(scene)
+        for member in scene.crew.members:
+            if member.process.alive:
+                member.process.signal(signal.SIGKILL)
+
+
+class WorkerTerminated(Fault):
+    kind = "worker-terminated"
+
+    async def inject(self, scene: Scene) -> None:
+        victim(scene).process.signal(signal.SIGTERM)
+
+
+class WorkerStopped(Fault):
+    kind = "worker-stopped"
+    hold_s = (0.5, 3.0)
+
+    async def inject(self, scene: Scene) -> None:
+        self._member = victim(scene)
+        self._member.process.signal(signal.SIGSTOP)
+
+    async def heal(self, scene: Scene) -> None:  # noqa: ARG002
+        if self._member.process.alive:
+            self._member.process.signal(signal.SIGCONT)
+
+
+class Zombie(Fault):
+    """It sleeps until another has its partitions, and wakes in the middle of its work."""
+
+    kind = "worker-zombie"
+    hold_s = (8.0, 10.0)
+
+    async def inject(self, scene: Scene) -> None:
+        self._member = victim(scene)
+        self._member.process.signal(signal.SIGSTOP)
+        if scene.crew.bare:  # there is no group that would notice
+            crew = scene.crew
+            parts = self._member.process.variables
+            crew.members.remove(self._member)
+            crew.zombies.append(self._member)
+            successor = await crew.add()
+            successor.process.variables.update(parts)
+            await successor.start()
+
+    async def heal(self, scene: Scene) -> None:
+        if self._member.process.alive:
+            self._member.process.signal(signal.SIGCONT)
+        if scene.crew.bare:
+            await asyncio.sleep(scene.rng.uniform(1.0, 2.0))  # both work at once
+            await self._member.kill()
+
+
+class WorkerAdded(Fault):
+    kind = "worker-added"
+    tiers = FAUST_ONLY
+
+    async def inject(self, scene: Scene) -> None:
+        if len(scene.crew.members) >= MOST_MEMBERS:
+            raise NothingToBreak
+        await (await scene.crew.add()).start()
+
+
+class WorkerRemoved(Fault):
+    """It leaves in good order; should too few be left, another joins in its place."""
+
+    kind = "worker-removed"
+    tiers = FAUST_ONLY
+    hold_s = (2.0, 5.0)
+
+    async def inject(self, scene: Scene) -> None:
+        member = victim(scene)
+        member.leaving = True
+        await asyncio.to_thread(member.process.stop)
+        scene.crew.members.remove(member)
+        await asyncio.to_thread(member.process.close)
+
+    async def heal(self, scene: Scene) -> None:
+        if len(scene.crew.members) < scene.crew.size:
+            await (await scene.crew.add()).start()
+
+
+class KilledAt(Fault):
+    """Killed by itself at the n-th passage of a named place (domain/failpoints.py)."""
+
+    point: ClassVar[str]
+    most: ClassVar[int] = 30
+
+    async def inject(self, scene: Scene) -> None:
+        member = victim(scene)
+        member.leaving = True  # nobody else is to start it meanwhile
+        # A member that is killed keeps its partitions for a session; a bare one has no group.
+        end = member.process.kill if scene.crew.bare else member.process.stop
+        await asyncio.to_thread(end)
+        times = scene.rng.randrange(1, self.most)
+        member.process.variables[FAILPOINT_VARIABLE] = f"{self.point}:{times}"
+        await member.start()
+        member.leaving = False
+        member.ended.clear()
+        try:
+            async with asyncio.timeout(REACHED_WITHIN_S):
+                await member.ended.wait()
+        except TimeoutError:
+            member.process.variables.pop(FAILPOINT_VARIABLE, None)
+            raise NothingToBreak from None
+        if not member.died_of(signal.SIGKILL):
+            raise NothingToBreak
+
+    async def heal(self, scene: Scene) -> None:
+        """The crew starts it again without the failpoint."""
+
+
+def _killed_at(point: str, most: int = 30) -> type[KilledAt]:
+    return type(
+        f"KilledAt_{point}", (KilledAt,), {"point": point, "kind": f"killed-{point}", "most": most}
+    )
+
+
+POINTS = ("after-poll", "before-call", "after-calls", "before-produce", "after-produce")
+KILLED_AT = (
+    *(_killed_at(point) for point in POINTS),
+    _killed_at("before-commit", 4),
+    _killed_at("after-commit", 4),
+)
+KINDS: tuple[type[Fault], ...] = (
+    WorkerKilled,
+    AllWorkersKilled,
+    WorkerTerminated,
+    WorkerStopped,
+    Zombie,
+    WorkerAdded,
+    WorkerRemoved,
+    *KILLED_AT,
+)
