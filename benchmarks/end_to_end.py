@@ -3,10 +3,10 @@
 Recommenders at rest, `workers` of them, whose shoppers have touched some items before, meet a
 backlog of one event of each (backlog.py). `lists_per_s` is from when WARM of the lists were out to
 when all were, by the times on their topic; `lists_per_cpu_s` is over the CPU time of their
-processes meanwhile, all threads. `bare_score_per_s` is the scoring alone of the same shoppers' vectors by the same model
-(scoring.py), after it in the same run, on one thread as in each recommender; `ratio` is the lists of
-all workers over it. Broker, Redis, sender and workers share the machine's cores; the scoring alone
-has one to itself.
+processes meanwhile, all threads. `bare_score_per_s` is the scoring alone of the same shoppers'
+vectors by the same model (scoring.py), after it in the same run, on one thread as in each
+recommender; `ratio` is the lists of all workers over it. Broker, Redis, sender and workers share
+the machine's cores; the scoring alone has one to itself.
 
 `stages`: microseconds of CPU time a list, by what the process was at in a second backlog, in which
 py-spy looked at it (its own cost is in no other figure). `recall`: of the exact first 20 nearest, 1

@@ -76,13 +76,19 @@ async def test_the_event_of_a_mark_that_is_known_already_counts_once(
         store,
         call(
             0,
-            3,
+            4,
             erase(0, "x", ahead, NOON_MS),
-            purchase(1, "e1", "a", at_ms=ahead + 5),
-            erase(2, "x", ahead, NOON_MS + 9),
+            erase(1, "x", ahead, NOON_MS),  # the producer's own retry
+            purchase(2, "e1", "a", at_ms=ahead + 5),
+            erase(3, "x", ahead, NOON_MS + 9),
         ),
     )
-    assert reply.verdicts == "aad"
+    assert reply.verdicts == "aead"
+
+
+async def test_a_repeat_in_the_same_millisecond_counts_once(store: FeatureStore) -> None:
+    ops = [erase(0, "x", NOON_MS, NOON_MS), erase(1, "x", NOON_MS, NOON_MS)]
+    assert (await apply(store, call(0, 2, *ops))).verdicts == "ae"
 
 
 async def test_an_epoch_changes_once_and_takes_the_clocks_with_it(

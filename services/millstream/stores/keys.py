@@ -20,7 +20,8 @@ class Keys:
         return f"{self.prefix}c:{{{slot}}}"
 
     def erased(self, slot: int) -> str:
-        """HASH <tenant>:<shopper> -> log time of the erasure, ms."""
+        """HASH <tenant>:<shopper> -> log time of the erasure, ms; with + in front while the event
+        itself was not read yet."""
         return f"{self.prefix}x:{{{slot}}}"
 
     def dirty(self, slot: int) -> str:

@@ -16,6 +16,7 @@ local TOUCH = 8 -- bytes
 local ID = 20 -- bytes: 16 of the digest, u32 log time in seconds, rounded up
 local MAX_INLINE = 32
 local SPILLED = 128
+local ANNOUNCED = '+' -- before a mark whose own event was not read yet; a number to every reader
 
 -- tostring would print 1e15 in a form that is no integer.
 local function decimal(n)
@@ -288,6 +289,7 @@ local function load_users(call)
   if redis.call('HLEN', call.erased) == 0 then return end
   for i, mark in ipairs(redis.call('HMGET', call.erased, unpack(column(call.users, 'name')))) do
     call.users[i].mark = mark and tonumber(mark) or nil
+    call.users[i].announced = mark and string.sub(mark, 1, 1) == ANNOUNCED
   end
 end
 
@@ -404,9 +406,10 @@ local function count_items(call, op, sums)
   sums.lines = sums.lines + #op.items
 end
 
--- The mark may be known before its own event is read (recs_erase_v1): that one still counts.
+-- The mark may be known before its own event is read (recs_erase_v1): that one still counts, once.
 local function is_erased(user, op)
-  if not user.mark or (op.kind == ERASE and op.judged_ms == user.mark) then return false end
+  if not user.mark then return false end
+  if user.announced and op.kind == ERASE and op.judged_ms == user.mark then return false end
   return op.judged_ms <= user.mark or op.event_ms <= user.mark
 end
 
@@ -417,7 +420,7 @@ local function decide(call, op, sums)
   if is_erased(user, op) then return 'e' end
   if seen_before(call, user, op) then return 'd' end
   if op.kind == ERASE then
-    user.mark, user.wiped, user.touched = op.log_ms, true, true
+    user.mark, user.announced, user.wiped, user.touched = op.log_ms, false, true, true
     user.fields, user.counted, user.older = unpack_fields(call.layout, ''), false, 0
     user.ids = ''
   elseif user.older + #user.ids / ID >= call.limits[2] then
@@ -516,8 +519,8 @@ end
 local function erase(keys, args)
   local mark = integer(args[2], 'mark')
   local known = redis.call('HGET', keys[1], args[1])
-  if known and tonumber(known) >= mark then return known end
-  redis.call('HSET', keys[1], args[1], decimal(mark))
+  if known and tonumber(known) >= mark then return decimal(tonumber(known)) end
+  redis.call('HSET', keys[1], args[1], ANNOUNCED .. decimal(mark))
   redis.call('DEL', keys[2], keys[3], keys[4])
   return decimal(mark)
 end
