@@ -10,8 +10,8 @@ from millstream.streaming.transport import Chunk, Partition
 
 
 def rounds(chunks: Sequence[Chunk]) -> Iterator[list[Chunk]]:
-    """One chunk per partition in each round, a partition's chunks in the order they came. Those that
-    continue each other are one: events that come one by one would else be a round each."""
+    """One chunk per partition in each round, a partition's chunks in the order they came. Those
+    that continue each other are one: events that come one by one would else be a round each."""
     waiting: dict[Partition, deque[Chunk]] = defaultdict(deque)
     for chunk in chunks:
         came = waiting[chunk.topic, chunk.partition]

@@ -46,7 +46,7 @@ class View:
     def stage(self, name: str) -> None:
         self._update(description=name, fault="")
         if not self._console.is_terminal:
-            self._console.print(f"{self._elapsed_s:7.1f} s  {name}", style="bold")
+            self._console.print(f"{self._elapsed_s:7.1f} s  {name}", style="bold", soft_wrap=True)
 
     def schedules(self, n: int) -> None:
         self._update(counts=f"{n:,} schedules")
@@ -54,7 +54,7 @@ class View:
     def fault(self, name: str) -> None:
         self._update(fault=name)
         if not self._console.is_terminal:
-            self._console.print(f"{self._elapsed_s:7.1f} s  {name}")
+            self._console.print(f"{self._elapsed_s:7.1f} s  {name}", soft_wrap=True)
 
     def counted(self, report: Report) -> None:
         broken = f", [red]{len(report.violations)} violations[/red]" if report.broken else ""
