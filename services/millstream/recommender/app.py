@@ -15,6 +15,7 @@ from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.failpoints import failpoint
 from millstream.recommender.preconditions import require_wiring
 from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.way_out import leave_in_time
 from millstream.recommender.wiring import Running, reach, running
 from millstream.recommender.worker import Worker
 from millstream.streaming.topics import EVENTS
@@ -143,6 +144,7 @@ def run(settings: RecommenderSettings) -> NoReturn:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
+    leave_in_time(lambda: app.stopped_by is not None or app.should_stop)
     worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
     try:
         worker.execute_from_commandline()

@@ -117,9 +117,21 @@ async def _until_told(run: Running, loop: BareLoop) -> None:
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    _, deaf = await asyncio.wait(pending, timeout=STOP_S)
+    if deaf:
+        _leave(done, deaf)
     for task in done:
         task.result()
+
+
+def _leave(done: set[asyncio.Task[None]], deaf: set[asyncio.Task[None]]) -> None:
+    """A task that took its cancellation for something else would keep the process, which counts
+    nothing any more, for ever: a supervisor waits for an exit."""
+    why = [repr(task.exception()) for task in done]
+    at = [str(frame) for task in deaf for frame in task.get_stack()]
+    log.error("bare worker stopped", why=why, deaf=[repr(task) for task in deaf], at=at)
+    sys.stdout.flush()
+    os._exit(HALTED)
 
 
 async def _wait(told: asyncio.Event) -> None:
