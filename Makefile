@@ -16,7 +16,7 @@ demo: .venv/ready
 	$(BIN)/millstream demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -483,7 +483,7 @@ async def test_a_catalogue_that_can_not_be_followed_stops_the_process(
     def broken(*_record: object) -> None:
         raise ArithmeticError
 
-    async with running(checked(RecommenderSettings)) as started:
+    async with running(checked(RecommenderSettings), set) as started:
         beside = [asyncio.ensure_future(run()) for run in started.beside]
         try:
             monkeypatch.setattr(Catalogue, "take", broken)

@@ -38,6 +38,6 @@ def test_a_short_run_keeps_every_promise(live_kafka_possible: None) -> None:
     found = json.loads(run.stdout.splitlines()[-1])
     assert found["accepted"] >= 5_000
     assert found["faults"] >= 5
-    assert found["schedules"] >= 5
+    assert found["schedules"] >= 1
     assert found["duplicates_sent"] >= 100
     assert (found["lost"], found["doubled"], found["conservation_residue"]) == (0, 0, 0)

@@ -13,7 +13,7 @@ from rich.table import Table
 from millstream.cli import logs
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
-from millstream.domain.events import Tenant
+from millstream.domain.events import MAX_ID_CHARS, Tenant, is_clean_id
 from millstream.privacy.settings import PrivacySettings
 
 STILL_THERE = 1
@@ -34,6 +34,7 @@ def erase(
     logs.configure()
     settings = checked(PrivacySettings)
     _check_tenant(tenant)
+    _check_user(user)
     shoppers = [(tenant, user)] if pseudonym else shoppers_of(settings, tenant, user)
     proofs = asyncio.run(run_erase(settings, shoppers, lake_timeout if lake else None))
     gone = all(proof.is_gone for proof in proofs.values())
@@ -52,6 +53,16 @@ def erase(
 
 def _shown(count: int | None) -> str:
     return "not known" if count is None else str(count)
+
+
+def _check_user(user: str) -> None:
+    """An id that no event can carry would be asked for in vain, and stand on the topic for ever."""
+    if not 0 < len(user) <= MAX_ID_CHARS or not is_clean_id(user):
+        raise OperatorError(
+            "user",
+            "an id that no event can carry",
+            f"1 to {MAX_ID_CHARS} characters, none of them a control character or a brace",
+        )
 
 
 def _check_tenant(tenant: str) -> None:

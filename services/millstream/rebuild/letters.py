@@ -13,7 +13,8 @@ from millstream.streaming.dead_letters import DeadLetters
 class LettersAgain(DeadLetters):
     """Sends none of partitions in `settled`, where the recommenders left their watermark: letters
     of records before it are durable, and those after it the recommender sends when it reads on
-    from there. Of other partitions nobody knows, and a letter twice is better than none."""
+    from there. Of other partitions nobody knows, and a letter twice is better than none. What is
+    over-full is owed (stores/outbox.py): the recommenders send those letters, maybe once more."""
 
     def __init__(self, letters: DeadLetters | None, settled: Collection[int]) -> None:
         self._letters = letters

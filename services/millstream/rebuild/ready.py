@@ -17,7 +17,7 @@ from millstream.stores.redis import (
     read_slots,
     require_noeviction,
 )
-from millstream.stores.reset import holds_counts, wipe
+from millstream.stores.reset import holds_counts, is_half_wiped, wipe
 from millstream.streaming.topics import ERASURES
 
 if TYPE_CHECKING:  # only the stores speak Redis
@@ -31,9 +31,10 @@ async def prepare_redis(redis: Redis, keys: Keys, *, reset: bool, resume: bool) 
     await require_noeviction(redis)
     await load_functions(redis)
     slots = await _slots(redis, keys)
-    if reset:
+    half_wiped = await is_half_wiped(redis, keys)
+    if reset or (resume and half_wiped):
         await wipe(redis, keys, slots)
-    elif not resume and await holds_counts(redis, keys):
+    elif not resume and (half_wiped or await holds_counts(redis, keys)):
         raise OperatorError(
             f"Redis under {keys.prefix!r}",
             "counts",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from millstream.domain.errors import OperatorError
+from millstream.domain.errors import Halt, OperatorError
 from millstream.rebuild.history import as_consumed
 from millstream.rebuild.plan import Held, Span, plan
 from millstream.recommender.settings import RecommenderSettings
-from millstream.stores.fences import PartitionFences, read_fences
+from millstream.stores.fences import Partition, PartitionFences, read_fences
 from millstream.stores.keys import Keys
 from millstream.stores.lake import is_blank, last_record
 from millstream.stores.lake.in_order import held
@@ -84,6 +84,7 @@ async def spans_of(state: State, numbers: list[int], options: Options) -> list[S
         return plan(starts, {}, lake)
     async with LogReader(state.settings.kafka_bootstrap_servers) as log:
         bounds = await _bounds(state, numbers, log, options.ends)
+        await _require_counted(state, fences, bounds, log)
         spans = plan(starts, bounds, lake)
         await _require_same(state, spans, bounds, log)
     return spans
@@ -126,5 +127,26 @@ async def _require_same(
         known = bounds[span.partition]
         if last and known.start <= last.offset < known.stop and not is_blank(last):
             wanted[state.topic, span.partition] = witness_of(as_consumed(last))
-    if wanted:
-        await witness.compare(log, wanted)
+    await _require_shown(log, wanted)
+
+
+async def _require_counted(
+    state: State,
+    fences: Mapping[int, PartitionFences],
+    bounds: Mapping[int, Held],
+    log: LogReader,
+) -> None:
+    """What a rebuild that was cut short has counted must still be in the log, as at a takeover."""
+    found = {
+        (state.topic, number): witness.readable(at.witnesses, bounds[number].start)
+        for number, at in fences.items()
+    }
+    for place in (0, 1):
+        await _require_shown(log, {tp: w[place] for tp, w in found.items() if len(w) > place})
+
+
+async def _require_shown(log: LogReader, wanted: Mapping[Partition, str]) -> None:
+    """Raises Halt where the log has another record, and where the broker does not say."""
+    if silent := await witness.compare(log, wanted) if wanted else []:
+        numbers = ", ".join(str(number) for _, number in sorted(silent))
+        raise Halt(f"the broker does not show what was counted of partitions {numbers}")

@@ -21,7 +21,6 @@ from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.fences import PartitionFences
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
-from millstream.stores.outbox import Outbox
 from millstream.stores.redis import connected
 
 Progress = Callable[[int, int], None]
@@ -60,7 +59,6 @@ async def rebuild(settings: RecommenderSettings, options: Options, progress: Pro
         state = State(settings, redis, keys, slots)
         spans = await spans_of(state, numbers, options)
         await _count(state, spans, left, options.processes, progress)
-        await _settle_letters(state, left)
         totals = await ItemTotals(redis, keys, slots).sweep_all()
         fences = await state.fences(numbers)
     finally:
@@ -81,14 +79,6 @@ async def _count(
     total = sum(span.total for span in spans)
     if jobs:
         await run_all(jobs, pace, lambda done: progress(done, total))
-
-
-async def _settle_letters(state: State, left: Left) -> None:
-    """Letters of over-full events from before the watermark are out; the recommenders send the
-    others, which they find owed."""
-    outbox = Outbox(state.redis, state.keys, state.slots)
-    owed = await outbox.owed({(state.topic, partition) for partition in left.watermarks})
-    await outbox.settle(at for at in owed if at[2] < left.watermarks[at[1]])
 
 
 def _require_reached(spans: list[Span], fences: Mapping[int, PartitionFences]) -> None:

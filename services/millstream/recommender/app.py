@@ -19,7 +19,7 @@ from millstream.recommender.way_out import leave_in_time
 from millstream.recommender.wiring import Running, reach, running
 from millstream.recommender.worker import Worker
 from millstream.streaming.topics import EVENTS
-from millstream.streaming.transport import ChunkApp
+from millstream.streaming.transport import ChunkApp, Partition
 
 log = structlog.get_logger()
 
@@ -63,7 +63,9 @@ class RecommenderApp(ChunkApp):
 
     async def on_first_start(self) -> None:
         try:
-            self._running = await self._stack.enter_async_context(running(self._settings))
+            self._running = await self._stack.enter_async_context(
+                running(self._settings, self.assigned)
+            )
         except (Halt, OperatorError) as error:
             self.stopped_by = error
             raise
@@ -82,6 +84,13 @@ class RecommenderApp(ChunkApp):
         if self._running is not None:
             await self._running.worker.stop(STOP_SECONDS)
         await self._stack.aclose()
+
+    def assigned(self) -> set[Partition]:
+        return {(tp.topic, tp.partition) for tp in self.consumer.assignment()}
+
+    def released(self) -> None:
+        if self._running is not None:
+            self._running.worker.release()
 
     def connection_lost(self) -> None:
         if self._running is not None:

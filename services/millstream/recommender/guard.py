@@ -5,7 +5,7 @@ told another position, is not its own witness."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
 from millstream.recommender.watchdog import Watchdog
@@ -22,10 +22,12 @@ StoreTakesCalls = Callable[[], Awaitable[None]]
 do (stores/epoch.py)."""
 
 
+Assigned = Callable[[], Collection[Partition]]
+"""What the group has given to this worker."""
+
+
 class Watched(Protocol):
     """As recommender.worker.Worker."""
-
-    handled: int
 
     def standing(self) -> Mapping[Partition, Standing]: ...
 
@@ -43,12 +45,14 @@ class Guard:
         log: Log,
         store_takes_calls: StoreTakesCalls,
         now: Callable[[], float],
+        assigned: Assigned,
     ) -> None:
         """`now`: seconds of a clock that only rises."""
         self._worker = worker
         self._log = log
         self._store_takes_calls = store_takes_calls
         self._now = now
+        self._assigned = assigned
         self._seen: dict[Partition, str] = {}
         self._watchdog = Watchdog()
 
@@ -66,18 +70,18 @@ class Guard:
         await self._store_takes_calls()
         if self._now() - began > PROMPT_S:
             self._watchdog.excuse()
-        handled, standing = self._worker.handled, dict(self._worker.standing())
+        standing = self._standing()
         starts = await self._log.starts(standing)
         if starts is None:
             self._watchdog.excuse()
             return
         self._require_unread(starts)
         await self._compare(standing, starts)
-        await self._watch(handled, standing)
+        await self._watch(standing)
 
     def _require_unread(self, starts: Mapping[Partition, int]) -> None:
         """By where the worker stands now: what was handled while we asked may go."""
-        for tp, at in self._worker.standing().items():
+        for tp, at in self._standing().items():
             if starts.get(tp, 0) > at.expected:
                 raise witness.past_retention(tp, starts[tp], at.expected)
 
@@ -94,9 +98,13 @@ class Guard:
                 await witness.compare(self._log, there)
         self._seen = now
 
-    async def _watch(self, handled: int, standing: Mapping[Partition, Standing]) -> None:
-        if handled != self._worker.handled or not standing:
-            self._watchdog.excuse()
-            return
+    async def _watch(self, standing: Mapping[Partition, Standing]) -> None:
         behind = await self._log.waiting({tp: at.expected for tp, at in standing.items()})
-        self._watchdog.look(self._now(), self._worker.handled, behind)
+        now = self._standing()
+        places = {tp: now[tp].expected if tp in now else None for tp in self._assigned()}
+        self._watchdog.look(self._now(), places, behind)
+
+    def _standing(self) -> dict[Partition, Standing]:
+        """Of what is the worker's: a worker that was left without partitions is not told."""
+        mine = self._assigned()
+        return {tp: at for tp, at in self._worker.standing().items() if tp in mine}

@@ -6,7 +6,7 @@ be repeated from any point: nothing is counted twice, and a list that goes out t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from millstream.domain.failpoints import failpoint
@@ -79,16 +79,18 @@ async def record(ready: Sequence[Ready], stages: Stages) -> Recorded:
     return recorded
 
 
-async def deliver(ready: Sequence[Ready], recorded: Recorded, stages: Stages, began: float) -> None:
-    """Lists for what was counted since `began`, of the tenure's clock; after the lists before
-    these went out."""
+async def deliver(
+    ready: Sequence[Ready], recorded: Recorded, stages: Stages, still_ours: Callable[[], None]
+) -> None:
+    """Lists for what was counted; after the lists before these went out. `still_ours` raises where
+    another worker may have the partitions by now, and may have taken a list back."""
     publish_from = {one.part.source[1]: one.part.cursor.publish_from for one in ready}
     due = owed(recorded, publish_from, stages.freshness)
     # due: per shopper the newest event that is owed a list
     drafts = await stages.drafter.draft(due, recorded)
     # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
     failpoint("before-produce")
-    stages.tenure.check(began)
+    still_ours()
     published = await stages.publisher.publish(drafts)
     failpoint("after-produce")
     # published: durable on the topic

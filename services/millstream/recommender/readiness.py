@@ -11,6 +11,7 @@ from millstream.stores.epoch import epochs
 from millstream.stores.keys import Keys
 from millstream.stores.persistence import unsaved
 from millstream.stores.redis import require_noeviction
+from millstream.stores.reset import require_whole
 from millstream.streaming.log_settings import require_events_log
 from millstream.streaming.topics import EVENTS
 
@@ -26,6 +27,7 @@ async def require_ready(
     """Raises Halt or OperatorError, saying why; what is only less safe than it could be is
     logged."""
     await require_noeviction(redis)
+    await require_whole(redis, keys)
     await epochs(redis, keys, slots)  # raises where the functions of this release are not loaded
     doubts = await require_events_log(
         settings.kafka_bootstrap_servers,

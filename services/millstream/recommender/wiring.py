@@ -21,7 +21,7 @@ from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.following import follow_shop
-from millstream.recommender.guard import Guard
+from millstream.recommender.guard import Assigned, Guard
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
@@ -92,7 +92,7 @@ async def reach(settings: RecommenderSettings) -> None:
 
 
 @asynccontextmanager
-async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
+async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIterator[Running]:
     """Everything but Faust, started; on exit what was gathered is written. Raises Halt or
     OperatorError where the deployment is not ready."""
     async with AsyncExitStack() as stack:
@@ -169,7 +169,11 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
             settings.chunk_events,
         )
         guard = Guard(
-            worker, log_reader, lambda: require_epoch(redis, keys, slots, worker.epoch), monotonic
+            worker,
+            log_reader,
+            lambda: require_epoch(redis, keys, slots, worker.epoch),
+            monotonic,
+            assigned,
         )
         yield Running(
             worker,
@@ -181,7 +185,7 @@ async def running(settings: RecommenderSettings) -> AsyncIterator[Running]:
                 lambda: _every(IDLE_SECONDS, worker.advance_idle),
                 lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
                 guard.run,
-                lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker)),
+                lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker, assigned)),
                 lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),
                 lambda: _sweep(ItemTotals(redis, keys, slots)),
                 lambda: _log_totals(catalogue),
@@ -197,8 +201,10 @@ def _positions(redis: Redis, keys: Keys, slots: int) -> Positions:
     return read
 
 
-async def _send_owed(over_full: OverFull, worker: Worker) -> None:
-    await over_full.send_owed({tp: at.expected for tp, at in worker.standing().items()})
+async def _send_owed(over_full: OverFull, worker: Worker, assigned: Assigned) -> None:
+    mine = assigned()
+    places = {tp: at.expected for tp, at in worker.standing().items() if tp in mine}
+    await over_full.send_owed(places)
 
 
 async def _conserved(conservation: Conservation, worker: Worker) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -119,6 +120,11 @@ class Worker:
         log.info("assigned", partitions=len(bounds))
         return {tp: cursor.expected for tp, cursor in self._cursors.items()}
 
+    def release(self) -> None:
+        """The group takes all partitions back; `resume` tells which ones come again."""
+        self._cursors = {}
+        self._stages.recorder.resume({}, self.epoch)
+
     async def _verify(self, witnesses: Mapping[Partition, Sequence[str]]) -> None:
         """The lowest of each partition in one question, the highest in another."""
         for place in (0, 1):
@@ -139,12 +145,15 @@ class Worker:
     async def _dispel(self) -> None:
         """Raises Halt as `resume` does."""
         self._in_doubt = False
-        starts = await self._log.starts(list(self._cursors)) or {}
+        for _ in range(LOOKS):
+            cursors = dict(self._cursors)
+            starts = await self._log.starts(list(cursors))
+            if starts is not None:
+                break
+        else:
+            raise Halt("the broker does not say where its partitions begin")
         await self._verify(
-            {
-                tp: witness.readable([at.witness], starts.get(tp, 0))
-                for tp, at in self._cursors.items()
-            }
+            {tp: witness.readable([at.witness], starts[tp]) for tp, at in cursors.items()}
         )
 
     def standing(self) -> dict[Partition, Standing]:
@@ -221,11 +230,18 @@ class Worker:
         turn.recorded.set()
         await before.delivered.wait()
         if recorded is not None:
-            await deliver(now, recorded, self._stages, began)
+            await deliver(now, recorded, self._stages, partial(self._require_ours, now, began))
             self.handled += 1
             for one in now:
                 one.part.cursor.witness = one.prepared.decoded.witness
         turn.delivered.set()
+
+    def _require_ours(self, ready: Sequence[Ready], began: float) -> None:
+        """Raises FenceMoved where a partition changed hands, or may have."""
+        self._stages.tenure.check(began)
+        for one in ready:
+            if self._cursors.get(one.part.source) is not one.part.cursor:
+                raise FenceMoved(f"partition {one.part.source[1]} changed hands before its lists")
 
     async def _fresh(self, chunk: Chunk) -> Part | None:
         """None for a late delivery, of what was handled or of a partition that another worker has

@@ -64,6 +64,9 @@ class ItemNumbers:
         (held,) = await replies(pipeline)
         if held == len(self._names[tenant]):
             return
+        if held < len(self._names[tenant]):  # the store lost some: they are to be written again
+            self._names.pop(tenant)
+            self._numbered.pop(tenant, None)
         cursor = 0
         while True:
             pipeline = self._redis.pipeline(transaction=False)

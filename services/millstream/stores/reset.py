@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator
 
 from redis.asyncio import Redis
 
+from millstream.domain.errors import Halt
 from millstream.stores.calls import replies
 from millstream.stores.keys import Keys
 
 BATCH = 1_000
+WIPING = "wiping"
+"""Field of the layout while counts are being taken away."""
 _BY_SLOT = "udiqoln"
 """First letters of keys with a slot (stores/keys.py), without fences and clocks."""
 
@@ -26,8 +29,9 @@ async def holds_counts(redis: Redis, keys: Keys) -> bool:
 
 
 async def wipe(redis: Redis, keys: Keys, slots: int) -> None:
-    """Counts, event ids, positions and what is derived from them. Cut short, it leaves positions
-    or nothing: may be repeated."""
+    """Counts, event ids, positions and what is derived from them. Cut short, it leaves a note
+    behind (`require_whole`): to be repeated."""
+    await redis.hset(keys.layout(), WIPING, "1")
     for pattern in (f"[{_BY_SLOT}]:{{*", "it:*", "p:*"):
         batch: list[bytes] = []
         async for name in _named(redis, keys.prefix + pattern):
@@ -39,6 +43,21 @@ async def wipe(redis: Redis, keys: Keys, slots: int) -> None:
     of_slots = [keys.erased, keys.fences, keys.clocks]
     names = [name_of(slot) for name_of in of_slots for slot in range(slots)]
     await _unlink(redis, [name.encode() for name in (keys.tenants(), *names)])
+    await redis.hdel(keys.layout(), WIPING)
+
+
+async def is_half_wiped(redis: Redis, keys: Keys) -> bool:
+    return bool(await redis.hexists(keys.layout(), WIPING))
+
+
+async def require_whole(redis: Redis, keys: Keys) -> None:
+    """Raises Halt where a wipe was cut short: some of the counts are gone, and positions may not
+    be."""
+    if await is_half_wiped(redis, keys):
+        raise Halt(
+            "a wipe of the counts was cut short: run `millstream rebuild --resume`. See "
+            "deploy/runbooks/redis-wiped.md"
+        )
 
 
 def _named(redis: Redis, pattern: str) -> AsyncIterator[bytes]:

@@ -9,6 +9,7 @@ faust-streaming is pinned, and tests/contract/test_faust.py pins what we rely on
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -129,18 +130,27 @@ class ChunkConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffsets()
+        self._seeking = asyncio.Lock()
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
-        """Faust would go to the committed offsets; we go where the state stands."""
+        """Faust would go to the committed offsets; we go where the state stands. Asked for by
+        several tasks, and the assignment may change meanwhile: one at a time, until what was asked
+        about is what is assigned."""
         app = cast(ChunkApp, self.app)
-        assigned = [tp for tp in self.assignment() if tp.topic == app.source]
-        if assigned:
-            bounds = await self._thread.call_thread(self._thread.bounds, assigned)
-            positions = await app.resume(bounds)
-            await self.seek_wait({TP(*tp): offset for tp, offset in positions.items()})
+        async with self._seeking:
+            asked: set[TP] | None = None
+            while (assigned := self._of_source(app)) and assigned != asked:
+                asked = assigned
+                bounds = await self._thread.call_thread(self._thread.bounds, asked)
+                positions = await app.resume(bounds)
+                if self._of_source(app) == asked:
+                    await self.seek_wait({TP(*tp): offset for tp, offset in positions.items()})
+
+    def _of_source(self, app: ChunkApp) -> set[TP]:
+        return {tp for tp in self.assignment() if tp.topic == app.source}
 
     async def commit_watermark(self, offsets: Mapping[Partition, int], epoch: str) -> bool:
         """Advisory: lag exporters and scalers read it. False when it was refused."""
@@ -271,12 +281,19 @@ class ChunkApp(faust.App):
             value_serializer="raw",
             key_serializer="raw",
         )
+        self.on_partitions_revoked.connect(self._on_released)
+
+    def released(self) -> None:
+        """The group is about to give the partitions out anew: none is ours until `resume`."""
 
     def connection_lost(self) -> None:
         """A connection of the consumer was closed, for whatever reason."""
 
     def _create_directories(self) -> None:
         """None: nothing is kept on this machine."""
+
+    async def _on_released(self, *_: Any, **__: Any) -> None:
+        self.released()
 
     def _new_transport(self) -> ChunkTransport:
         return ChunkTransport(self.conf.broker_consumer, self)

@@ -46,12 +46,15 @@ async def compare(log: Log, witnesses: Mapping[Partition, str]) -> list[Partitio
     no difference."""
     found = await log.first_records({tp: offset_of(w) for tp, w in witnesses.items()})
     differing = {tp: why for tp in witnesses if (why := _difference(tp, witnesses[tp], found[tp]))}
+    silent = [tp for tp in witnesses if found[tp] is Absent.UNKNOWN]
     if differing:
-        starts = await log.starts(differing) or {}
+        starts = await log.starts(differing)
+        if starts is None:
+            return [*silent, *differing]
         for tp, why in differing.items():
-            if starts.get(tp, 0) <= offset_of(witnesses[tp]):
+            if starts[tp] <= offset_of(witnesses[tp]):
                 raise Halt(why)
-    return [tp for tp in witnesses if found[tp] is Absent.UNKNOWN]
+    return silent
 
 
 def _difference(tp: Partition, witness: str, found: Record | Absent) -> str | None:

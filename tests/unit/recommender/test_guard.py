@@ -27,7 +27,7 @@ class Scene:
     log: MemoryLog = field(
         default_factory=lambda: MemoryLog({n: record(event(f"e{n}"), n) for n in range(20)})
     )
-    handled: int = 0
+    assigned: frozenset[Partition] = frozenset({TP})
     at: Standing = field(default_factory=lambda: Standing(0, ""))
     now: float = 0.0
     redis_takes_s: float = 0.0
@@ -35,14 +35,13 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.go_on(10)
-        self.guard = Guard(self, self.log, self.redis, lambda: self.now)
+        self.guard = Guard(self, self.log, self.redis, lambda: self.now, lambda: self.assigned)
 
     def standing(self) -> dict[Partition, Standing]:
         return {TP: self.at}
 
     def go_on(self, to: int) -> None:
         self.at = Standing(to, witness_of(self.log.records[to - 1]))
-        self.handled += 1
 
     async def redis(self) -> None:
         self.now += self.redis_takes_s
@@ -110,7 +109,7 @@ async def test_retention_that_the_worker_outran_while_it_was_asked(scene: Scene)
 
 async def test_a_worker_that_stands_though_there_is_work(scene: Scene) -> None:
     await scene.look(LOOKS - 1)
-    with pytest.raises(Halt, match=r"nothing was handled for 3\d s.* partitions 0 of .*stuck.md"):
+    with pytest.raises(Halt, match=r"nothing was handled for 30 s.* partitions 0 of .*stuck.md"):
         await scene.look(2)
 
 
@@ -139,9 +138,30 @@ async def test_each_portion_begins_the_time_anew(scene: Scene) -> None:
         scene.go_on(to)
 
 
-async def test_a_worker_without_partitions_has_no_work(scene: Scene) -> None:
-    scene.standing = dict  # type: ignore[method-assign]
+async def test_a_worker_that_was_left_without_partitions_has_no_work(scene: Scene) -> None:
+    scene.assigned = frozenset()  # and still remembers where it stood
     await scene.look(3 * LOOKS)
+
+
+async def test_a_partition_for_which_nobody_said_where_to_begin(scene: Scene) -> None:
+    scene.assigned |= {(TP[0], 7)}
+    for to in range(11, 10 + LOOKS):
+        scene.go_on(to)
+        await scene.look()
+    with pytest.raises(Halt, match=r"partitions 7 of .*stuck.md"):
+        await scene.look(2)
+
+
+async def test_one_partition_that_stands_while_another_goes_on(scene: Scene) -> None:
+    other = (TP[0], 1)
+    scene.assigned |= {other}
+    goes_on = Standing(0, "")
+    scene.standing = lambda: {TP: scene.at, other: goes_on}  # type: ignore[method-assign]
+    for number in range(LOOKS - 1):
+        goes_on = Standing(number, "")
+        await scene.look()
+    with pytest.raises(Halt, match=r"partitions 0 of .*stuck.md"):
+        await scene.look(2)
 
 
 async def test_what_redis_says_ends_it(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ class LossyBroker:
         self.queue: asyncio.Queue[Chunk] = asyncio.Queue(UNDER_WAY)
         stages: Any = SimpleNamespace(
             recorder=SimpleNamespace(resume=lambda *_: None),
-            tenure=SimpleNamespace(begin=lambda: 0.0),
+            tenure=SimpleNamespace(begin=lambda: 0.0, check=lambda _: None),
         )
         log: Any = SimpleNamespace(first_offset=self._first_offset, first_records=_no_records)
         self.worker = Worker(stages, self._positions, log, chunk_records=FETCH)
@@ -94,11 +94,16 @@ class LossyBroker:
         return ready
 
     async def deliver(
-        self, ready: Sequence[Ready], recorded: Sequence[Ready], _: object, _began: float
+        self,
+        ready: Sequence[Ready],
+        recorded: Sequence[Ready],
+        _: object,
+        still_ours: Callable[[], None],
     ) -> None:
         """In place of pipeline.deliver: the positions move when the lists are out."""
         await self._some_turns()
         assert recorded is ready
+        still_ours()
         for part in (one.part for one in ready):
             part.cursor.advance(part.records[-1].offset + 1)
 

@@ -68,7 +68,8 @@ async def test_what_was_drafted_before_the_stop_is_not_sent(
         stages.recorder.resume(store.positions([(TOPIC, 0)]), "0")
         ready = await prepare([part], stages)
         began = tenure.begin()
-        await deliver(ready, await record_ranges(ready, stages), stages, began)
+        recorded = await record_ranges(ready, stages)
+        await deliver(ready, recorded, stages, lambda: tenure.check(began))
 
     apply = store.apply
 

@@ -76,6 +76,7 @@ async def main() -> None:
     settings = load(RecommenderSettings)
     numbers = os.environ[PARTITIONS_VARIABLE].split(",")
     places = [TopicPartition(settings.topic(EVENTS), int(number)) for number in numbers]
+    assigned = {(place.topic, place.partition) for place in places}
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         group_id=settings.topic(settings.group),
@@ -84,7 +85,7 @@ async def main() -> None:
         isolation_level="read_committed",
         fetch_max_wait_ms=50,
     )
-    async with running(settings) as run:
+    async with running(settings, lambda: assigned) as run:
         await consumer.start()
         try:
             consumer.assign(places)

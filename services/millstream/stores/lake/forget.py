@@ -32,7 +32,7 @@ from millstream.stores.lake.write import LakeWriter, appear, sync_folder
 
 DONE_NAME = ".forgotten"
 
-_PLAIN = re.compile(r"~?[A-Za-z0-9_.-]+")  # ids that JSON writes in one way only
+_PLAIN = re.compile(r"~?[A-Za-z0-9_.-]+")  # ids that JSON writes in one way, or with \u
 _MOST_SOUGHT = 32
 
 
@@ -112,6 +112,7 @@ def _may_name(marks: Marks) -> pl.Expr:
     if len(ids) > _MOST_SOUGHT or not all(_PLAIN.fullmatch(one) for one in ids):
         return pl.lit(value=True)
     named = pl.col("key").is_in([record_key(*name) for name in marks])
+    named |= pl.col("value").bin.contains(b"\\u")
     for one in ids:
         named |= pl.col("value").bin.contains(one.encode())
     return named.fill_null(value=False)
