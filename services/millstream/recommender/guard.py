@@ -70,7 +70,7 @@ class Guard:
         await self._store_takes_calls()
         if self._now() - began > PROMPT_S:
             self._watchdog.excuse()
-        standing = self._standing()
+        standing = dict(self._worker.standing())
         starts = await self._log.starts(standing)
         if starts is None:
             self._watchdog.excuse()
@@ -105,6 +105,6 @@ class Guard:
         self._watchdog.look(self._now(), places, behind)
 
     def _standing(self) -> dict[Partition, Standing]:
-        """Of what is the worker's: a worker that was left without partitions is not told."""
+        """Of what is the worker's now: what it stood at before tells of the log, not of it."""
         mine = self._assigned()
         return {tp: at for tp, at in self._worker.standing().items() if tp in mine}

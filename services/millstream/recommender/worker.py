@@ -93,6 +93,7 @@ class Worker:
         self._cursors: dict[Partition, Cursor] = {}
         self._busy = asyncio.Lock()
         self._in_doubt = False
+        self._is_released = False
         self._rewinds = 0
         self._rewind: Rewind | None = None
         self._inbox: asyncio.Queue[Chunk] = asyncio.Queue(INBOX_CHUNKS)
@@ -117,13 +118,14 @@ class Worker:
         for tp, read_back in witnesses.items():
             cursors[tp].witness = read_back[-1] if read_back else ""
         self._cursors = cursors
+        self._is_released = False
         log.info("assigned", partitions=len(bounds))
         return {tp: cursor.expected for tp, cursor in self._cursors.items()}
 
     def release(self) -> None:
-        """The group takes all partitions back; `resume` tells which ones come again."""
-        self._cursors = {}
-        self._stages.recorder.resume({}, self.epoch)
+        """The group takes all partitions back; `resume` tells which ones come again. Where they
+        stood is kept: the log can be asked about it, whoever goes on."""
+        self._is_released = True
 
     async def _verify(self, witnesses: Mapping[Partition, Sequence[str]]) -> None:
         """The lowest of each partition in one question, the highest in another."""
@@ -240,7 +242,7 @@ class Worker:
         """Raises FenceMoved where a partition changed hands, or may have."""
         self._stages.tenure.check(began)
         for one in ready:
-            if self._cursors.get(one.part.source) is not one.part.cursor:
+            if self._is_released or self._cursors.get(one.part.source) is not one.part.cursor:
                 raise FenceMoved(f"partition {one.part.source[1]} changed hands before its lists")
 
     async def _fresh(self, chunk: Chunk) -> Part | None:
@@ -248,7 +250,7 @@ class Worker:
         now. Raises Jumped where the log has what is missing, or does not say."""
         source = (chunk.topic, chunk.partition)
         cursor = self._cursors.get(source)
-        if cursor is None:
+        if cursor is None or self._is_released:
             return None
         try:
             fresh = cursor.take(chunk.records)
