@@ -6,7 +6,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, S
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, event_op, record_op
-from millstream.stores.redis import connect, load_functions
+from millstream.stores.redis import connect
 from millstream.stores.shopper_values import fields_of, ids_of
 
 SCHEDULES = 200
@@ -46,24 +46,6 @@ SHOPPER = ("default", "ann")
 ITEM_NUMBERS = {"a": 1, "b": 2, "b|c:d": 3}
 PURCHASE = TYPE_INDEX[EventType.PURCHASE]
 ERASE = TYPE_INDEX[EventType.ERASE]
-
-
-@pytest.fixture
-async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
-    client = connect(valkey.url)
-    await load_functions(client)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def keys(prefix: str) -> Keys:
-    return Keys(prefix)
-
-
-@pytest.fixture
-def store(redis: Redis, keys: Keys) -> FeatureStore:
-    return FeatureStore(redis, keys, slots=1, partitions=1)
 
 
 def purchase(

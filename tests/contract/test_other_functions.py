@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,32 +12,12 @@ from tests.contract.test_functions import SHOPPER, apply, call, erase, purchase
 
 from millstream.domain.lists import Origin, RankedItem, RecommendationList, Source
 from millstream.features.recent_items import RECENT_ITEMS
-from millstream.local.valkey import Valkey
 from millstream.stores import item_numbers
 from millstream.stores.calls import fcall
 from millstream.stores.feature_store import FeatureStore, Status
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys
-from millstream.stores.redis import connect, load_functions
 from millstream.stores.served_lists import ServedLists
-
-
-@pytest.fixture
-async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
-    client = connect(valkey.url)
-    await load_functions(client)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def keys(prefix: str) -> Keys:
-    return Keys(prefix)
-
-
-@pytest.fixture
-def store(redis: Redis, keys: Keys) -> FeatureStore:
-    return FeatureStore(redis, keys, slots=1, partitions=1)
 
 
 @pytest.fixture

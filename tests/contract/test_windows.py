@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -29,29 +29,11 @@ from millstream.local.valkey import Valkey
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.keys import Keys
 from millstream.stores.ops import event_op, hole_op
-from millstream.stores.redis import connect, load_functions
+from millstream.stores.redis import connect
 from millstream.stores.shopper_values import MAX_INLINE, SPILLED, ids_of
 
 SCHEDULES = 60
 MANY = 3 * MAX_INLINE
-
-
-@pytest.fixture
-async def redis(valkey: Valkey) -> AsyncIterator[Redis]:
-    client = connect(valkey.url)
-    await load_functions(client)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def keys(prefix: str) -> Keys:
-    return Keys(prefix)
-
-
-@pytest.fixture
-def store(redis: Redis, keys: Keys) -> FeatureStore:
-    return FeatureStore(redis, keys, slots=1, partitions=1)
 
 
 # ---------------------------------------------------------------- many ids
