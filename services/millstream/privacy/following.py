@@ -11,9 +11,7 @@ from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.acceptance import Shopper
 from millstream.domain.erasures import Erasure, Marks
-from millstream.domain.errors import OperatorError
-from millstream.streaming.followers import Follower, follow
-from millstream.streaming.starting import started
+from millstream.streaming.followers import Follower, follow, read_to_its_end
 from millstream.streaming.topic_admin import partitions_of
 
 CATCH_UP_S = 60.0
@@ -71,18 +69,8 @@ class ErasureFollower(ErasureMarks):
     async def __aenter__(self) -> Self:
         await partitions_of(self._servers, self._topic)  # to follow a topic could create it
         self._follower = follow(self._servers, self._topic, self.take)
-        try:
-            await started(self._follower, self._servers)
-            if not await self._follower.wait_caught_up(CATCH_UP_S):
-                raise OperatorError(
-                    f"topic {self._topic}",
-                    f"one that was not read to its end in {CATCH_UP_S:.0f} s",
-                    "every erasure, before anything is kept",
-                    "Check the brokers' health",
-                )
-        except BaseException:
-            await self._follower.close()
-            raise
+        needed = "every erasure, before anything is kept"
+        await read_to_its_end(self._follower, self._servers, self._topic, CATCH_UP_S, needed)
         return self
 
     async def __aexit__(

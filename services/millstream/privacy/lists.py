@@ -13,11 +13,9 @@ from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.acceptance import Shopper
 from millstream.domain.erasures import Marks
-from millstream.domain.errors import OperatorError
 from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
-from millstream.streaming.followers import Follower
-from millstream.streaming.starting import started
+from millstream.streaming.followers import Follower, read_to_its_end
 from millstream.streaming.topic_admin import partitions_of
 
 CATCH_UP_S = 120.0
@@ -57,18 +55,8 @@ class ListWatch:
         chosen = {partition_of(key, numbers, numbers) for key in self._keys}
         consumer.assign([TopicPartition(self._topic, number) for number in sorted(chosen)])
         self._follower = Follower(consumer, self._take)
-        try:
-            await started(self._follower, self._servers)
-            if not await self._follower.wait_caught_up(CATCH_UP_S):
-                raise OperatorError(
-                    f"topic {self._topic}",
-                    f"partitions that were not read to their ends in {CATCH_UP_S:.0f} s",
-                    "all lists, before they are said to be gone",
-                    "Check the brokers' health",
-                )
-        except BaseException:
-            await self._follower.close()
-            raise
+        needed = "all lists, before they are said to be gone"
+        await read_to_its_end(self._follower, self._servers, self._topic, CATCH_UP_S, needed)
         return self
 
     async def __aexit__(

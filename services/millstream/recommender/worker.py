@@ -84,8 +84,6 @@ class Worker:
         chunk_records: int,
     ) -> None:
         self.epoch = FIRST_EPOCH
-        self.handled = 0
-        """Portions of records, since the start: stands still where nothing goes on."""
         self._stages = stages
         self._positions = positions
         self._log = log_reader
@@ -233,7 +231,6 @@ class Worker:
         await before.delivered.wait()
         if recorded is not None:
             await deliver(now, recorded, self._stages, partial(self._require_ours, now, began))
-            self.handled += 1
             for one in now:
                 one.part.cursor.witness = one.prepared.decoded.witness
         turn.delivered.set()

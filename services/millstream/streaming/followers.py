@@ -9,7 +9,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from millstream.domain.errors import OperatorError
 from millstream.streaming.header_names import read_any_header_name
+from millstream.streaming.starting import started
 
 Take = Callable[[ConsumerRecord[Any, Any]], None]
 """Called with each record in log order per partition; must not block."""
@@ -98,6 +100,26 @@ class Follower:
             if await self._consumer.position(partition) < self._ends[partition]:
                 return False
         return bool(assignment)
+
+
+async def read_to_its_end(
+    follower: Follower, servers: str, topic: str, seconds: float, needed: str
+) -> None:
+    """Starts it; returns once it has caught up, and it follows on. Where it does not it is closed
+    again; raises OperatorError after `seconds`, saying what was `needed`, and where no broker
+    answers."""
+    try:
+        await started(follower, servers)
+        if not await follower.wait_caught_up(seconds):
+            raise OperatorError(
+                f"topic {topic}",
+                f"one that was not read to its end in {seconds:.0f} s",
+                needed,
+                "Check the brokers' health",
+            )
+    except BaseException:
+        await follower.close()
+        raise
 
 
 def follow(bootstrap_servers: str, topic: str, take: Take) -> Follower:
