@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import pytest
 from redis.asyncio import Redis
@@ -13,6 +15,7 @@ from millstream.features.state import USER_FEATURES
 from millstream.features.writes import Write, compile_program
 from millstream.local.valkey import Valkey
 from millstream.recommender.record import Recorder
+from millstream.stores.feature_store import SlotCall, SlotReply, Status
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connect
 
@@ -22,11 +25,20 @@ KNOWN = tuple(feature for feature in USER_FEATURES if feature.write is not Write
 BOTH = f"{SOURCE}\nredis.register_function('recs_apply_v2', apply)\n"
 
 
-class OlderStore(FaultyStore):
+class CountedStore(FaultyStore):
+    answered: ClassVar[Counter[str]] = Counter()
+
+    async def apply(self, calls: Sequence[SlotCall], epoch: str = "0") -> list[SlotReply]:
+        replies = await super().apply(calls, epoch)
+        self.answered[self.contract] += sum(reply.status is Status.OK for reply in replies)
+        return replies
+
+
+class OlderStore(CountedStore):
     program = compile_program(KNOWN)
 
 
-class NewerStore(FaultyStore):
+class NewerStore(CountedStore):
     contract = "recs_apply_v2"
 
 
@@ -53,6 +65,7 @@ def server() -> Iterator[Valkey]:
 
 async def test_what_both_releases_count_stays_exact(server: Valkey) -> None:
     assert USER_FEATURES[: len(KNOWN)] == KNOWN
+    CountedStore.answered.clear()
     unknown = {feature.name for feature in USER_FEATURES[len(KNOWN) :]}
     client = connect(server.url)
     try:
@@ -67,6 +80,8 @@ async def test_what_both_releases_count_stays_exact(server: Valkey) -> None:
             ]
             assert not wrong, f"seed {seed}"
             await schedule.forget()
+        least = min(CountedStore.answered[kind.contract] for kind in (OlderStore, NewerStore))
+        assert least > 10 * SCHEDULES, "both releases counted"
         stats = await client.info("commandstats")
         assert stats["cmdstat_fcall"]["failed_calls"] == 0
     finally:
