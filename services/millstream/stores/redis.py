@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Iterable
 from importlib import resources
 from typing import Any, cast
 
@@ -13,18 +14,26 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
-from millstream.domain.errors import Halt, OperatorError
+from millstream.domain.errors import Halt, OperatorError, TryLater
+from millstream.stores.calls import RedisRefused
 from millstream.stores.cluster import ClusterRedis, on_every_master
+from millstream.stores.cluster.nodes import OpenNode
 from millstream.stores.keys import Keys
 
 DEFAULT_SLOTS = 16
 FUNCTIONS_FILE = "millstream.lua"
+RETRIES = 20
 RETRIES_AT_START = 6
 """Some three seconds: what is away at start is more often wrong than late."""
+TIMEOUT_S = 10.0
+
+TROUBLE: tuple[type[Exception], ...] = (RedisError, RedisRefused, TryLater, Halt, OSError)
+"""What a call may raise where Redis is away, full or not set up."""
 
 
-def connect(url: str, retries: int = 20) -> Redis:
-    """A client of one server that makes the same call again for 30 s while it is away or loading.
+def connect(url: str, retries: int = RETRIES, timeout_s: float = TIMEOUT_S) -> Redis:
+    """A client of one server that makes the same call again while it is away or loading, RETRIES
+    times within 30 s; an answer that is not there after `timeout_s` is no longer waited for.
 
     A call whose answer was lost is then made twice. recs_apply_v1 refuses what it applied already
     and totals are set, not added: no count suffers. recs_neighbours_v1 and recs_popular_v1 add the
@@ -34,23 +43,25 @@ def connect(url: str, retries: int = 20) -> Redis:
         url,
         retry=retry,
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
-        socket_timeout=10,
-        socket_connect_timeout=2,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=min(timeout_s, 2),
     )
     pool = redis.connection_pool
-    pool.connection_class = _packing_in_c(pool.connection_class)
+    pool.connection_class = _mended(pool.connection_class)
     return redis
 
 
-async def connected(url: str, retries: int = RETRIES_AT_START) -> Redis:
-    """As `connect`, once the server has answered; a client of the whole cluster where it is a node
-    of one. Raises OperatorError where it does not answer."""
+async def connected(
+    url: str, retries: int = RETRIES_AT_START, open_node: OpenNode = connect
+) -> Redis:
+    """As `open_node`, once the server has answered; a client of the whole cluster where it is a
+    node of one. `retries`: of this first answer. Raises OperatorError where it does not come."""
     probe = connect(url, retries)
     cluster: ClusterRedis | None = None
     try:
         told = await probe.info("cluster")
         if told.get("cluster_enabled"):
-            cluster = ClusterRedis(url, connect)
+            cluster = ClusterRedis(url, open_node)
             await cluster.nodes.read_map()
     except (RedisError, OSError) as error:
         raise OperatorError(
@@ -60,18 +71,38 @@ async def connected(url: str, retries: int = RETRIES_AT_START) -> Redis:
         ) from None
     finally:
         await probe.aclose()
-    return cluster or connect(url)
+    return cluster or open_node(url, RETRIES)
 
 
-def _packing_in_c(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+def _mended(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """A chunk's call has over a thousand arguments: redis-py's own packing, which its blocking
-    client leaves to hiredis too, took as long as the decoding of the events."""
+    client leaves to hiredis too, took as long as the decoding of the events. And redis-py sends by
+    asyncio.wait_for, which on Python 3.11 loses a cancellation that comes with the end of what it
+    waits for (gh-86296): a worker that halted then waited for a task that went on for ever."""
 
     class Connection(kind):  # type: ignore[valid-type, misc]
         def pack_command(self, *args: Any) -> list[bytes]:
             if isinstance(args[0], str) and " " in args[0]:
                 args = (*args[0].split(), *args[1:])
             return [hiredis.pack_command(args)]
+
+        async def send_packed_command(
+            self, command: bytes | Iterable[bytes], check_health: bool = True
+        ) -> None:
+            if not self.is_connected:
+                await self.connect_check_health(check_health=False)
+            if check_health:
+                await self.check_health()
+            try:
+                async with asyncio.timeout(self.socket_timeout):
+                    await self._send_packed_command(
+                        [command] if isinstance(command, bytes) else command
+                    )
+            except BaseException as error:  # what was sent in part can't be gone on with
+                await self.disconnect(nowait=True)
+                if isinstance(error, OSError):  # a timeout is one too
+                    raise ConnectionError(f"{type(error).__name__} while writing") from error
+                raise
 
     return Connection
 
