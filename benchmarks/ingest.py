@@ -48,8 +48,8 @@ from millstream.stores.feature_store import MAX_EVENT_IDS, FeatureStore
 from millstream.stores.inventory import shopper_counts
 from millstream.stores.keys import Keys
 from millstream.stores.redis import DEFAULT_SLOTS, connect, fix_slots
+from millstream.streaming.chunks import FETCH_WAIT_MS
 from millstream.streaming.topics import EVENTS
-from millstream.streaming.transport import FETCH_WAIT_MS
 
 WARM = 0.1
 POLL_S = 0.05

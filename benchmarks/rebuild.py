@@ -3,7 +3,9 @@
 A topic is filled with events, the first REPEATED of them a second time. A recommender counts some
 of them, so that there is a state to lose; it is stopped, and Redis is emptied, functions and all.
 Then `millstream rebuild` runs as its user would run it, and its time is all that the command takes:
-its start, the processes it starts, the item totals at its end.
+its start, the processes it starts, the item totals at its end. `cpu_us_per_event` is what its
+processes and what Redis used in that time; `redis_busy` the part of the time that Redis was at
+work, whose functions all run on one thread.
 
 `exact` is 1 where every count of every shopper and item is what an independent recount of the topic
 says (local/recount.py, which shares no code with the worker), and the ledger tells of every
@@ -13,8 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 import time
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -49,6 +53,29 @@ REPEATED = 10_000
 DEADLINE_S = 120.0
 
 
+@dataclass(frozen=True)
+class Run:
+    """Of one rebuild: what it said, and its seconds by the clock, of its processes and of Redis."""
+
+    outcome: Outcome
+    seconds: float
+    own_cpu_s: float
+    redis_cpu_s: float
+
+    def figures(self) -> dict[str, Any]:
+        events = self.outcome.events
+        return {
+            "events": events,
+            "events_per_s": round(events / self.seconds, 1),
+            "seconds": round(self.seconds, 2),
+            "cpu_us_per_event": {
+                "rebuild": round(1e6 * self.own_cpu_s / events, 1),
+                "redis": round(1e6 * self.redis_cpu_s / events, 1),
+            },
+            "redis_busy": round(self.redis_cpu_s / self.seconds, 3),
+        }
+
+
 async def bench(
     kafka: KafkaEndpoint, redis: RedisEndpoint, load: Load, processes: int, console: Console
 ) -> dict[str, Any]:
@@ -62,21 +89,19 @@ async def bench(
             await _count_some(deployment, client, load, len(ends))
             await client.flushall()
             await client.function_flush()
-            outcome, seconds = await _rebuild(deployment, processes)
+            run = await _rebuild(deployment, client, processes)
             console.print("recounting")
-            exact = await _is_exact(deployment, client, ends, outcome)
+            exact = await _is_exact(deployment, client, ends, run.outcome)
         finally:
             await client.aclose()
     return {
         "broker": kafka.name,
         "redis": redis.name,
-        "events": outcome.events,
-        "events_per_s": round(outcome.events / seconds, 1),
         "exact": int(exact),
-        "seconds": round(seconds, 2),
+        **run.figures(),
         "processes": processes,
         "shoppers": load.shoppers,
-        "ledger": outcome.ledger,
+        "ledger": run.outcome.ledger,
         **facts,
     }
 
@@ -116,8 +141,9 @@ async def _count_some(deployment: Deployment, redis: Redis, load: Load, partitio
     await asyncio.to_thread(process.stop)
 
 
-async def _rebuild(deployment: Deployment, processes: int) -> tuple[Outcome, float]:
-    """The command and its seconds; its progress is on our standard error."""
+async def _rebuild(deployment: Deployment, redis: Redis, processes: int) -> Run:
+    """The command; its progress is on our standard error."""
+    redis_cpu_s, own_cpu_s = await _cpu_of(redis), _cpu_of_children()
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "millstream", "rebuild", "--json"),
@@ -131,7 +157,20 @@ async def _rebuild(deployment: Deployment, processes: int) -> tuple[Outcome, flo
         raise OperatorError(
             "millstream rebuild", f"code {process.returncode}", "an outcome", "It says why above"
         )
-    return msgspec.json.decode(out, type=Outcome), seconds
+    outcome = msgspec.json.decode(out, type=Outcome)
+    own_cpu_s, redis_cpu_s = _cpu_of_children() - own_cpu_s, await _cpu_of(redis) - redis_cpu_s
+    return Run(outcome, seconds, own_cpu_s, redis_cpu_s)
+
+
+async def _cpu_of(redis: Redis) -> float:
+    told = await redis.info("cpu")
+    return float(told["used_cpu_user"] + told["used_cpu_sys"])
+
+
+def _cpu_of_children() -> float:
+    """Seconds of all our processes that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 async def _is_exact(

@@ -19,7 +19,12 @@ RATE = 100
 ATTACHED_S = 30.0
 ENDED_S = 60.0
 
-WAITING = ("select (selectors.py)", "_worker (concurrent/futures/thread.py)", "wait (threading.py)")
+WAITING = (
+    "select (selectors.py)",
+    "_worker (concurrent/futures/thread.py)",
+    "wait (threading.py)",
+    "_watch (millstream/recommender/way_out.py)",
+)
 """Innermost frames of threads that wait; py-spy takes them for busy ones where the system does not
 tell it. What little the system calls themselves cost is left out with them."""
 

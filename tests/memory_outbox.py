@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from millstream.domain.log import Partition
 from millstream.streaming.probe import Absent
-from millstream.streaming.transport import Partition
 
 if TYPE_CHECKING:
     from millstream.stores.outbox import Place

@@ -8,9 +8,10 @@ from contextlib import aclosing
 from functools import partial
 from itertools import count
 
-from tests.contract.schedules import SLOTS, Schedule
 from tests.redis_cluster import POLL_S, Cluster, Move, client_of
 
+from millstream.local.chaos.faulty_store import SLOTS
+from millstream.local.chaos.schedules import Schedule
 from millstream.stores.cluster import ClusterRedis
 from millstream.stores.keys import Keys
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import faust
 
-from millstream.streaming.transport import ChunkApp, LogBounds, Partition
+from millstream.domain.log import Partition
+from millstream.streaming.chunks import LogBounds
+from millstream.streaming.transport.app import ChunkApp
 
 
 @dataclass
@@ -28,6 +31,8 @@ class Plan:
     session_s: float = 10.0
     resume_s: float = 0.0
     """How long it takes to say where to go on."""
+    blocked_s: float = 0.0
+    """For how long the first chunk keeps the main loop from running."""
 
 
 def tell(**what: Any) -> None:
@@ -37,6 +42,7 @@ def tell(**what: Any) -> None:
 
 def build(plan: Plan) -> ChunkApp:
     starts = [plan.first, plan.again]
+    blocks = [plan.blocked_s]
 
     async def resume(bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
         for (_, partition), found in bounds.items():
@@ -55,6 +61,8 @@ def build(plan: Plan) -> ChunkApp:
     async def read(chunks: Any) -> None:
         async for chunk in chunks:
             tell(offsets=[record.offset for record in chunk.records])
+            while blocks:
+                time.sleep(blocks.pop())  # noqa: ASYNC251  as a long call into a library does
             if chunk.records[-1].offset == plan.last:
                 starts.pop(0)
                 if not starts:

@@ -18,7 +18,6 @@ from tests.contract.cluster_load import (
     stat,
     until,
 )
-from tests.contract.schedules import SLOTS, Schedule
 from tests.redis_cluster import (
     Cluster,
     Move,
@@ -28,6 +27,8 @@ from tests.redis_cluster import (
 from millstream.domain.errors import Halt
 from millstream.domain.events import TYPE_INDEX, EventType
 from millstream.domain.identity import event_digest
+from millstream.local.chaos.faulty_store import SLOTS
+from millstream.local.chaos.schedules import Schedule
 from millstream.stores.calls import RedisRefused, replies
 from millstream.stores.cluster import ClusterRedis, masters
 from millstream.stores.cluster.nodes import raw

@@ -20,13 +20,10 @@ from tests.builders import record
 from tests.contract.faust_program import Plan
 
 from millstream.local.tansu import Tansu
-from millstream.streaming.transport import (
-    FETCH_WAIT_MS,
-    Chunk,
-    ChunkApp,
-    ChunkConsumer,
-    ChunkScheduler,
-)
+from millstream.streaming.chunks import FETCH_WAIT_MS, Chunk
+from millstream.streaming.transport.app import ChunkApp
+from millstream.streaming.transport.consumer import ChunkConsumer
+from millstream.streaming.transport.delivery import ChunkScheduler
 
 RECORDS = 60
 COMMITTED = 50
@@ -90,6 +87,8 @@ async def test_the_consumer_has_what_is_set_behind_its_back() -> None:
     app = app_of()
     made = consumer_of(app)._thread._create_consumer(asyncio.get_running_loop())
     assert (made._isolation_level, made._fetch_max_wait_ms) == ("read_committed", FETCH_WAIT_MS)
+    assert (made._session_timeout_ms, made._heartbeat_interval_ms) == (10_000, 2_000)
+    assert made._enable_auto_commit is False
     await made.stop()
 
 
@@ -162,6 +161,7 @@ def read(told: list[dict[str, Any]]) -> list[int]:
 
 
 async def fill(plan: Plan) -> None:
+    """With keys and values that Faust could not decode: it is not to look at them."""
     admin = AIOKafkaAdminClient(bootstrap_servers=plan.broker)
     await admin.start()
     await admin.create_topics([NewTopic(plan.topic, num_partitions=1, replication_factor=1)])
@@ -170,7 +170,8 @@ async def fill(plan: Plan) -> None:
         bootstrap_servers=plan.broker, enable_idempotence=False
     ) as producer:
         for number in range(RECORDS):
-            await producer.send_and_wait(plan.topic, b"%d" % number)
+            value = (b"%d" % number, b"\xff{", None)[number % 3]
+            await producer.send_and_wait(plan.topic, value, b"\xfe\xff")
 
 
 async def commit(plan: Plan, offset: int) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from millstream.domain.log import Partition
 from millstream.local.tansu import Tansu
 from millstream.streaming.probe import Absent, LogReader
-from millstream.streaming.transport import Partition
 
 PARTITIONS = 8
 RECORDS = 200

@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import pytest
 from redis.asyncio import Redis
-from tests.contract.mutants import SOURCE
-from tests.contract.schedules import SLOTS, FaultyStore, Schedule
 
 from millstream.features.state import USER_FEATURES
 from millstream.features.writes import Write, compile_program
+from millstream.local.chaos.faulty_store import SLOTS, FaultyStore
+from millstream.local.chaos.mutants import SOURCE
+from millstream.local.chaos.schedules import Schedule
 from millstream.local.valkey import Valkey
 from millstream.recommender.record import Recorder
 from millstream.stores.feature_store import SlotCall, SlotReply, Status

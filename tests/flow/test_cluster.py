@@ -54,7 +54,8 @@ async def test_doctor_looks_at_every_master(redis_cluster: Cluster, prefix: str)
         await load_functions(client)
         await fix_slots(client, keys, DEFAULT_SLOTS)
         well = {check.name: check for check in await store_checks(client, keys, wall_clock)}
-        assert {check.verdict for check in well.values()} == {Verdict.OK}
+        doubted = {name: c.verdict for name, c in well.items() if c.verdict is not Verdict.OK}
+        assert doubted == {"persistence": Verdict.WARNING}, "these masters write nothing down"
         assert well["redis"].found.endswith("cluster of 3 masters")
 
         last = masters(client)[-1]

@@ -1,10 +1,12 @@
-"""A recommender counts, Redis is wiped, and what a rebuild counts is what stood there before."""
+"""A recommender counts, Redis is wiped, and what a rebuild counts is what stood there before; also
+where that Redis is a cluster."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -14,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
 from tests.builders import event
 from tests.counted import Counted, counted, near
+from tests.redis_cluster import Cluster
 
 from millstream.domain.acceptance import HORIZON_MS
 from millstream.domain.clock import as_datetime, wall_clock
@@ -22,6 +25,7 @@ from millstream.domain.events import Event, EventType
 from millstream.domain.identity import record_key
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment, ServiceProcess, deployed
+from millstream.local.recount import Verdict, compare, recount_topic
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.privacy.settings import PrivacySettings
@@ -31,12 +35,14 @@ from millstream.rebuild.wiring import Outcome, rebuild
 from millstream.recommender.settings import RecommenderSettings
 from millstream.settings import load
 from millstream.stores.affinities import AffinityStore
+from millstream.stores.cluster import masters
 from millstream.stores.feature_store import MAX_EVENT_IDS
 from millstream.stores.fences import PartitionFences, read_fences
+from millstream.stores.inventory import item_counts, shopper_counts
 from millstream.stores.keys import Keys
 from millstream.stores.lake import offsets
 from millstream.stores.outbox import Outbox
-from millstream.stores.redis import DEFAULT_SLOTS, connect
+from millstream.stores.redis import DEFAULT_SLOTS, connected
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import DEAD_LETTERS, EVENTS
 
@@ -105,14 +111,20 @@ class Shop:
 
 @pytest.fixture
 async def shop(tansu: Tansu, valkey: Valkey) -> AsyncIterator[Shop]:
+    async with shop_on(tansu, RedisEndpoint(valkey.url, valkey.name)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def shop_on(tansu: Tansu, redis: RedisEndpoint) -> AsyncIterator[Shop]:
     kafka = KafkaEndpoint(tansu.bootstrap_servers, tansu.name, False, 10)
-    async with deployed(kafka, RedisEndpoint(valkey.url, valkey.name)) as deployment:
+    async with deployed(kafka, redis) as deployment:
         settings = load(RecommenderSettings, **deployment.settings.model_dump())
-        redis = connect(settings.redis_url)
+        client = await connected(settings.redis_url)
         try:
-            yield Shop(deployment, settings, redis)
+            yield Shop(deployment, settings, client)
         finally:
-            await redis.aclose()
+            await client.aclose()
 
 
 async def test_what_is_rebuilt_is_what_stood_there(shop: Shop) -> None:
@@ -179,6 +191,32 @@ async def test_what_is_rebuilt_is_what_stood_there(shop: Shop) -> None:
     await assert_counted(shop, expected)
 
 
+async def test_a_cluster_that_lost_all_is_rebuilt_on_every_master(
+    tansu: Tansu, redis_cluster: Cluster
+) -> None:
+    async with shop_on(tansu, RedisEndpoint(redis_cluster.url, "a cluster")) as shop:
+        start_ms = wall_clock() - 120_000
+        log = [
+            event(f"e{n}", f"u{n % 400}", f"i{n % 90}", at_ms=start_ms + n) for n in range(3_000)
+        ]
+        ends = await send(shop, [*log, *log[:200]])
+        for master in masters(shop.redis):
+            await master.flushall()
+            await master.function_flush()
+
+        outcome = await shop.rebuilt(Options(processes=2, ends=ends))
+
+        assert (outcome.events, outcome.ledger["acc"], outcome.ledger["dup"]) == (3_200, 3_000, 200)
+        topic = shop.settings.topic(EVENTS)
+        recount = await recount_topic(shop.settings.kafka_bootstrap_servers, topic, ends)
+        users = await shopper_counts(shop.redis, shop.keys, DEFAULT_SLOTS)
+        partials = await item_counts(shop.redis, shop.keys, DEFAULT_SLOTS)
+        assert compare(recount, users, partials) == Verdict(3_000, 0, 0, 0, 0)
+        found = await counted(shop.redis, shop.keys, DEFAULT_SLOTS)
+        assert found.totals == found.items
+        assert all([await master.dbsize() > 0 for master in masters(shop.redis)])
+
+
 async def assert_counted(shop: Shop, expected: Counted) -> None:
     found = await counted(shop.redis, shop.keys, DEFAULT_SLOTS)
     wanted = near(expected.features)
@@ -222,7 +260,8 @@ def made(start_ms: int) -> list[Event | bytes]:
     return log
 
 
-async def send(shop: Shop, log: list[Event | bytes]) -> None:
+async def send(shop: Shop, log: Sequence[Event | bytes]) -> dict[int, int]:
+    """Returns the end of each partition that got some."""
     start_ms = wall_clock() - 60_000
     async with producer_for(shop.settings, "test") as producer:
         futures = [
@@ -236,8 +275,12 @@ async def send(shop: Shop, log: list[Event | bytes]) -> None:
             )
             for n, what in enumerate(log)
         ]
-        await asyncio.gather(*futures)
+        places = await asyncio.gather(*futures)
     shop.sent += len(log)
+    ends: dict[int, int] = {}
+    for place in places:
+        ends[place.partition] = max(ends.get(place.partition, 0), place.offset + 1)
+    return ends
 
 
 async def dead_letters(shop: Shop) -> Counter[tuple[str, str]]:

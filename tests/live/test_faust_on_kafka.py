@@ -37,6 +37,18 @@ async def test_a_long_look_for_the_position_costs_no_rebalance(
     assert read(told) == [*range(20, RECORDS), *range(10, RECORDS)]
 
 
+async def test_a_blocked_main_loop_costs_no_rebalance(
+    apache_kafka: ApacheKafka, prefix: str
+) -> None:
+    """The heartbeats are the consumer's own thread's."""
+    plan = plan_of(apache_kafka, prefix, 20)
+    plan.blocked_s = SESSION_S + 2
+    await fill(plan)
+    told = await run(plan)
+    assert len([line for line in told if "log_start" in line]) == 2, "assignment and seek back"
+    assert read(told) == [*range(20, RECORDS), *range(10, RECORDS)]
+
+
 async def test_a_position_that_the_log_does_not_have_halts(
     apache_kafka: ApacheKafka, prefix: str
 ) -> None:

@@ -1,4 +1,5 @@
-"""A rebuild on Apache Kafka: retention that took the log's beginning, and processes that die."""
+"""A rebuild on Apache Kafka: retention that took the log's beginning, processes that die, and the
+way from a Redis that lost all under a recommender to one that counts on."""
 
 from __future__ import annotations
 
@@ -75,7 +76,7 @@ async def assert_same(shop: Shop, before: Counted) -> None:
     assert (found.ids, found.items, found.totals) == (before.ids, before.items, before.items)
 
 
-async def assert_exact(shop: Shop) -> None:
+async def assert_exact(shop: Shop, lines: int) -> None:
     """By a recount of the whole topic."""
     servers = shop.deployment.settings.kafka_bootstrap_servers
     recount = await recount_topic(servers, shop.topic, shop.ends)
@@ -85,7 +86,7 @@ async def assert_exact(shop: Shop) -> None:
     assert (verdict.accepted, verdict.lost, verdict.doubled) == (sum(shop.ends.values()), 0, 0)
     assert (verdict.lost_lines, verdict.doubled_lines) == (0, 0)
     ledger = await FeatureStore(shop.redis, shop.keys, DEFAULT_SLOTS, 12).ledger()
-    assert {name: n for name, n in ledger.items() if n} == {"acc": MANY, "itm": MANY}
+    assert {name: n for name, n in ledger.items() if n} == {"acc": lines, "itm": lines}
 
 
 async def delete_before(shop: Shop, part: float) -> dict[int, int]:
@@ -157,7 +158,30 @@ async def test_killed_in_the_middle_it_goes_on(shop: Shop, processes: str) -> No
     outcome = await rebuild(shop, *words)
     assert 0 < outcome["events"] < MANY
     assert outcome["residue"] == 0
-    await assert_exact(shop)
+    await assert_exact(shop, MANY)
+
+
+async def test_from_a_redis_that_lost_all_under_a_recommender_to_one_that_counts_on(
+    shop: Shop,
+) -> None:
+    await shop.send(80, "a")
+    await shop.start()
+    await shop.counted(80)
+    wiping = shop.redis.pipeline()  # one transaction: a server that came back with nothing
+    wiping.flushall()
+    wiping.function_flush()
+    await wiping.execute()
+    await shop.send(40, "b")
+    assert await shop.halted() == "redis-wiped.md"
+    await shop.start()
+    assert await shop.halted() == "redis-wiped.md", "it began anew by itself"
+
+    outcome = await rebuild(shop)
+    assert (outcome["events"], outcome["residue"]) == (120, 0)
+    await shop.start()
+    await shop.send(40, "c")
+    await shop.counted(160)
+    await assert_exact(shop, 160)
 
 
 async def send_many(shop: Shop) -> None:

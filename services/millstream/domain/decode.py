@@ -13,6 +13,7 @@ from millstream.domain.cloudevents import unwrap
 from millstream.domain.document import MAX_EXACT_INT, check_document, says_no_more
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import MAX_RECORD_BYTES, Event, check_event
+from millstream.domain.failpoints import dies_of_poison
 from millstream.domain.log import Headers
 
 MAX_FUTURE_MS = 5 * 60 * 1000
@@ -21,6 +22,7 @@ MAX_FUTURE_MS = 5 * 60 * 1000
 _EVENTS = msgspec.json.Decoder(Event)
 
 
+@dies_of_poison
 def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
     """The event of one record whose log time is `log_ms`; raises nothing but Refused.
 
@@ -39,7 +41,7 @@ def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
         if bare is not value or not says_no_more(text, event):
             check_document(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _refusal(error) from None
+        raise refusal(error) from None
     time_ms = event.time_ms
     if time_ms < 0:
         raise Refused(Reason.OUT_OF_RANGE, "$.time is before 1970")
@@ -81,7 +83,7 @@ _ID_FIELDS = frozenset(
 )
 
 
-def _refusal(error: Exception) -> Refused:
+def refusal(error: Exception) -> Refused:
     """The decoder's words as a reason code and the field's path, without the field's value."""
     if isinstance(error, RecursionError):
         return Refused(Reason.UNDECODABLE, "nested too deep")

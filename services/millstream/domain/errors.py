@@ -20,6 +20,7 @@ class Reason(StrEnum):
     FUTURE_TIME = "future_time"
     LATE = "late"
     OVER = "over"
+    POISON = "poison"
 
 
 class Refused(Exception):  # noqa: N818  a verdict, not a fault of ours

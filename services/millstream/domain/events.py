@@ -78,7 +78,7 @@ ITEMS_ALLOWED: dict[EventType, tuple[int, int]] = {
 }
 
 
-class Line(Struct, frozen=True, omit_defaults=True):
+class Line(Struct, frozen=True, omit_defaults=True, gc=False):  # no cycle can begin in it
     """One item of an event: a line of the basket, a card of the list."""
 
     item_id: Id
@@ -87,7 +87,7 @@ class Line(Struct, frozen=True, omit_defaults=True):
     index: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
 
 
-class Event(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):  # nor here
     """One thing a shopper did. `event_id` is fixed at first send: a retry carries the same."""
 
     event_id: Id

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Partition = tuple[str, int]
+"""(topic, partition number)."""
+
 Headers = tuple[tuple[str, bytes | None], ...]
 """Kafka lets the value of a header be null."""
 

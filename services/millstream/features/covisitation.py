@@ -9,11 +9,10 @@ they say about interest, a few purchases drown what thousands of looks say (meas
 from collections.abc import Iterator, Sequence
 
 from millstream.domain.events import Event
-from millstream.features.forward_decay import log_weight
+from millstream.features.forward_decay import HALF_LIFE_MS, log_weight
 from millstream.features.recent_items import Touch
 from millstream.features.weights import EVENT_WEIGHT
 
-HALF_LIFE_MS = 30 * 24 * 3_600_000
 BOUND = 40
 """Neighbours kept of an item: twice as many as are read, so that a new one has time to grow."""
 LEADING = 20

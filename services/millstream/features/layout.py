@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
 from typing import Any
 
@@ -30,20 +30,27 @@ class Layout:
         """The field at `place`, as UserFeature.read takes it. A state that an older release wrote
         may end before it: then as if nothing was written to it. A touch of an item that `names`
         lacks is passed over."""
-        *gaps, last = self._gaps[place]
+        at = self._start(packed, place)
+        size = self.sizes[place]
+        if size is None:
+            return _touches(TOUCH.iter_unpack(self.touches(packed, place)), names)
+        return unpack(self._features[place], packed[at : at + size].ljust(size, b"\0"))
+
+    def touches(self, packed: bytes, place: int) -> bytes:
+        """Of the RECENT at `place` what `read` makes objects of: each as TOUCH, newest first."""
+        at = self._start(packed, place)
+        return packed[at + 1 : at + 1 + TOUCH.size * packed[at]] if at < len(packed) else b""
+
+    def _start(self, packed: bytes, place: int) -> int:
+        gaps, last = self._gaps[place]
         at = 0
         for gap in gaps:
             at += gap
             at += 1 + TOUCH.size * packed[at] if at < len(packed) else 0
-        at += last
-        size = self.sizes[place]
-        if size is None:
-            end = at + 1 + TOUCH.size * packed[at] if at < len(packed) else 0
-            return _touches(packed[at + 1 : end], names)
-        return unpack(self._features[place], packed[at : at + size].ljust(size, b"\0"))
+        return at + last
 
-    def _gaps_before(self, place: int) -> list[int]:
-        """The bytes of fixed size before each RECENT that comes before `place`, then those between
+    def _gaps_before(self, place: int) -> tuple[list[int], int]:
+        """The bytes of fixed size before each RECENT that comes before `place`, and those between
         the last one and `place`."""
         gaps = [0]
         for size in self.sizes[:place]:
@@ -51,7 +58,7 @@ class Layout:
                 gaps.append(0)
             else:
                 gaps[-1] += size
-        return gaps
+        return gaps[:-1], gaps[-1]
 
 
 def pack(feature: UserFeature[Any], field: Sequence[Any]) -> bytes:
@@ -96,9 +103,9 @@ def _counts(numbers: Sequence[int]) -> bytes:
     return b"".join(n.to_bytes(_COUNT_BYTES, "big") for n in numbers)
 
 
-def _touches(packed: bytes, names: Names) -> tuple[Touch, ...]:
+def _touches(found: Iterable[tuple[int, int]], names: Names) -> tuple[Touch, ...]:
     return tuple(
         Touch(names[head >> 4], TYPE_ORDER[head & 15], seconds * 1000)
-        for head, seconds in TOUCH.iter_unpack(packed)
+        for head, seconds in found
         if head >> 4 in names
     )

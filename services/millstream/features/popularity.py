@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from millstream.domain.events import Event
-from millstream.features.forward_decay import log_weight
+from millstream.features.forward_decay import HALF_LIFE_MS, log_weight
 from millstream.features.weights import EVENT_WEIGHT
 
-HALF_LIFE_MS = 30 * 24 * 3_600_000
 BOUND = 5_000
 """Items kept per tenant; the rest is not popular."""
 

@@ -51,3 +51,8 @@ class ShopperState:
 
     def read(self, feature: UserFeature[T], now_ms: int) -> T:
         return feature.read(LAYOUT.read(self._packed, _PLACE[feature.name], self._names), now_ms)
+
+    @property
+    def touches(self) -> bytes:
+        """RECENT_ITEMS as it lies in the state (features/layout.py), without their number."""
+        return LAYOUT.touches(self._packed, _PLACE[RECENT_ITEMS.name])

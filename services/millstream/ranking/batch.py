@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from millstream.features.ragged import places_within
 from millstream.ranking.items import Codes, ItemTable, Mask
 from millstream.ranking.shop import Shopper
 
@@ -61,9 +62,3 @@ class Batch:
     def _among(self, items: Codes, shoppers: Codes, owners: Codes, owned: Codes) -> Mask:
         width = len(self.table) + 1
         return np.isin(shoppers[:, None] * width + items, owners * width + owned)
-
-
-def places_within(counts: Codes) -> Codes:
-    """0, 1, 2 … `counts[i]` - 1 for each i, one after the other."""
-    ends = np.cumsum(counts)
-    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts)

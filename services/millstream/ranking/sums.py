@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.ranking.batch import places_within
+from millstream.features.ragged import places_within
 from millstream.ranking.items import Codes
 
 Numbers = NDArray[np.float64]

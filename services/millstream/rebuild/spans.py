@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from millstream.domain.errors import Halt, OperatorError
+from millstream.domain.log import Partition
 from millstream.rebuild.history import as_consumed
 from millstream.rebuild.plan import Held, Span, plan
 from millstream.recommender.settings import RecommenderSettings
-from millstream.stores.fences import Partition, PartitionFences, read_fences
+from millstream.stores.fences import PartitionFences, read_fences
 from millstream.stores.keys import Keys
 from millstream.stores.lake import is_blank, last_record
 from millstream.stores.lake.in_order import held

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from millstream.domain.errors import Reason
@@ -32,17 +33,18 @@ class SlotBatch:
     ops: list[bytes] = field(default_factory=list)
     arrivals: list[Arrival | None] = field(default_factory=list)
 
-    def add(self, arrival: Arrival, numbered: Mapping[str, NumberedItem]) -> None:
-        event = arrival.event
-        name = (event.tenant, event.shopper)
+    def add(
+        self, arrival: Arrival, name: ShopperName, numbered: Mapping[str, NumberedItem]
+    ) -> None:
+        event, tenants, shoppers = arrival.event, self.tenants, self.shoppers
         self.arrivals.append(arrival)
         self.ops.append(
             event_op(
                 (arrival.offset, arrival.log_ms),
                 TYPE_INDEX[event.type],
                 (
-                    self.shoppers.setdefault(name, len(self.shoppers)),
-                    self.tenants.setdefault(event.tenant, len(self.tenants)),
+                    shoppers.setdefault(name, len(shoppers)),
+                    tenants.setdefault(name[0], len(tenants)),
                 ),
                 (event.time_ms, event_digest(event.event_id)),
                 [numbered[line.item_id] for line in event.items],
@@ -61,26 +63,19 @@ class SlotBatch:
 
 def split(decoded: Decoded, slots: int, numbered: Numbered) -> dict[int, SlotBatch]:
     """By slot, in the order of the log. The items of all arrivals must have their numbers."""
-    batches: dict[int, SlotBatch] = {}
-    for slot, what in _in_order(decoded, slots):
-        batch = batches.get(slot)
-        if batch is None:
-            batch = batches[slot] = SlotBatch()
+    batches: defaultdict[int, SlotBatch] = defaultdict(SlotBatch)
+    for what in _in_order(decoded):
         if isinstance(what, Arrival):
-            batch.add(what, numbered(what.event.tenant))
+            name = (what.event.tenant, what.event.shopper)
+            batches[slot_of(*name, slots)].add(what, name, numbered(name[0]))
         else:
-            batch.add_other(what)
+            place = f"{decoded.topic}:{decoded.partition}:{what.offset}"
+            batches[zlib.crc32(place.encode()) % slots].add_other(what)
     return batches
 
 
-def _in_order(decoded: Decoded, slots: int) -> Iterator[tuple[int, Arrival | Letter | Hole]]:
-    events = ((slot_of(a.event.tenant, a.event.shopper, slots), a) for a in decoded.arrivals)
+def _in_order(decoded: Decoded) -> Sequence[Arrival | Letter | Hole]:
     if not decoded.letters and not decoded.holes:
-        return iter(events)
-    place = f"{decoded.topic}:{decoded.partition}"
-    others: list[Letter | Hole] = [*decoded.letters, *decoded.holes]
-    rows: list[tuple[int, Arrival | Letter | Hole]] = [
-        *events,
-        *((zlib.crc32(f"{place}:{x.offset}".encode()) % slots, x) for x in others),
-    ]
-    return iter(sorted(rows, key=lambda row: row[1].offset))
+        return decoded.arrivals
+    found: list[Arrival | Letter | Hole] = [*decoded.arrivals, *decoded.letters, *decoded.holes]
+    return sorted(found, key=lambda what: what.offset)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
+from millstream.domain.log import Partition
 from millstream.recommender import telemetry
 from millstream.stores.fences import Fences
-from millstream.streaming.transport import Partition
 
 CHECK_SECONDS = 60.0
 

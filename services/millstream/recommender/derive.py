@@ -6,34 +6,43 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from typing import cast
 
-from millstream.features import covisitation, popularity
-from millstream.features.forward_decay import log_add
-from millstream.features.recent_items import RECENT_ITEMS, Touch
-from millstream.features.state import ShopperState
+from millstream.features.affinity_sums import AffinitySums, Column
+from millstream.features.layout import Names
 from millstream.recommender.record import Recorded
 from millstream.stores.affinities import AffinityStore
-from millstream.streaming.decode import Arrival
+from millstream.stores.item_numbers import ItemNumbers
 
 HEAD_START_S = 0.001
 
-Sums = dict[str, float]
+SETTLED_LINES = 500
+"""Arrays of fewer cost more to make than to go through."""
+
 Written = Callable[[str, Iterable[str]], None]
 
 
 class Deriver:
     def __init__(
-        self, store: AffinityStore, written: Written = lambda _tenant, _items: None
+        self,
+        store: AffinityStore,
+        numbers: ItemNumbers,
+        written: Written = lambda _tenant, _items: None,
     ) -> None:
         """`written` is told the items whose neighbours have just changed."""
         self._store = store
+        self._numbers = numbers
         self._written = written
-        self._neighbours: dict[str, dict[str, Sums]] = defaultdict(lambda: defaultdict(dict))
-        self._popular: dict[str, Sums] = defaultdict(dict)
+        self._sums: dict[str, AffinitySums] = defaultdict(AffinitySums)
         self._tenants: set[str] = set()
         self._waiting: deque[Recorded] = deque()
         self._news = asyncio.Event()
+
+    @property
+    def held(self) -> int:
+        """Pairs of items that `flush` has not taken yet, without those that `run` has before it."""
+        return sum(sums.pairs for sums in self._sums.values())
 
     def gather(self, recorded: Recorded) -> None:
         """Only takes note: `run` does the sums while the next chunk is on its way to Redis."""
@@ -54,40 +63,53 @@ class Deriver:
     def _add_up(self, recorded: Recorded) -> None:
         for arrival in recorded.counted:
             event = arrival.event
-            state = recorded.states[event.tenant, event.shopper]
-            neighbours, popular = self._neighbours[event.tenant], self._popular[event.tenant]
-            for item, other, weight in covisitation.writes(event, _before(arrival, state)):
-                _add(neighbours[item], other, weight)
-            for item, weight in popularity.writes(event):
-                _add(popular, item, weight)
+            known = self._numbers.numbered(event.tenant)
+            self._sums[event.tenant].note(
+                event.type,
+                event.time_ms,
+                [known[line.item_id][0] for line in event.items if line.item_id in known],
+                recorded.states[event.tenant, event.shopper].touches,
+            )
+        for sums in self._sums.values():
+            if sums.noted >= SETTLED_LINES:
+                sums.settle()
 
     async def flush(self) -> None:
         """Writes what was gathered; what could not be written is given up."""
         while self._waiting:
             self._add_up(self._waiting.popleft())
-        neighbours, self._neighbours = self._neighbours, defaultdict(lambda: defaultdict(dict))
-        popular, self._popular = self._popular, defaultdict(dict)
-        unseen = popular.keys() - self._tenants
+        gathered, self._sums = self._sums, defaultdict(AffinitySums)
+        unseen = gathered.keys() - self._tenants
         if unseen:
             await self._store.note_tenants(unseen)
             self._tenants |= unseen
-        for tenant, items in neighbours.items():
-            if items:
-                await self._store.add_neighbours(tenant, items)
-                if self._written is not None:
-                    self._written(tenant, items)
-        for tenant, sums in popular.items():
-            if sums:
-                await self._store.add_popular(tenant, sums)
+        for tenant, sums in gathered.items():
+            await self._write(tenant, sums)
+
+    async def _write(self, tenant: str, sums: AffinitySums) -> None:
+        # Beside the loop: a backlog's flush has some hundred thousand pairs.
+        near, popular = await asyncio.to_thread(_summed, sums, self._numbers.names(tenant))
+        if near:
+            await self._store.add_neighbours(tenant, near)
+            self._written(tenant, near)
+        if popular:
+            await self._store.add_popular(tenant, popular)
 
 
-def _before(arrival: Arrival, state: ShopperState) -> Sequence[Touch]:
-    """The recent items before the event: those the state, which is as of the end of the chunk,
-    holds from an earlier second."""
-    second_ms = arrival.event.time_ms // 1000 * 1000
-    touches = state.read(RECENT_ITEMS, arrival.log_ms)
-    return [touch for touch in touches if touch.time_ms < second_ms]
+def _summed(
+    sums: AffinitySums, names: Names
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """By item id what to add to its neighbours, and to what is popular."""
+    added = sums.added()
+    near = {
+        names[item]: _named(column, names) for item, column in added.near.items() if item in names
+    }
+    return near, _named(added.popular, names)
 
 
-def _add(sums: Sums, key: str, weight: float) -> None:
-    sums[key] = log_add(sums[key], weight) if key in sums else weight
+def _named(column: Column, names: Names) -> dict[str, float]:
+    """Without items that are not known here (yet): another worker's."""
+    numbers, weights = column
+    named = dict(zip(map(names.get, numbers), weights, strict=True))
+    named.pop(None, None)
+    return cast(dict[str, float], named)

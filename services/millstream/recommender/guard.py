@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
+from millstream.domain.log import Partition
 from millstream.recommender.watchdog import Watchdog
 from millstream.recommender.worker import Standing
 from millstream.streaming import witness
-from millstream.streaming.transport import Partition
 
 GUARD_SECONDS = 4.0
 """With the few seconds that a look at a silent log takes, trouble is noticed within ten."""

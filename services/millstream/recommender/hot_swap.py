@@ -1,4 +1,8 @@
-"""The models in service: one reference per tenant, swapped while lists are made."""
+"""The models in service: one reference per tenant, swapped while lists are made.
+
+An announcement only says when to look: which version serves is what the pointer in Redis says, and
+it moves by compare-and-set. So a stale trainer, or a log that is read again, brings no older
+version back; an operator who moves the pointer back does, and all workers follow."""
 
 from __future__ import annotations
 

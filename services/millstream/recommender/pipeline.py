@@ -10,24 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from millstream.domain.failpoints import failpoint
-from millstream.domain.replayed import OriginOf
 from millstream.recommender import telemetry
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness, owed
 from millstream.recommender.publish import Publisher
+from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Prepared, Recorded, Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.stores.served_lists import ServedLists
 from millstream.streaming.cursor import Cursor
-from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.decode import Record, decode_records
+from millstream.streaming.decode import Record
 from millstream.streaming.over_full import OverFull
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    dead_letters: DeadLetters
-    origin_of: OriginOf
+    quarantine: Quarantine
     recorder: Recorder
     over_full: OverFull
     deriver: Deriver
@@ -56,10 +54,7 @@ class Ready:
 
 async def prepare(parts: Sequence[Part], stages: Stages) -> list[Ready]:
     """What does not depend on what came before. At most one part per partition."""
-    letters, origin_of = stages.dead_letters, stages.origin_of
-    ranges = [
-        await decode_records(*p.source, p.records, letters, origin_of, p.start) for p in parts
-    ]
+    ranges = [await stages.quarantine.decode(p.source, p.records, p.start) for p in parts]
     # ranges: events at their places in the log; what is none is a durable dead letter
     prepared = [await stages.recorder.prepare(decoded) for decoded in ranges]
     # prepared: what each state slot gets of them

@@ -11,12 +11,9 @@ from typing import Any, NamedTuple
 from mode.supervisors import CrashingSupervisor
 
 from millstream.domain.errors import Halt
-from millstream.streaming.transport import (
-    ChunkApp,
-    ChunkConsumer,
-    ChunkScheduler,
-    ChunkTransport,
-)
+from millstream.streaming.transport.app import ChunkApp, ChunkTransport
+from millstream.streaming.transport.consumer import ChunkConsumer
+from millstream.streaming.transport.delivery import ChunkScheduler
 
 VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 """Whose private members we override; tests/contract/test_faust.py was run against these."""

@@ -65,11 +65,15 @@ class Recorder:
     async def prepare(self, decoded: Decoded) -> Prepared:
         """Everything that does not depend on where the slots stand. Asks Redis for the numbers of
         items that are new here."""
-        items: dict[str, set[str]] = defaultdict(set)
+        unknown: dict[str, list[str]] = defaultdict(list)
         for arrival in decoded.arrivals:
-            items[arrival.event.tenant].update(line.item_id for line in arrival.event.items)
-        for tenant, names in items.items():
-            await self._numbers.learn(tenant, names)
+            event = arrival.event
+            known = self._numbers.numbered(event.tenant)
+            for line in event.items:
+                if line.item_id not in known:
+                    unknown[event.tenant].append(line.item_id)
+        for tenant, items in unknown.items():
+            await self._numbers.learn(tenant, items)
         return Prepared(decoded, split(decoded, self._slots, self._numbers.numbered))
 
     async def record(self, ranges: Sequence[Prepared]) -> Recorded:

@@ -15,6 +15,7 @@ CHUNK_SECONDS = Histogram("millstream_chunk_seconds", "One chunk from delivery t
 GONE = Counter(
     "millstream_over_full_gone", "Over-full events whose letter went out without the record"
 )
+POISON = Counter("millstream_poison", "Records that kill whoever decodes them, set apart unread")
 CONSERVATION_RESIDUE = Gauge(
     "millstream_conservation_residue",
     "Fates in the ledger less offsets taken; 0 is right",
@@ -61,6 +62,7 @@ def totals() -> dict[str, float]:
         HOLES,
         REWINDS,
         GONE,
+        POISON,
         CONSERVATION_CHECKS,
         SWAPS,
         ANNOUNCEMENTS_REFUSED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from millstream.domain.errors import Halt
-from millstream.streaming.transport import Partition
+from millstream.domain.log import Partition
 
 PATIENCE_S = 30.0
 

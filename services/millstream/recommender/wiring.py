@@ -13,6 +13,7 @@ from uuid import uuid4
 import structlog
 
 from millstream.domain.clock import wall_clock
+from millstream.domain.log import Partition
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
 from millstream.ranking.settings import RankingSettings
@@ -25,6 +26,7 @@ from millstream.recommender.guard import Assigned, Guard
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
+from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.readiness import require_ready
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
@@ -43,6 +45,7 @@ from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.outbox import Outbox
 from millstream.stores.redis import connected, read_slots, require_noeviction
 from millstream.stores.served_lists import ServedLists
+from millstream.stores.starts import Starts
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.over_full import OverFull
 from millstream.streaming.probe import LogReader
@@ -50,7 +53,7 @@ from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
-from millstream.streaming.transport import Partition
+from millstream.streaming.trial import poison_among
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
@@ -123,7 +126,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         drafter = Drafter(
             lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock), models, ranking
         )
-        deriver = Deriver(affinities, drafter.forget)
+        deriver = Deriver(affinities, numbers, drafter.forget)
         stack.push_async_callback(_last_flush, deriver)
         log_reader = await stack.enter_async_context(LogReader(settings.kafka_bootstrap_servers))
         dead_letters = DeadLetters(producer)
@@ -131,10 +134,15 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         over_full = OverFull(
             dead_letters, Outbox(redis, keys, slots), log_reader, origin_of, telemetry.GONE.inc
         )
+        quarantine = Quarantine(
+            dead_letters,
+            origin_of,
+            Starts(redis, keys),
+            lambda records: poison_among(records, public_key),
+        )
         tenure = Tenure(settings.session_timeout_seconds / 2, monotonic)
         stages = Stages(
-            dead_letters=dead_letters,
-            origin_of=origin_of,
+            quarantine=quarantine,
             recorder=Recorder(store, numbers, slots, wall_clock),
             over_full=over_full,
             deriver=deriver,
@@ -159,7 +167,9 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             await producer.client.force_metadata_update()
             store.expect(len(await producer.partitions_for(settings.topic(EVENTS))))
             await numbers.load()
-            return await positions(partitions)
+            fences = await positions(partitions)
+            await quarantine.begin(fences)
+            return fences
 
         conservation = Conservation(positions)
         worker = Worker(

@@ -13,14 +13,15 @@ from typing import Protocol
 import structlog
 
 from millstream.domain.errors import Halt
+from millstream.domain.log import Partition
 from millstream.recommender import telemetry
 from millstream.recommender.pipeline import Part, Ready, Stages, deliver, prepare, record
 from millstream.recommender.portions import portions, rounds
 from millstream.recommender.record import FenceMoved
 from millstream.stores.fences import FIRST_EPOCH, Fences
 from millstream.streaming import witness
+from millstream.streaming.chunks import Chunk, LogBounds
 from millstream.streaming.cursor import Cursor, Jumped
-from millstream.streaming.transport import Chunk, LogBounds, Partition
 
 log = structlog.get_logger()
 
@@ -56,16 +57,28 @@ class Standing:
     witness: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """How far a portion has come."""
 
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
     delivered: asyncio.Event = field(default_factory=asyncio.Event)
+    came_to_nothing: bool = False
 
     def pass_on(self) -> None:
         self.recorded.set()
         self.delivered.set()
+
+    def give_up(self) -> None:
+        """Whoever waits for it is to give up too. A cancellation alone does not see to that: the
+        clients below us swallow one that comes as their answer does."""
+        self.came_to_nothing = True
+        self.pass_on()
+
+    def require(self) -> None:
+        """Raises FenceMoved where it came to nothing."""
+        if self.came_to_nothing:
+            raise FenceMoved("the portion before came to nothing")
 
 
 Rewind = Callable[[], Awaitable[None]]
@@ -217,22 +230,27 @@ class Worker:
         finally:
             for task in under_way:
                 task.cancel()
-            if under_way:
-                await asyncio.wait(under_way)
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _finish(self, ready: Sequence[Ready], before: Turn, turn: Turn) -> None:
         """Each step after that of the portion before, which may still be at its next step."""
-        await before.recorded.wait()
-        began = self._stages.tenure.begin()
-        # A part is left out when it changed hands, or we were sent back, while we worked.
-        now = [one for one in ready if self._cursors.get(one.part.source) is one.part.cursor]
-        recorded = await record(now, self._stages) if now else None
-        turn.recorded.set()
-        await before.delivered.wait()
-        if recorded is not None:
-            await deliver(now, recorded, self._stages, partial(self._require_ours, now, began))
-            for one in now:
-                one.part.cursor.witness = one.prepared.decoded.witness
+        try:
+            await before.recorded.wait()
+            before.require()
+            began = self._stages.tenure.begin()
+            # A part is left out when it changed hands, or we were sent back, while we worked.
+            now = [one for one in ready if self._cursors.get(one.part.source) is one.part.cursor]
+            recorded = await record(now, self._stages) if now else None
+            turn.recorded.set()
+            await before.delivered.wait()
+            before.require()
+            if recorded is not None:
+                await deliver(now, recorded, self._stages, partial(self._require_ours, now, began))
+                for one in now:
+                    one.part.cursor.witness = one.prepared.decoded.witness
+        except BaseException:
+            turn.give_up()
+            raise
         turn.delivered.set()
 
     def _require_ours(self, ready: Sequence[Ready], began: float) -> None:

@@ -14,11 +14,14 @@ from redis.asyncio import Redis
 
 from millstream.domain.identity import slot_of
 from millstream.features import covisitation, popularity
-from millstream.stores.calls import fcall_pipeline, replies
+from millstream.stores.calls import fcall, fcall_pipeline, replies
 from millstream.stores.keys import Keys
 
 Weighted = list[tuple[str, float]]
 """(item, log2 weight), the heaviest first."""
+
+ITEMS_A_CALL = 100
+"""Some three milliseconds of Redis."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Any]).decode
@@ -31,21 +34,22 @@ class AffinityStore:
         self._slots = slots
 
     async def add_neighbours(self, tenant: str, added: Mapping[str, Mapping[str, float]]) -> None:
-        """`added`: item -> neighbour -> log2 weight to add; one call per slot."""
+        """`added`: item -> neighbour -> log2 weight to add. Many short calls, one after the other:
+        neither this loop nor Redis is kept from counting for longer than one takes."""
         by_slot: dict[int, list[str]] = defaultdict(list)
         for item in added:
             by_slot[slot_of(tenant, item, self._slots)].append(item)
-        calls: list[tuple[list[str], list[bytes | str | int]]] = []
         for slot, items in by_slot.items():
-            keys = [self._keys.neighbours(slot, tenant, item) for item in items]
-            calls.append(
-                (keys, [covisitation.BOUND, *(_flat(added[item].items()) for item in items)])
-            )
-        await fcall_pipeline(self._redis, "recs_neighbours_v1", calls)
+            for start in range(0, len(items), ITEMS_A_CALL):
+                some = items[start : start + ITEMS_A_CALL]
+                keys = [self._keys.neighbours(slot, tenant, item) for item in some]
+                arguments: list[bytes | str | int] = [covisitation.BOUND]
+                arguments += [_flat(added[item]) for item in some]
+                await fcall(self._redis, "recs_neighbours_v1", keys, arguments)
 
     async def add_popular(self, tenant: str, added: Mapping[str, float]) -> None:
         keys = [self._keys.popular(tenant)]
-        arguments: list[bytes | str | int] = [popularity.BOUND, _flat(added.items())]
+        arguments: list[bytes | str | int] = [popularity.BOUND, _flat(added)]
         await fcall_pipeline(self._redis, "recs_popular_v1", [(keys, arguments)])
 
     async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Weighted]:
@@ -69,8 +73,10 @@ class AffinityStore:
         await replies(pipeline)
 
 
-def _flat(pairs: Iterable[tuple[str, float]]) -> bytes:
-    return _encode([value for pair in pairs for value in pair])
+def _flat(weights: Mapping[str, float]) -> bytes:
+    flat: list[str | float] = [0.0] * (2 * len(weights))
+    flat[::2], flat[1::2] = weights.keys(), weights.values()
+    return _encode(flat)
 
 
 def _pairs(packed: bytes | None) -> Weighted:

@@ -12,9 +12,10 @@ from redis.exceptions import ResponseError, WatchError
 from millstream.domain.acceptance import Shopper
 from millstream.domain.erasures import Marks
 from millstream.domain.identity import slot_of
+from millstream.domain.log import Partition
 from millstream.stores.calls import Arguments, by_code, fcall_pipeline, replies
 from millstream.stores.cluster import transacted
-from millstream.stores.fences import Partition, read_fences
+from millstream.stores.fences import read_fences
 from millstream.stores.keys import Keys
 from millstream.stores.shopper_values import fields_of
 

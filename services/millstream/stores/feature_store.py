@@ -14,7 +14,8 @@ from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.events import TYPE_ORDER
 from millstream.domain.identity import slot_of
 from millstream.features.item_counts import ItemCounts
-from millstream.features.state import PROGRAM, ShopperState
+from millstream.features.layout import Names
+from millstream.features.state import NAMELESS, PROGRAM, ShopperState
 from millstream.stores.calls import fcall_pipeline, replies
 from millstream.stores.fences import LEDGER, field_of
 from millstream.stores.keys import Keys
@@ -106,9 +107,9 @@ class FeatureStore:
             call.ops,
         ]
 
-    async def shopper(self, tenant: str, shopper: str) -> ShopperState:
+    async def shopper(self, tenant: str, shopper: str, names: Names = NAMELESS) -> ShopperState:
         key = self._keys.shopper(slot_of(tenant, shopper, self._slots), tenant, shopper)
-        return ShopperState(fields_of(cast(bytes | None, await self._redis.get(key))))
+        return ShopperState(fields_of(cast(bytes | None, await self._redis.get(key))), names)
 
     async def item(self, tenant: str, item_id: str) -> ItemCounts:
         """The totals over all slots, as the last sweep left them."""

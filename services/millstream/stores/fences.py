@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from millstream.domain.errors import Halt
+from millstream.domain.log import Partition
 from millstream.stores.calls import replies
 from millstream.stores.keys import Keys
 
@@ -15,8 +16,6 @@ FIRST_EPOCH = "0"
 """In force where no slot has one."""
 LEDGER = ("acc", "dup", "late", "era", "over", "bad", "hol")
 """The fates of offsets; per partition they sum up to what the fence has moved."""
-
-Partition = tuple[str, int]
 
 
 def field_of(epoch: str, topic: str, partition: int) -> str:

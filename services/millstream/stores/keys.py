@@ -90,3 +90,7 @@ class Keys:
     def sweep_lease(self) -> str:
         """STRING with expiry: who sums item totals right now."""
         return f"{self.prefix}sweep"
+
+    def starts(self, epoch: str, topic: str, partition: int, position: int) -> str:
+        """STRING with expiry: how often a worker began there, stores/starts.py."""
+        return f"{self.prefix}starts:{epoch}:{topic}:{partition}:{position}"

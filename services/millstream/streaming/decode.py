@@ -16,7 +16,7 @@ from millstream.domain.decode import decode
 from millstream.domain.document import MAX_EXACT_INT
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import Event
-from millstream.domain.log import LogRecord
+from millstream.domain.log import LogRecord, Partition
 from millstream.domain.replayed import Origin, OriginOf, no_origin, read_claim
 from millstream.streaming.dead_letters import DeadLetters
 
@@ -101,19 +101,36 @@ async def decode_records(
         await asyncio.gather(
             *(dead_letters.send(as_log_record(r), why, origin) for r, why, origin in refused)
         )
-    last = records[-1]
+    letters = [Letter(r.offset, r.timestamp, why.reason) for r, why, _ in refused]
     begin = records[0].offset if start is None else start
+    return whole_range((topic, partition), begin, records, arrivals, letters)
+
+
+def whole_range(
+    source: Partition,
+    begin: int,
+    records: Sequence[Record],
+    arrivals: Sequence[Arrival],
+    letters: Sequence[Letter],
+) -> Decoded:
+    """From `begin` to the last of `records`, each of which is in `arrivals` or `letters`."""
+    last = records[-1]
     return Decoded(
-        topic,
-        partition,
+        *source,
         begin,
         last.offset + 1,
         min(max(0, *(record.timestamp for record in records)), MAX_EXACT_INT - 1),
         witness_of(last),
         arrivals,
-        [Letter(r.offset, r.timestamp, why.reason) for r, why, _ in refused],
+        letters,
         list(_holes(begin, records)),
     )
+
+
+def judge(record: Record, origin_of: OriginOf) -> Arrival:
+    """What `decode_records` does to each record. Raises Refused."""
+    origin = _origin(record, origin_of) if record.headers else None
+    return _arrival(record) if origin is None else _replayed(record, origin)
 
 
 def _holes(expected: int, records: Sequence[Record]) -> Iterator[Hole]:

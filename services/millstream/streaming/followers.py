@@ -20,7 +20,7 @@ AfterFetch = Callable[[], Awaitable[None]]
 """Called after each fetch, also one that found nothing, and when the follower ends."""
 
 POLL_MS = 200
-BROKER_WAIT_MS = 500
+BROKER_WAIT_MS = 200
 
 
 class Follower:

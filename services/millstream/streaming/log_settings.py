@@ -10,6 +10,8 @@ from millstream.streaming.topics import KEPT_FOREVER
 
 _TOOLS = "Change it with the cluster's own tools (kafka-configs --alter --entity-type topics)"
 SAFE_REPLICAS = 2
+REPLICATE = f"Use 3 brokers, 3 replicas and min.insync.replicas={SAFE_REPLICAS}. {_TOOLS}"
+"""What to do about `doubts`."""
 
 
 async def require_events_log(bootstrap_servers: str, topic: str, *, idempotence: bool) -> list[str]:

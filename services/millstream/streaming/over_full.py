@@ -10,13 +10,12 @@ import structlog
 
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.failpoints import failpoint
-from millstream.domain.log import LogRecord
+from millstream.domain.log import LogRecord, Partition
 from millstream.domain.replayed import OriginOf, no_origin
 from millstream.stores.outbox import Place
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.decode import Arrival, Record, as_log_record
 from millstream.streaming.probe import Absent
-from millstream.streaming.transport import Partition
 
 NO_LOG_TIME = -1
 

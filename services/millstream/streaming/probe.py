@@ -11,10 +11,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from millstream.domain.log import Partition
+from millstream.streaming.chunks import FETCH_WAIT_MS
 from millstream.streaming.decode import Record
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
-from millstream.streaming.transport import FETCH_WAIT_MS, Partition
 
 DEADLINE_S = 10.0
 LOOK_S = 1.5

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from millstream.domain.acceptance import check_in_time, is_late
 from millstream.domain.decode import decode
 from millstream.domain.erasures import Marks, is_covered
-from millstream.domain.errors import Refused
+from millstream.domain.errors import Reason, Refused
 from millstream.domain.identity import record_key
 from millstream.domain.log import SENT_AT, Headers, LogRecord
 from millstream.domain.replayed import Origin
@@ -75,8 +75,10 @@ class Replayer:
             raise NotSent(NO_CONTENT)
         if letter.topic != self.topic:
             raise NotSent(OTHER_TOPIC)
+        if letter.reason == Reason.POISON and mended is None:
+            raise NotSent(Reason.POISON)
         if any(
-            is_covered(_at_first(letter, body), self.erasures) for body in (letter.value, value)
+            is_covered(_at_first(letter, body), self.erasures) for body in _harmless(letter, value)
         ):
             raise NotSent(ERASED)
         theirs = tuple(header for header in letter.headers if header[0] != SENT_AT)
@@ -97,6 +99,11 @@ class Replayer:
         except Refused as refused:
             raise NotSent(refused.reason) from None
         return Replay(self.topic, key, value, headers)
+
+
+def _harmless(letter: StoredLetter, value: bytes) -> tuple[bytes | None, ...]:
+    """What may be decoded of a letter and of what is to be sent in its place."""
+    return (value,) if letter.reason == Reason.POISON else (letter.value, value)
 
 
 def _at_first(letter: StoredLetter, value: bytes | None) -> LogRecord:

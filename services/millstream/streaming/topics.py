@@ -16,6 +16,7 @@ EVENTS = "shop.events.v1"
 CATALOG = "shop.catalog.v1"
 RECOMMENDATIONS = "reco.recommendations.v1"
 MODELS = "reco.models.v1"
+TRAINING = "reco.training.v1"
 ERASURES = "privacy.erasures.v1"
 DEAD_LETTERS = "shop.events.v1.dlq"
 

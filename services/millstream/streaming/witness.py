@@ -11,9 +11,9 @@ from typing import Protocol
 
 from millstream.domain.errors import Halt
 from millstream.domain.failpoints import switched_off
+from millstream.domain.log import Partition
 from millstream.streaming.decode import Record, witness_of
 from millstream.streaming.probe import Absent
-from millstream.streaming.transport import Partition
 
 RUNBOOKS = "deploy/runbooks"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from millstream.domain.clock import as_datetime
 from millstream.domain.events import TYPE_ORDER, Event, Line
 from millstream.domain.identity import ShopperName
 from millstream.domain.lists import RecommendationList
+from millstream.domain.log import Partition
 from millstream.domain.replayed import no_origin
 from millstream.features.replayed import ItemNumbers as Numbers
 from millstream.features.replayed import ReplayedShopper
@@ -30,6 +31,7 @@ from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
+from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorded, Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.stores.affinities import AffinityStore, Weighted
@@ -40,9 +42,8 @@ from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, NumberedItem
 from millstream.stores.served_lists import ServedLists
 from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.decode import Decoded
+from millstream.streaming.decode import Decoded, Record
 from millstream.streaming.over_full import OverFull
-from millstream.streaming.transport import Partition
 
 SLOTS = 4
 
@@ -126,6 +127,22 @@ class MemoryStore(FeatureStore):
 
     def positions(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, ...]]:
         return {tp: tuple(self.fences[slot, tp] for slot in range(SLOTS)) for tp in partitions}
+
+
+class MemoryStarts:
+    """As stores.starts.Starts, without its end."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, Partition, int]] = Counter()
+
+    async def count(self, epoch: str, positions: Mapping[Partition, int]) -> dict[Partition, int]:
+        places = {tp: (epoch, tp, at) for tp, at in positions.items()}
+        self.counts.update(places.values())
+        return {tp: self.counts[place] for tp, place in places.items()}
+
+
+async def no_trial(_records: Sequence[Record]) -> set[int]:
+    raise AssertionError("nobody is suspected")
 
 
 async def record(recorder: Recorder, *ranges: Decoded) -> Recorded:
@@ -291,11 +308,10 @@ def stages(
 ) -> Stages:
     dead_letters = DeadLetters(producer)
     return Stages(
-        dead_letters=dead_letters,
-        origin_of=no_origin,
+        quarantine=Quarantine(dead_letters, no_origin, MemoryStarts(), no_trial),
         recorder=Recorder(store, store.numbers, SLOTS, lambda: NOON_MS),
         over_full=OverFull(dead_letters, outbox, MemoryLog()),
-        deriver=Deriver(affinities),
+        deriver=Deriver(affinities, store.numbers),
         drafter=drafter,
         tenure=Tenure(3.0, monotonic),
         served=MemoryServed(),

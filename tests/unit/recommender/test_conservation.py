@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from prometheus_client import REGISTRY
 
+from millstream.domain.log import Partition
 from millstream.recommender.conservation import Conservation
 from millstream.stores.fences import LEDGER, Fences, PartitionFences
-from millstream.streaming.transport import Partition
 
 
 def fences(found: Mapping[Partition, PartitionFences]) -> Conservation:

@@ -9,11 +9,11 @@ from tests.builders import TOPIC, event, record
 from tests.unit.streaming.test_witness import MemoryLog
 
 from millstream.domain.errors import Halt
+from millstream.domain.log import Partition
 from millstream.recommender.guard import GUARD_SECONDS, PROMPT_S, Guard
 from millstream.recommender.watchdog import PATIENCE_S
 from millstream.recommender.worker import Standing
 from millstream.streaming.decode import witness_of
-from millstream.streaming.transport import Partition
 
 TP = (TOPIC, 0)
 LOOKS = round(PATIENCE_S / GUARD_SECONDS) + 1

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
+from tests.builders import record
 from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
 
+from millstream.domain.models import ModelAnnouncement
 from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings
-from millstream.model.manifest import ArtifactRefused, Manifest
+from millstream.model.manifest import ArtifactRefused, Manifest, digest
 from millstream.model.registry import Registry
 from millstream.recommender import telemetry
+from millstream.recommender.following import take_announcement
 from millstream.recommender.hot_swap import NO_MODEL, HotSwap
 
 __all__ = ["describe", "key", "parts", "registry"]  # fixtures, used by name
@@ -111,6 +117,72 @@ async def test_a_version_signed_by_another_is_refused(
     promote()
     with pytest.raises(ArtifactRefused):
         await HotSwap("embedding", registry, pointer, stranger).refresh(["default"])
+
+
+async def test_a_version_without_a_signature_is_refused(models: HotSwap, promote: Promote) -> None:
+    promote()
+    await models.refresh(["default"])
+    (promote() / "manifest.sig").unlink()
+    with pytest.raises(ArtifactRefused, match=r"manifest\.sig"):
+        await models.refresh(["default"])
+    assert models.serving("default").version == "embedding-v1"
+
+
+async def test_an_older_version_in_the_place_of_a_newer_one_is_refused(
+    models: HotSwap, pointer: MemoryPointer, promote: Promote
+) -> None:
+    """All of it signed by us, and the pointer moved to its hash: still not the version meant."""
+    older = promote()
+    await models.refresh(["default"])
+    newer = promote()
+    for file in older.iterdir():
+        shutil.copy(file, newer / file.name)
+    sha = digest((older / "manifest.json").read_bytes())
+    for pinned in (pointer.current["default", "embedding"], (2, sha)):
+        pointer.current["default", "embedding"] = pinned
+        with pytest.raises(ArtifactRefused):
+            await models.refresh(["default"])
+        assert models.serving("default").version == "embedding-v1"
+
+
+async def test_an_announcement_alone_brings_no_older_version_back(
+    models: HotSwap, promote: Promote
+) -> None:
+    for _ in range(2):
+        promote()
+        await models.refresh(["default"])
+    announced = ModelAnnouncement(
+        tenant="default",
+        model="embedding",
+        version=1,
+        manifest_sha256="0" * 64,
+        promoted=True,
+        verdict="promoted",
+        metrics={},
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    served = telemetry.SWAPS.labels("served")._value.get
+    begin = served()
+    running = asyncio.create_task(models.run(look_again_s=60))
+    take_announcement(record(msgspec.json.encode(announced)), "embedding", models)
+    await until(models._asked.empty)  # before the pointer moves on
+    promote()
+    models.announce("default")
+    await until(lambda: models.serving("default").version == "embedding-v3")
+    assert served() == begin + 1, "the one announced before it was not taken into service"
+    running.cancel()
+
+
+async def test_the_pointer_may_go_back_as_an_operator_moves_it(
+    models: HotSwap, pointer: MemoryPointer, promote: Promote
+) -> None:
+    promote()
+    first = pointer.current["default", "embedding"]
+    promote()
+    await models.refresh(["default"])
+    pointer.current["default", "embedding"] = first
+    await models.refresh(["default"])
+    assert models.serving("default").version == "embedding-v1"
 
 
 async def test_announcements_are_followed_past_a_refused_one(

@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 from tests.builders import TOPIC, record
+from tests.effort import tries
 
+from millstream.domain.log import Partition
 from millstream.recommender.pipeline import Part, Ready
 from millstream.recommender.worker import Worker
 from millstream.stores.fences import Fences, PartitionFences
-from millstream.streaming.transport import Chunk, LogBounds, Partition
+from millstream.streaming.chunks import Chunk, LogBounds
 
 PARTITIONS = 3
 END = 60
 FETCH = 6
 UNDER_WAY = 4
-SEEDS_PER_BATCH = 25
+SEEDS_PER_BATCH = 20
 TURNS = 20_000
 """Of the loop; a run takes some hundreds."""
 
@@ -160,7 +162,7 @@ async def _no_records(_: Mapping[Partition, int]) -> dict[Partition, Any]:
 RECORDS = [[record(None, n, partition=p) for n in range(END)] for p in range(PARTITIONS)]
 
 
-@pytest.mark.parametrize("first_seed", range(0, 200, SEEDS_PER_BATCH))
+@pytest.mark.parametrize("first_seed", range(0, tries(200), SEEDS_PER_BATCH))
 async def test_all_that_the_log_has_is_handled(
     first_seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,8 @@ from tests.builders import TOPIC, record
 
 from millstream.recommender.pipeline import Part
 from millstream.recommender.portions import portions, rounds
+from millstream.streaming.chunks import Chunk
 from millstream.streaming.cursor import Cursor
-from millstream.streaming.transport import Chunk
 
 
 def chunk(partition: int, *offsets: int) -> Chunk:
@@ -41,4 +41,12 @@ def test_a_portion_holds_so_many_records_of_as_few_partitions_as_have_them() -> 
         [(part.source[1], part.start, [one.offset for one in part.records]) for part in portion]
         for portion in portions(parts, 2)
     ]
-    assert found == [[(0, 0, [1, 2])], [(0, 3, [3]), (1, 5, [5])], [(1, 6, [6])]]
+    assert found == [[(0, 0, [1, 2])], [(1, 5, [5, 6])], [(0, 3, [3])]]
+
+
+def test_partitions_take_turns() -> None:
+    parts = [Part((TOPIC, n), chunk(n, *range(5)).records, 0, Cursor(0, 0)) for n in range(3)]
+    turns = [
+        [(part.source[1], len(part.records)) for part in portion] for portion in portions(parts, 4)
+    ]
+    assert turns == [[(0, 4)], [(1, 4)], [(2, 4)], [(0, 1), (1, 1), (2, 1)]]

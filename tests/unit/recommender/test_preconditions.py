@@ -16,7 +16,7 @@ from millstream.recommender import preconditions
 from millstream.recommender.app import RecommenderApp, build
 from millstream.recommender.preconditions import require_wiring
 from millstream.recommender.settings import RecommenderSettings
-from millstream.streaming.transport import ChunkApp
+from millstream.streaming.transport.app import ChunkApp
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,14 +13,16 @@ from tests.unit.recommender.conftest import SLOTS, MemoryProducer, MemoryStore, 
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import Event
+from millstream.domain.log import Partition
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.recommender import telemetry
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.worker import MAX_REWINDS, MOST_UNDER_WAY, Worker
+from millstream.stores.feature_store import SlotCall, SlotReply
 from millstream.stores.fences import Fences, PartitionFences
+from millstream.streaming.chunks import Chunk, LogBounds
 from millstream.streaming.decode import Record
 from millstream.streaming.probe import Absent
-from millstream.streaming.transport import Chunk, LogBounds, Partition
 
 TP = (TOPIC, 0)
 PORTION = 5
@@ -344,6 +347,30 @@ async def test_a_partition_that_leaves_while_a_chunk_is_handled_ends_it(
     await handling
     in_work = (MOST_UNDER_WAY + 1) * PORTION
     assert counted(store) == in_work, "the portions in work, and none after them"
+
+
+async def test_a_portion_whose_cancellation_is_swallowed_does_not_hold_up_the_worker(
+    store: MemoryStore,
+    producer: MemoryProducer,
+    broker: Broker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Redis' client does where its answer comes in the same moment."""
+    applied, answer = store.apply, asyncio.Event()
+
+    async def swallowing(calls: Sequence[SlotCall], epoch: str = "0") -> list[SlotReply]:
+        if len(store.calls) > 0:
+            with contextlib.suppress(asyncio.CancelledError):
+                await answer.wait()
+        return await applied(calls, epoch)
+
+    monkeypatch.setattr(store, "apply", swallowing)
+    producer.failure = ConnectionError()
+    chunk = broker.fetch(2 * PORTION)
+    assert chunk is not None
+    async with asyncio.timeout(5):
+        with pytest.raises(ConnectionError):
+            await broker.worker.take([chunk])
 
 
 async def test_the_position_does_not_move_before_the_lists_are_out(

@@ -11,10 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.builders import NOON_MS, TOPIC, event, record
 
+from millstream.domain import erasures
 from millstream.domain.acceptance import HORIZON_MS
+from millstream.domain.decode import decode as domain_decode
 from millstream.domain.errors import Reason, Refused
+from millstream.domain.events import Event
 from millstream.domain.log import Headers, LogRecord
 from millstream.domain.replayed import Origin
+from millstream.streaming import replay_letters
 from millstream.streaming.dead_letters import letter
 from millstream.streaming.replay_letters import NotSent, Replayer, prepare_all, send_all
 from millstream.streaming.replayed import signed_origins
@@ -127,6 +131,23 @@ def test_what_would_be_refused_again_is_not_sent(
     with pytest.raises(NotSent) as caught:
         REPLAYER.prepare(what, mended)
     assert caught.value.reason == reason
+
+
+def test_one_that_kills_is_never_decoded_and_goes_back_only_when_mended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def decode(value: bytes | None, headers: Headers, log_ms: int) -> Event:
+        assert value != BAD, "this process would be dead now"
+        return honest(value, headers, log_ms)
+
+    honest = domain_decode
+    monkeypatch.setattr(replay_letters, "decode", decode)
+    monkeypatch.setattr(erasures, "decode", decode)
+    replayer = Replayer(TOPIC, KEY, erasures={("default", "bob"): NOON_MS})
+    poison = refused(BAD, Refused(Reason.POISON, "not read"))
+    with pytest.raises(NotSent, match="poison"):
+        replayer.prepare(poison)
+    assert replayer.prepare(poison, GOOD).value == GOOD
 
 
 def test_another_deployments_letter_is_not_sent() -> None:

@@ -15,7 +15,7 @@ from faust.types import TP
 
 from millstream.domain.errors import Halt
 from millstream.streaming.header_names import read_any_header_name
-from millstream.streaming.transport import _ConsumerThread
+from millstream.streaming.transport.thread import ConsumerThread
 
 BROKEN = b"\xff\xfea\xfc"
 
@@ -81,10 +81,10 @@ async def test_what_still_can_not_be_unpacked_ends_in_a_halt(
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
     app = SimpleNamespace(source="t.events", stopped_by=None)
-    thread = _ConsumerThread.__new__(_ConsumerThread)
+    thread = ConsumerThread.__new__(ConsumerThread)
     monkeypatch.setattr(thread, "consumer", SimpleNamespace(app=app), raising=False)
     assigned = {TP("t.events", 2), TP("t.events", 1)}
-    monkeypatch.setattr(_ConsumerThread, "assignment", lambda _self: assigned)
+    monkeypatch.setattr(ConsumerThread, "assignment", lambda _self: assigned)
     with pytest.raises(Halt, match=r"t\.events .*not UTF-8.*partitions 1, 2") as caught:
         await thread._fetch_records(None, set())
     assert app.stopped_by is caught.value

@@ -9,9 +9,9 @@ import pytest
 from tests.builders import TOPIC, event, record
 
 from millstream.domain.errors import Halt
+from millstream.domain.log import Partition
 from millstream.streaming.decode import Record, witness_of
 from millstream.streaming.probe import Absent
-from millstream.streaming.transport import Partition
 from millstream.streaming.witness import compare, readable
 
 TP = (TOPIC, 3)

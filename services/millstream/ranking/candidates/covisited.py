@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
-from millstream.ranking.batch import Batch, Touches, places_within
+from millstream.features.ragged import places_within
+from millstream.ranking.batch import Batch, Touches
 from millstream.ranking.candidates.source import Candidates, Context
 from millstream.ranking.items import NOTHING, Codes, Mask
 from millstream.ranking.sums import strongest, sum_by_pair

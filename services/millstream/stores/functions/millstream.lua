@@ -1,7 +1,7 @@
 #!lua name=millstream
 -- The functions by which Millstream writes its state. Each call is atomic and names keys of
--- one cluster slot only. A Lua error does not undo what was written before it, so a call first
--- checks everything, then decides by reading, then writes. No clock, no chance, no pcall: what
+-- one cluster slot only. A Lua error does not undo what was written before it, so a call checks
+-- and decides everything by reading, and only then writes. No clock, no chance, no pcall: what
 -- is written depends on the arguments and the stored state alone.
 -- Names carry a contract version; a layout only grows, so that two releases may run side by side.
 
@@ -18,6 +18,15 @@ local MAX_INLINE = 32
 local SPILLED = 128
 local ANNOUNCED = '+' -- before a mark whose own event was not read yet; a number to every reader
 
+-- Kept from the first call on, since a library's loading sees neither: to look `string` up in the
+-- globals and `sub` in it costs about what sub does.
+local sub, byte, char, find, read, write
+
+local function bind()
+  sub, byte, char, find = string.sub, string.byte, string.char, string.find
+  read, write = struct.unpack, struct.pack
+end
+
 -- tostring would print 1e15 in a form that is no integer.
 local function decimal(n)
   return string.format('%.0f', n)
@@ -33,6 +42,9 @@ end
 
 ---------------------------------------------------------------- a shopper's packed fields
 
+-- Most of what a call costs is the making of tables and strings. So a table that is made for each op
+-- or shopper is made at its full size, and what can serve again does.
+
 -- How many numbers a field has, and their form; RECENT has none, it is a count of one byte and
 -- so many touches. Zeros are a field that nothing was written to.
 local function form_of(kind, args)
@@ -43,16 +55,18 @@ local function form_of(kind, args)
 end
 
 -- A program (features/writes.py) as what packing and running want. `segments`: fixed numbers in
--- one form, or one RECENT; `on[type]`: {write, first place, args} of the fields that it writes.
+-- one form, or the touches of one RECENT; `on[type]`: {write, place, args} of the fields that it
+-- writes, where a RECENT's place is one among the touches, and any other's one among the numbers.
 local function compile(program)
-  local layout = {segments = {}, on = {}, places = 0}
+  local layout = {segments = {}, on = {}, places = 0, empty = {''}}
   for kind = 1, TYPES do layout.on[kind] = {} end
   local fixed
   for _, feature in ipairs(cmsgpack.unpack(program)) do
     local first = layout.places + 1
     if feature[1] == RECENT then
-      layout.places, fixed = first, nil
-      layout.segments[#layout.segments + 1] = {first = first}
+      first, fixed = #layout.empty, nil
+      layout.segments[#layout.segments + 1] = {touches = first}
+      layout.empty[first + 1] = ''
     else
       local n, form = form_of(feature[1], feature[3])
       layout.places = layout.places + n
@@ -80,91 +94,93 @@ local function layout_of(program)
   return layouts[program]
 end
 
--- What an older release wrote is shorter, what a newer one wrote is longer: its `rest` is kept.
+-- Returns the numbers and the touches. What an older release wrote is shorter, what a newer one wrote
+-- is longer: its rest is kept as the last of the touches.
 local function unpack_fields(layout, packed)
-  local fields, at = {}, 1
+  local numbers, touches, at = nil, {unpack(layout.empty)}, 1
   for _, segment in ipairs(layout.segments) do
-    if segment.last then
+    if segment.touches then
+      local to = at + TOUCH * (byte(packed, at) or 0)
+      touches[segment.touches], at = sub(packed, at + 1, to), to + 1
+    else
       local short = at + segment.size - 1 - #packed
       if short > 0 then packed = packed .. string.rep('\0', short) end
-      local got = {struct.unpack(segment.form, packed, at)}
+      local got = {read(segment.form, packed, at)}
       at = got[#got]
-      if segment.first == 1 then
-        fields = got -- its last value, where the segment ends, is where the next field goes
+      if numbers then
+        for i = 1, #got - 1 do numbers[segment.first + i - 1] = got[i] end
       else
-        for i = 1, #got - 1 do fields[segment.first + i - 1] = got[i] end
+        numbers = got -- its last value, where the segment ends, is where the next number goes
       end
-    else
-      local to = at + TOUCH * (string.byte(packed, at) or 0)
-      fields[segment.first], at = string.sub(packed, at + 1, to), to + 1
     end
   end
-  fields.rest = string.sub(packed, at)
-  return fields
+  touches[#touches] = sub(packed, at)
+  return numbers or {}, touches
 end
 
-local function pack_fields(layout, fields)
-  local parts = {}
+local function pack_fields(layout, numbers, touches)
+  local parts = {unpack(layout.empty)}
   for i, segment in ipairs(layout.segments) do
-    if segment.last then
-      parts[i] = struct.pack(segment.form, unpack(fields, segment.first, segment.last))
+    if segment.touches then
+      local row = touches[segment.touches]
+      parts[i] = char(#row / TOUCH) .. row
     else
-      local touches = fields[segment.first]
-      parts[i] = string.char(#touches / TOUCH) .. touches
+      parts[i] = write(segment.form, unpack(numbers, segment.first, segment.last))
     end
   end
-  return table.concat(parts) .. fields.rest
+  return table.concat(parts) .. touches[#touches]
 end
 
-local function decay(fields, at, seconds, lives)
-  local age = math.max(0, seconds - fields[at]) * 1000
+local function decay(numbers, at, seconds, lives)
+  local age = math.max(0, seconds - numbers[at]) * 1000
   for i, life in ipairs(lives) do
-    fields[at + i] = fields[at + i] * 2 ^ (-age / life) + 1
+    numbers[at + i] = numbers[at + i] * 2 ^ (-age / life) + 1
   end
-  fields[at] = math.max(fields[at], seconds)
+  numbers[at] = math.max(numbers[at], seconds)
 end
 
 -- Where the item of `entry` stands among `touches`, or nil. An entry begins with the item's index
 -- in 28 bits, and the type in 4.
 local function place_of(touches, entry)
-  local head, low = string.sub(entry, 1, 3), math.floor(string.byte(entry, 4) / 16)
-  local at = string.find(touches, head, 1, true)
+  local head, low = sub(entry, 1, 3), math.floor(byte(entry, 4) / 16)
+  local at = find(touches, head, 1, true)
   while at do
-    if at % TOUCH == 1 and math.floor(string.byte(touches, at + 3) / 16) == low then return at end
-    at = string.find(touches, head, at + 1, true)
+    if at % TOUCH == 1 and math.floor(byte(touches, at + 3) / 16) == low then return at end
+    at = find(touches, head, at + 1, true)
   end
 end
 
 -- The newest first, each item once, `bound` at most.
 local function touch(touches, op, bound)
   local front = ''
-  for _, index in ipairs(op.indices) do
-    local entry = struct.pack('>I4I4', index * 16 + op.kind, op.seconds)
-    if not place_of(front, entry) then
-      local at = place_of(touches, entry)
-      if at then touches = string.sub(touches, 1, at - 1) .. string.sub(touches, at + TOUCH) end
+  for i = 1, op.n do
+    local entry = write('>I4I4', op.indices[i] * 16 + op.kind, op.seconds)
+    if front == '' or not place_of(front, entry) then
+      local at = touches ~= '' and place_of(touches, entry)
+      if at then touches = sub(touches, 1, at - 1) .. sub(touches, at + TOUCH) end
       front = front .. entry
     end
   end
-  return string.sub(front .. touches, 1, bound * TOUCH)
+  return sub(front .. touches, 1, bound * TOUCH)
 end
 
-local function run_program(layout, fields, op)
+local function run_program(layout, user, op)
+  local numbers = user.numbers
   for _, feature in ipairs(layout.on[op.kind + 1]) do
     local kind, at = feature[1], feature[2]
     if kind == COUNT then
-      fields[at] = fields[at] + 1
+      numbers[at] = numbers[at] + 1
     elseif kind == TALLY then
-      fields[at + op.kind] = fields[at + op.kind] + 1
+      numbers[at + op.kind] = numbers[at + op.kind] + 1
     elseif kind == SPAN then
-      local t, n = op.seconds, fields[at + 2]
-      fields[at] = n == 0 and t or math.min(fields[at], t)
-      fields[at + 1] = math.max(fields[at + 1], t)
-      fields[at + 2] = n + 1
+      local t, n = op.seconds, numbers[at + 2]
+      numbers[at] = n == 0 and t or math.min(numbers[at], t)
+      numbers[at + 1] = math.max(numbers[at + 1], t)
+      numbers[at + 2] = n + 1
     elseif kind == DECAY then
-      decay(fields, at, op.seconds, feature[3])
+      decay(numbers, at, op.seconds, feature[3])
     else
-      fields[at] = touch(fields[at], op, feature[3][1])
+      user.touches[at] = touch(user.touches[at], op, feature[3][1])
     end
   end
 end
@@ -191,43 +207,41 @@ end
 
 local FIXED_KEYS = 7
 
-local function event_of(op, text, at)
-  local user, tenant, n, flags
-  user, tenant, op.event_ms, op.digest, flags, n, at = struct.unpack('>I2I1I8c16I1I1', text, at)
+local function read_event(op, text, at)
+  local user, tenant, flags
+  user, tenant, op.event_ms, op.digest, flags, op.n, at = read('>I2I1I8c16I1I1', text, at)
   op.user, op.tenant = user + 1, tenant + 1
   op.seconds = math.min(math.floor(op.event_ms / 1000), MAX_SECONDS)
-  op.items, op.indices, op.judged_ms = {}, {}, op.log_ms
-  for i = 1, n do
-    op.indices[i], op.items[i], at = struct.unpack('>I4I2c0', text, at)
+  op.judged_ms, op.letter = op.log_ms, false
+  for i = 1, op.n do
+    op.indices[i], op.items[i], at = read('>I4I2c0', text, at)
   end
-  if flags == LETTER then op.judged_ms, op.letter, at = struct.unpack('>I8I2c0', text, at) end
+  if flags == LETTER then op.judged_ms, op.letter, at = read('>I8I2c0', text, at) end
   return at
 end
 
+-- Into `op`, which serves for all ops of a call one after the other; returns where the next begins.
 -- Offsets rise, and lie in the range; who and what an op names is among the keys.
-local function ops_of(call, text)
-  local ops, at, last = {}, 1, call.from - 1
-  while at <= #text do
-    local op = {}
-    op.kind, op.offset, op.log_ms, at = struct.unpack('>i1I8I8', text, at)
-    if op.offset <= last or op.offset >= call.to or op.kind >= TYPES or op.kind < HOLE then
-      error({err = 'BADARG an op is out of its bounds'})
-    end
-    last = op.offset
-    if op.kind >= 0 then
-      at = event_of(op, text, at)
-      if not call.users[op.user] or not call.tenants[op.tenant] then
-        error({err = 'BADARG an op names who is not among the keys'})
-      end
-    elseif op.kind == HOLE then
-      op.holes, at = struct.unpack('>I8', text, at)
-    end
-    ops[#ops + 1] = op
+local function read_op(call, op, text, at)
+  local last = op.offset
+  op.kind, op.offset, op.log_ms, at = read('>i1I8I8', text, at)
+  if op.offset <= last or op.offset >= call.to or op.kind >= TYPES or op.kind < HOLE then
+    error({err = 'BADARG an op is out of its bounds'})
   end
-  return ops
+  op.holes = 1
+  if op.kind >= 0 then
+    at = read_event(op, text, at)
+    if not call.users[op.user] or not call.tenants[op.tenant] then
+      error({err = 'BADARG an op names who is not among the keys'})
+    end
+  elseif op.kind == HOLE then
+    op.holes, at = read('>I8', text, at)
+  end
+  return at
 end
 
 local function parse(keys, args)
+  if not sub then bind() end
   local call = {
     fences = keys[1], clocks = keys[2], erased = keys[3], dirty = keys[4],
     owed = keys[5], replayed = keys[6], keys = keys, users = {},
@@ -242,12 +256,20 @@ local function parse(keys, args)
   if #keys < first - 1 or (#keys - first + 1) % 2 ~= 0 then
     error({err = 'BADARG the keys do not fit the tenants and shoppers'})
   end
-  local before = integer(args[10], 'bytes before a name')
+  call.before = integer(args[10], 'bytes before a name')
   for at = first, #keys, 2 do
-    call.users[#call.users + 1] = {u = keys[at], d = keys[at + 1], name = string.sub(keys[at], before + 1)}
+    call.users[#call.users + 1] = {
+      u = keys[at], d = keys[at + 1],
+      ids = '', packed = '', spilled = false, older = 0, mark = false, announced = false,
+      numbers = false, touches = false, wiped = false, touched = false, counted = false,
+    }
   end
-  call.ops = ops_of(call, args[11])
   return call
+end
+
+-- "<tenant>:<shopper>", as the erased are listed.
+local function name_of(call, user)
+  return sub(user.u, call.before + 1)
 end
 
 local function column(rows, name)
@@ -280,16 +302,21 @@ end
 local function load_users(call)
   if #call.users == 0 then return end
   for i, value in ipairs(redis.call('MGET', unpack(column(call.users, 'u')))) do
-    local user, head = call.users[i], value and string.byte(value, 1) or 0
-    local first = 2 + ID * (head % SPILLED)
-    user.ids = value and string.sub(value, 2, first - 1) or ''
-    user.packed = value and string.sub(value, first) or ''
-    user.spilled = head >= SPILLED
+    if value then
+      local user, head = call.users[i], byte(value, 1)
+      local first = 2 + ID * (head % SPILLED)
+      user.ids, user.packed = sub(value, 2, first - 1), sub(value, first)
+      user.spilled = head >= SPILLED
+    end
   end
   if redis.call('HLEN', call.erased) == 0 then return end
-  for i, mark in ipairs(redis.call('HMGET', call.erased, unpack(column(call.users, 'name')))) do
-    call.users[i].mark = mark and tonumber(mark) or nil
-    call.users[i].announced = mark and string.sub(mark, 1, 1) == ANNOUNCED
+  local names = {}
+  for i, user in ipairs(call.users) do names[i] = name_of(call, user) end
+  for i, mark in ipairs(redis.call('HMGET', call.erased, unpack(names))) do
+    if mark then
+      call.users[i].mark = tonumber(mark)
+      call.users[i].announced = sub(mark, 1, 1) == ANNOUNCED
+    end
   end
 end
 
@@ -306,14 +333,13 @@ end
 -- They stand in the order of their coming: the first that stays ends the search.
 local function without_old(ids, cut)
   local at = 1
-  while at < #ids and struct.unpack('>I4', ids, at + 16) * 1000 < cut do at = at + ID end
-  return string.sub(ids, at)
+  while at < #ids and read('>I4', ids, at + 16) * 1000 < cut do at = at + ID end
+  return sub(ids, at)
 end
 
 local function open_user(call, user)
-  user.fields = unpack_fields(call.layout, user.packed)
+  user.numbers, user.touches = unpack_fields(call.layout, user.packed)
   if call.cut then user.ids = without_old(user.ids, call.cut) end
-  user.older = 0
   if user.spilled then
     local oldest = call.cut and decimal(call.cut) or '-inf'
     user.older = redis.call('ZCOUNT', user.d, oldest, '+inf')
@@ -321,10 +347,10 @@ local function open_user(call, user)
 end
 
 local function holds(ids, digest)
-  local at = string.find(ids, digest, 1, true)
+  local at = find(ids, digest, 1, true)
   while at do
     if at % ID == 1 then return true end
-    at = string.find(ids, digest, at + 1, true)
+    at = find(ids, digest, at + 1, true)
   end
   return false
 end
@@ -341,7 +367,7 @@ end
 
 local function take_id(user, op)
   local seconds = math.min(math.ceil(op.log_ms / 1000), MAX_SECONDS)
-  user.ids = user.ids .. op.digest .. struct.pack('>I4', seconds)
+  user.ids = user.ids .. op.digest .. write('>I4', seconds)
 end
 
 -- What is too many leaves the value for the ZSET, the older half of it: {log ms, digest, ...}.
@@ -350,10 +376,10 @@ local function leaving(user)
   if n <= MAX_INLINE then return row end
   local last = (n - math.floor(MAX_INLINE / 2)) * ID
   for at = 1, last, ID do
-    row[#row + 1] = decimal(struct.unpack('>I4', user.ids, at + 16) * 1000)
-    row[#row + 1] = string.sub(user.ids, at, at + 15)
+    row[#row + 1] = decimal(read('>I4', user.ids, at + 16) * 1000)
+    row[#row + 1] = sub(user.ids, at, at + 15)
   end
-  user.ids = string.sub(user.ids, last + 1)
+  user.ids = sub(user.ids, last + 1)
   user.older = user.older + #row / 2
   return row
 end
@@ -384,7 +410,7 @@ end
 
 local function value_of(user)
   local head = #user.ids / ID + (user.older > 0 and SPILLED or 0)
-  return string.char(head) .. user.ids .. user.packed
+  return char(head) .. user.ids .. user.packed
 end
 
 ---------------------------------------------------------------- verdicts
@@ -396,14 +422,14 @@ local function count_items(call, op, sums)
     sums.items[op.tenant] = counts
   end
   local tenant = call.tenants[op.tenant]
-  for _, item in ipairs(op.items) do
+  for i = 1, op.n do
+    local item = op.items[i]
     local field = op.kind .. '|' .. item
-    if not counts[field] then
-      sums.dirty[#sums.dirty + 1] = op.kind .. '|' .. tenant .. ':' .. item
-    end
-    counts[field] = (counts[field] or 0) + 1
+    local n = counts[field]
+    if not n then sums.dirty[#sums.dirty + 1] = op.kind .. '|' .. tenant .. ':' .. item end
+    counts[field] = (n or 0) + 1
   end
-  sums.lines = sums.lines + #op.items
+  sums.lines = sums.lines + op.n
 end
 
 -- The mark may be known before its own event is read (recs_erase_v1): that one still counts, once.
@@ -416,19 +442,20 @@ end
 -- Verdict of one op; changes only the Lua tables in `user`, `call.letters` and `sums`.
 local function decide(call, op, sums)
   local user = call.users[op.user]
-  if not user.fields then open_user(call, user) end
+  if not user.numbers then open_user(call, user) end
   if is_erased(user, op) then return 'e' end
   if seen_before(call, user, op) then return 'd' end
   if op.kind == ERASE then
     user.mark, user.announced, user.wiped, user.touched = op.log_ms, false, true, true
-    user.fields, user.counted, user.older = unpack_fields(call.layout, ''), false, 0
+    user.numbers, user.touches = unpack_fields(call.layout, '')
+    user.counted, user.older = false, 0
     user.ids = ''
   elseif user.older + #user.ids / ID >= call.limits[2] then
     sums.owed[#sums.owed + 1] = call.place .. decimal(op.offset)
     return 'o'
   else
     user.touched, user.counted = true, true
-    run_program(call.layout, user.fields, op)
+    run_program(call.layout, user, op)
     count_items(call, op, sums)
   end
   -- The mark covers a retry of an erase, unless the shop's clock is ahead of the log's.
@@ -441,12 +468,14 @@ local function save_users(call)
   local values = {}
   for _, user in ipairs(call.users) do
     if user.wiped then
-      redis.call('HSET', call.erased, user.name, decimal(user.mark))
+      redis.call('HSET', call.erased, name_of(call, user), decimal(user.mark))
       user.packed = ''
     end
     if user.touched then
       save_ids(call, user)
-      if user.counted then user.packed = pack_fields(call.layout, user.fields) end
+      if user.counted then
+        user.packed = pack_fields(call.layout, user.numbers, user.touches)
+      end
       if #user.ids + #user.packed > 0 then
         values[#values + 1] = user.u
         values[#values + 1] = value_of(user)
@@ -458,11 +487,28 @@ local function save_users(call)
   set_all(values)
 end
 
+-- Two commands for all, where HINCRBY would be one for each.
+local function add_to_counts(key, counts)
+  local names = {}
+  for name in pairs(counts) do names[#names + 1] = name end
+  for first = 1, #names, 1000 do
+    local last = math.min(first + 999, #names)
+    local held = redis.call('HMGET', key, unpack(names, first, last))
+    local row = {}
+    for i = first, last do
+      local name = names[i]
+      row[#row + 1] = name
+      row[#row + 1] = decimal((held[i - first + 1] or 0) + counts[name])
+    end
+    redis.call('HSET', key, unpack(row))
+  end
+end
+
 local function save(call, sums)
   save_users(call)
   for tenant, counts in pairs(sums.items) do
     local key = call.keys[FIXED_KEYS + tenant]
-    for field, n in pairs(counts) do redis.call('HINCRBY', key, field, n) end
+    add_to_counts(key, counts)
   end
   in_parts('SADD', call.dirty, sums.dirty)
   in_parts('SADD', call.owed, sums.owed)
@@ -499,14 +545,15 @@ local function apply(keys, args)
   call.letters = {} -- taken in this call
   call.place = string.match(call.field, '^%d+:(.*)$') .. ':'
   local sums = {items = {}, dirty = {}, owed = {}, ledger = {}, lines = 0}
-  local verdicts = {}
-  for i, op in ipairs(call.ops) do
+  local verdicts, op, ops, at = {}, {offset = call.from - 1, items = {}, indices = {}}, args[11], 1
+  while at <= #ops do
+    at = read_op(call, op, ops, at)
     local verdict = '-'
     if op.offset >= fence then
       verdict = OF_RECORD[op.kind] or decide(call, op, sums)
-      sums.ledger[LEDGER[verdict]] = (sums.ledger[LEDGER[verdict]] or 0) + (op.holes or 1)
+      sums.ledger[LEDGER[verdict]] = (sums.ledger[LEDGER[verdict]] or 0) + op.holes
     end
-    verdicts[i] = verdict
+    verdicts[#verdicts + 1] = verdict
   end
   save(call, sums)
   return with_states(call, {'OK', decimal(call.to), table.concat(verdicts)})

@@ -1,0 +1,93 @@
+"""Sums made on arrays are those of events taken one by one."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+
+import pytest
+from tests.builders import NOON_MS, event
+
+from millstream.domain.events import Event, EventType
+from millstream.features import covisitation, popularity
+from millstream.features.affinity_sums import AffinitySums, Column
+from millstream.features.covisitation import MAX_AGE_MS, MAX_LINES
+from millstream.features.forward_decay import log_add
+from millstream.features.recent_items import RECENT_ITEMS
+from millstream.features.replayed import ItemNumbers, ReplayedShopper
+from millstream.features.state import ShopperState
+
+KINDS = (EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.REMOVE_FROM_CART)
+ITEMS = [f"i{n:02}" for n in range(MAX_LINES + 10)]
+
+
+def history(seed: int, n: int) -> list[Event]:
+    """Baskets with an item twice, and of more lines than are paired, among them."""
+    rng = random.Random(seed)
+    events, at_ms = [], NOON_MS
+    for number in range(n):
+        kind = rng.choice(KINDS)
+        lines = 1 if kind is EventType.VIEW_ITEM else rng.choice((1, 2, 4, MAX_LINES + 5))
+        at_ms += rng.choice((1_000, 60_000, MAX_AGE_MS // 3))
+        items = rng.choices(ITEMS, k=lines)
+        events.append(event(f"e{number}", f"u{rng.randrange(3)}", *items, kind=kind, at_ms=at_ms))
+    return events
+
+
+class OneByOne:
+    """log2 sums, by covisitation.writes and popularity.writes."""
+
+    def __init__(self) -> None:
+        self.near: dict[str, dict[str, float]] = defaultdict(dict)
+        self.popular: dict[str, float] = {}
+
+    def learn(self, one: Event, state: ShopperState) -> None:
+        second_ms = one.time_ms // 1000 * 1000
+        recent = state.read(RECENT_ITEMS, one.time_ms)
+        before = [touch for touch in recent if touch.time_ms < second_ms]
+        for item, other, weight in covisitation.writes(one, before):
+            add(self.near[item], other, weight)
+        for item, weight in popularity.writes(one):
+            add(self.popular, item, weight)
+
+
+def add(sums: dict[str, float], key: str, weight: float) -> None:
+    sums[key] = log_add(sums[key], weight) if key in sums else weight
+
+
+def named(column: Column, names: dict[int, str]) -> dict[str, float]:
+    return dict(zip((names[number] for number in column[0]), column[1], strict=True))
+
+
+@pytest.mark.parametrize("settled_after", [1, 50, 10_000])
+def test_the_sums_are_those_of_event_after_event(settled_after: int) -> None:
+    numbers, sums, expected = ItemNumbers(), AffinitySums(), OneByOne()
+    shoppers: dict[str, ReplayedShopper] = {}
+    for one in history(seed=settled_after, n=200):
+        shopper = shoppers.setdefault(one.shopper, ReplayedShopper(numbers))
+        shopper.apply(one)
+        items = [numbers.number(line.item_id) for line in one.items]
+        sums.note(one.type, one.time_ms, items, shopper.state().touches)
+        expected.learn(one, shopper.state())
+        if sums.noted >= settled_after:
+            sums.settle()
+    added, names = sums.added(), numbers.names
+    assert named(added.popular, names) == pytest.approx(expected.popular, abs=1e-9)
+    assert {names[item] for item in added.near} == set(expected.near)
+    for item, column in added.near.items():
+        assert named(column, names) == pytest.approx(expected.near[names[item]], abs=1e-9)
+
+
+def test_nothing_noted_adds_nothing() -> None:
+    sums = AffinitySums()
+    sums.note(EventType.REMOVE_FROM_CART, NOON_MS, [1, 2], b"")
+    assert sums.added() == ({}, ([], []))
+
+
+def test_times_a_century_apart_stay_numbers() -> None:
+    sums = AffinitySums()
+    for at_ms in (1, NOON_MS, 2 * NOON_MS):
+        sums.note(EventType.PURCHASE, at_ms, [1, 2], b"")
+    added = sums.added()
+    assert all(math.isfinite(weight) for weight in added.popular[1])
