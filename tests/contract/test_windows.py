@@ -8,8 +8,6 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 from tests.builders import NOON_MS, TOPIC
-from tests.contract.mutants import SOURCE
-from tests.contract.schedules import Schedule
 from tests.contract.test_functions import (
     FIELD,
     PURCHASE,
@@ -25,6 +23,8 @@ from tests.contract.test_functions import (
 from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.events import EventType
 from millstream.domain.identity import event_digest
+from millstream.local.chaos.mutants import SOURCE
+from millstream.local.chaos.schedules import Schedule
 from millstream.local.valkey import Valkey
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.keys import Keys

@@ -17,17 +17,8 @@ def test_a_short_run_keeps_every_promise(live_kafka_possible: None) -> None:
     run = subprocess.run(
         [
             *(sys.executable, "-m", "millstream", "chaos"),
-            *(
-                "--seed",
-                "3",
-                "--minutes",
-                MINUTES,
-                "--tier",
-                "bare",
-                "--simulated",
-                "0.1",
-                "--json",
-            ),
+            *("--seed", "3", "--minutes", MINUTES, "--tier", "bare", "--lanes", "2"),
+            *("--schedules", "20", "--json"),
         ],
         capture_output=True,
         text=True,

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.contract.cluster_load import exact_while_every_slot_moves, run_exact
-from tests.contract.schedules import Schedule
 from tests.redis_cluster import client_of, cluster_of
 
+from millstream.local.chaos.schedules import Schedule
 from millstream.local.valkey import Valkey
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connect, load_functions, require_noeviction

@@ -15,8 +15,8 @@ from rich.console import Console
 from millstream.cli import logs
 
 if TYPE_CHECKING:
+    from millstream.local.chaos.orders import Orders
     from millstream.local.chaos.report import Report
-    from millstream.local.chaos.run import Orders
 
 BROKEN = 3
 """The exit code where any promise was broken."""
@@ -48,9 +48,11 @@ def chaos(  # noqa: PLR0913, PLR0917  each is an option of the command line
     ] = None,
     fault: Annotated[list[str] | None, typer.Option(help="Only this kind; repeatable.")] = None,
     tier: Annotated[list[Tier] | None, typer.Option(help="Only these workers.")] = None,
-    simulated: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the time for simulated schedules.")
-    ] = 0.05,
+    lanes: Annotated[int, typer.Option(min=1, max=16, help="Deployments side by side.")] = 4,
+    rate: Annotated[float, typer.Option(min=50, help="Records a second, over all lanes.")] = 2800,
+    schedules: Annotated[
+        int, typer.Option(min=0, help="Simulated ones beside the lanes, if there is time.")
+    ] = 300,
     logs_to: Annotated[
         Path | None, typer.Option(help="Keep the workers' logs of broken episodes here.")
     ] = None,
@@ -59,7 +61,7 @@ def chaos(  # noqa: PLR0913, PLR0917  each is an option of the command line
     """Kills, freezes, cuts and wipes everything under load, and recounts. Exit code 3: a promise
     was broken."""
     from millstream.local.chaos.journal import Journal
-    from millstream.local.chaos.run import TIERS, Orders
+    from millstream.local.chaos.orders import TIERS, Orders
     from millstream.local.chaos.view import summary
 
     logs.configure("CRITICAL")
@@ -70,7 +72,9 @@ def chaos(  # noqa: PLR0913, PLR0917  each is an option of the command line
         without=None if without is None else without.value,
         tiers=[one.value for one in tier] if tier else TIERS,
         only=fault or (),
-        simulated_share=simulated,
+        lanes=lanes,
+        rate=rate,
+        schedules=schedules,
         logs=logs_to,
     )
     report = _run(orders)

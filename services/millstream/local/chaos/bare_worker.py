@@ -1,7 +1,7 @@
 """A recommender without Faust or a group: the partitions it is told, by one plain consumer.
 
-Run as a process of its own by tier B, where a kill costs a second instead of a session timeout. All
-that counts is the recommender's own: its worker, its stages, what runs beside them."""
+Run as a process of its own by tier B (nursery.py), where a kill costs a second instead of a session
+timeout. All that counts is the recommender's own: its worker, its stages, what runs beside them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -19,8 +20,8 @@ from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.wiring import Running, running
 from millstream.recommender.worker import Worker
 from millstream.settings import load
+from millstream.streaming.chunks import Chunk, LogBounds
 from millstream.streaming.topics import EVENTS
-from millstream.streaming.transport import Chunk, LogBounds
 
 PARTITIONS_VARIABLE = "MILLSTREAM_CHAOS_PARTITIONS"
 WATERMARK_S = 0.5
@@ -129,19 +130,30 @@ def _leave(done: set[asyncio.Task[None]], deaf: set[asyncio.Task[None]]) -> None
     """A task that took its cancellation for something else would keep the process, which counts
     nothing any more, for ever: a supervisor waits for an exit."""
     why = [repr(task.exception()) for task in done]
-    at = [str(frame) for task in deaf for frame in task.get_stack()]
+    at = [place for task in deaf for place in _places(task.get_coro())]
     log.error("bare worker stopped", why=why, deaf=[repr(task) for task in deaf], at=at)
     sys.stdout.flush()
     os._exit(HALTED)
+
+
+def _places(waiting: Any) -> Iterator[str]:
+    """Where a coroutine stands, from the outermost call inwards; a task tells only the first."""
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            yield f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
 
 
 async def _wait(told: asyncio.Event) -> None:
     await told.wait()
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """The exit code."""
     try:
         asyncio.run(main())
     except Exception as error:  # noqa: BLE001  whatever ended it: a supervisor decides
         log.error("bare worker stopped", why=f"{type(error).__name__}: {error}")
-        sys.exit(HALTED)
+        return HALTED
+    return 0

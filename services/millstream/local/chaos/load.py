@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaError
 
 from millstream.local.chaos.traffic import Shipment, Traffic
 
-TICK_S = 0.02
+TICK_S = 0.4
+"""Shops send in bursts: what arrives together is counted, and answered, together."""
 MOST_WAITING = 4_000
-MOST_BEHIND = 15_000
+MOST_BEHIND = 10_000
 """Records acknowledged and not counted; past it the shop waits, so that what is measured is the
 recovery and not the backlog of a machine that is too small."""
 REQUEST_S = 30

@@ -21,6 +21,7 @@ from millstream.streaming.decode import Arrival, Decoded, Letter
 NOON_MS = 1_790_000_000_000
 """A moment in 2026 at which the log begins."""
 TOPIC = "t.shop.events.v1"
+TENANTS = ("default", "shop-2")
 HOUR_MS = 3_600_000
 KINDS = (EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.REFUND)
 ITEMS = ("a", "b|c", "d:e", "ü", "f g")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from millstream.local.chaos.load import Load
+from millstream.local.chaos.proxy import Proxy
 from millstream.local.chaos.servers import BreakableValkey, ProxiedKafka
 from millstream.local.chaos.watch import Watch, Where
 from millstream.local.chaos.wire import Wire, wired
@@ -27,6 +28,8 @@ class Scene:
     tier: Tier
     kafka: ProxiedKafka
     valkey: BreakableValkey
+    way_to_kafka: Proxy
+    """Of this scene's workers alone."""
     settings: ConnectionSettings
     library: str
     """The Lua source in force: what an operator's `init` loads again."""
@@ -50,6 +53,15 @@ class Scene:
         """Past the proxy."""
         async with wired(self.valkey.port) as wire:
             yield wire
+
+    def operator_variables(self) -> dict[str, str]:
+        """Of programs that are no workers: past the proxies."""
+        return {
+            **self.crew.variables,
+            "KAFKA_BOOTSTRAP_SERVERS": self.settings.kafka_bootstrap_servers,
+            "REDIS_URL": self.settings.redis_url,
+            "MILLSTREAM_LAKE_DIR": str(self.settings.lake_dir),
+        }
 
     async def load_library(self) -> None:
         """What `millstream init` does first."""
@@ -75,11 +87,11 @@ def operator_settings(
 
 
 def worker_variables(
-    kafka: ProxiedKafka, valkey: BreakableValkey, home: Path, prefix: str
+    to_kafka: Proxy, valkey: BreakableValkey, home: Path, prefix: str
 ) -> dict[str, str]:
     """The workers': through the proxies, every event owed a list."""
     return {
-        "KAFKA_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{kafka.proxy.port}",
+        "KAFKA_BOOTSTRAP_SERVERS": f"{LOOPBACK}:{to_kafka.port}",
         "REDIS_URL": f"redis://{LOOPBACK}:{valkey.proxy.port}/0",
         "MODEL_STORE": str(home / "models"),
         "MILLSTREAM_KEYS_DIR": str(home / "keys"),

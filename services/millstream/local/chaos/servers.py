@@ -1,4 +1,4 @@
-"""The servers that are broken: Kafka with a listener behind a proxy, Valkey with its files."""
+"""The servers that are broken: Kafka with listeners behind proxies, Valkey with its files."""
 
 from __future__ import annotations
 
@@ -9,29 +9,42 @@ import signal
 from pathlib import Path
 
 from millstream.local.chaos.proxy import Proxy
+from millstream.local.chaos.quiet import Quiet
 from millstream.local.kafka import ApacheKafka
 from millstream.local.ports import LOOPBACK, free_port
 from millstream.local.valkey import Valkey
 
+QUICKLY_WARM = ("-XX:TieredStopAtLevel=1",)
+"""It is killed every few minutes, long before the better compiler's work would pay."""
+
 
 class ProxiedKafka(ApacheKafka):
-    """The workers' listener is told to clients as `proxy_port`; ours is the plain one."""
+    """One for all lanes. The workers of each have a listener of their own, told to clients as the
+    port of `proxies[lane]`; ours is the plain one. `quiet` keeps apart who breaks the broker and
+    who can't do without it."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int = 1) -> None:
         super().__init__()
-        self.behind_port = free_port()
-        self.proxy = Proxy(self.behind_port)
-        workers = f"WORKERS://{LOOPBACK}"
+        ports = [free_port() for _ in range(lanes)]
+        self.proxies = [Proxy(port) for port in ports]
+        self.quiet = Quiet()
+        names = [f"WORKERS{lane}" for lane in range(lanes)]
+        behind = [f"{n}://{LOOPBACK}:{port}" for n, port in zip(names, ports, strict=True)]
+        told = [f"{n}://{LOOPBACK}:{p.port}" for n, p in zip(names, self.proxies, strict=True)]
         lines = self._properties
-        told = lines["advertised.listeners"]
         self._properties = {
             **lines,
-            "listeners": f"{lines['listeners']},{workers}:{self.behind_port}",
-            "advertised.listeners": f"{told},{workers}:{self.proxy.port}",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
-            "WORKERS:PLAINTEXT",
+            "listeners": ",".join([lines["listeners"], *behind]),
+            "advertised.listeners": ",".join([lines["advertised.listeners"], *told]),
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT" for name in ("CONTROLLER", "PLAINTEXT", *names)
+            ),
             "delete.topic.enable": "true",
         }
+
+    def command(self) -> list[str]:
+        program, *arguments = super().command()
+        return [program, *QUICKLY_WARM, *arguments]
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

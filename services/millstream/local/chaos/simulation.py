@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from millstream.domain.errors import OperatorError
+from millstream.local.chaos.apart import apart, hand_back
+from millstream.local.chaos.mutants import SOURCE
 from millstream.local.chaos.report import Report
 from millstream.local.chaos.schedules import Schedule
 from millstream.local.valkey import Valkey
@@ -17,6 +22,7 @@ if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
 
 SEEDS_APART = 1_000_000
+NICENESS = 5
 
 
 async def simulate(
@@ -49,6 +55,13 @@ async def simulate(
     return report
 
 
+async def simulated_apart(seed: int, most: int, seconds: float) -> Report:
+    """The same with the whole library, in a process of its own."""
+    numbers = map(str, (seed, most, seconds))
+    found: Report = await apart("millstream.local.chaos.simulation", *numbers)
+    return found
+
+
 async def _problems(redis: Redis, number: int) -> list[str]:
     schedule = Schedule(redis, Keys(f"{number}:"), number)
     try:
@@ -63,3 +76,19 @@ async def _problems(redis: Redis, number: int) -> list[str]:
             "Nothing is shown by this run, for the workers or against them",
         ) from error
     return found
+
+
+if __name__ == "__main__":
+    os.nice(NICENESS)
+    hand_back(
+        asyncio.run(
+            simulate(
+                int(sys.argv[1]),
+                SOURCE,
+                most=int(sys.argv[2]),
+                seconds=float(sys.argv[3]),
+                stop_at_first=False,
+                told=lambda _: None,
+            )
+        )
+    )

@@ -58,8 +58,8 @@ class Shop:
     of `greedy` has more ids than are kept for one, and stays there for the same reason."""
 
     partitions: int
-    shoppers: int = 80
-    leaving: int = 16
+    shoppers: int = 48
+    leaving: int = 12
     items: int = 400
     greedy: float = 0.0
     """The share of fresh events that one shopper sends."""

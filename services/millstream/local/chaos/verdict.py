@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter, defaultdict
+import contextlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from millstream.local.chaos.oracle import Count, Oracle, Place, ShopperKey
+from millstream.local.chaos.oracle import Count, Due, Place
+from millstream.local.chaos.reading import Reading, Shown, read_apart
 from millstream.local.chaos.scene import SLOTS, Scene
 from millstream.local.chaos.watch import LEDGER, read_slots, residue, sums, torn
-from millstream.local.recount import broker_ends, read_records
 from millstream.stores.inventory import item_counts, shopper_counts
 from millstream.stores.keys import Keys
-from millstream.stores.redis import connected
+from millstream.stores.redis import TROUBLE, connected
 from millstream.streaming.topics import RECOMMENDATIONS
-
-QUIET_S = 60.0
 
 
 @dataclass(slots=True)
@@ -35,30 +32,26 @@ class Verdict:
 
 async def judge(scene: Scene) -> Verdict:
     """When all has been counted. Reads the log, the lists and the whole state."""
-    servers = scene.settings.kafka_bootstrap_servers
-    ends = await broker_ends(servers, scene.topic)
-    oracle = Oracle()
-    async for record in read_records(servers, scene.topic, ends):
-        oracle.add(Place(record.partition, record.offset, record.timestamp), record.value)
-    verdict = Verdict(accepted=oracle.ledger["acc"])
-    _broken_promises(scene, oracle, ends, verdict)
-    await _counts(scene, oracle, ends, verdict)
-    await _lists(scene, oracle, verdict)
+    lists = scene.settings.topic(RECOMMENDATIONS)
+    reading = await read_apart(scene.settings.kafka_bootstrap_servers, scene.topic, lists)
+    verdict = Verdict(accepted=reading.due.ledger["acc"])
+    _broken_promises(scene, reading.due, verdict)
+    await _counts(scene, reading.due, verdict)
+    _lists(scene, reading, verdict)
+    _letters(reading, verdict)
     return verdict
 
 
-def _broken_promises(
-    scene: Scene, oracle: Oracle, ends: Mapping[int, int], verdict: Verdict
-) -> None:
+def _broken_promises(scene: Scene, due: Due, verdict: Verdict) -> None:
     """What the broker acknowledged must be in the log."""
-    missing = len(scene.load.ids - oracle.ids)
-    short = sum(max(0, end - ends.get(p, 0)) for p, end in scene.load.ends.items())
+    missing = len(scene.load.ids - due.ids)
+    short = sum(max(0, end - due.ends.get(p, 0)) for p, end in scene.load.ends.items())
     if missing or short:
         verdict.lost += max(missing, short)
         verdict.violations.append(f"the log lacks {missing} acknowledged events, {short} offsets")
 
 
-async def _counts(scene: Scene, oracle: Oracle, ends: Mapping[int, int], verdict: Verdict) -> None:
+async def _counts(scene: Scene, due: Due, verdict: Verdict) -> None:
     async with scene.redis() as wire:
         slots = await read_slots(wire, scene.where)
         for slot in range(SLOTS):
@@ -69,14 +62,15 @@ async def _counts(scene: Scene, oracle: Oracle, ends: Mapping[int, int], verdict
         shoppers = await shopper_counts(redis, keys, SLOTS)
         items = await item_counts(redis, keys, SLOTS)
     finally:
-        await redis.aclose()
-    differing = residue(slots, ends)
+        with contextlib.suppress(*TROUBLE):  # read is read
+            await redis.aclose()
+    differing = residue(slots, due.ends)
     verdict.residue = sum(map(abs, differing.values()))
     if differing:
         verdict.violations.append(f"I2: the ledger differs from the log by partition: {differing}")
-    _compare_ledger(sums(slots), oracle.ledger, verdict)
-    _compare_users(shoppers, oracle, verdict)
-    _compare_items(items, oracle.items, verdict)
+    _compare_ledger(sums(slots), due.ledger, verdict)
+    _compare_users(shoppers, due, verdict)
+    _compare_items(items, due.items, verdict)
 
 
 def _compare_ledger(found: Mapping[str, int], due: Mapping[str, int], verdict: Verdict) -> None:
@@ -89,12 +83,11 @@ def _compare_ledger(found: Mapping[str, int], due: Mapping[str, int], verdict: V
             verdict.doubled += max(0, differs)
 
 
-def _compare_users(found: Mapping[Count, int], oracle: Oracle, verdict: Verdict) -> None:
-    due, erased = oracle.users(), oracle.erased()
+def _compare_users(found: Mapping[Count, int], due: Due, verdict: Verdict) -> None:
     lost = doubled = 0
-    for count in found.keys() | due.keys():
-        differs = found.get(count, 0) - due.get(count, 0)
-        if differs > 0 and count[:2] in erased:
+    for count in found.keys() | due.users.keys():
+        differs = found.get(count, 0) - due.users.get(count, 0)
+        if differs > 0 and count[:2] in due.erased:
             verdict.resurrected += differs
         doubled += max(0, differs)
         lost += max(0, -differs)
@@ -113,53 +106,21 @@ def _compare_items(found: Mapping[Count, int], due: Mapping[Count, int], verdict
         verdict.violations.append(f"I1: items lack {less} lines and have {more} too many")
 
 
-# ---------------------------------------------------------------- lists (I5)
+# ---------------------------------------------------------------- what went out (I5, I7, letters)
 
 
-@dataclass(slots=True)
-class _Shown:
-    """What went out for one shopper, in the order of the lists' topic."""
-
-    newest: tuple[int, int, int] = (-1, -1, -1)
-    per_partition: dict[int, int] = field(default_factory=dict)
-    tombstone_last: bool = False
-    tombstones: int = 0
-
-
-async def _lists(scene: Scene, oracle: Oracle, verdict: Verdict) -> None:
-    servers = scene.settings.kafka_bootstrap_servers
-    topic = scene.settings.topic(RECOMMENDATIONS)
-    shown: defaultdict[ShopperKey, _Shown] = defaultdict(_Shown)
-    served: set[str] = set()
-    async for record in read_records(servers, topic, await broker_ends(servers, topic)):
-        tenant, _, shopper = (record.key or b"").decode().partition(":")
-        served.add(_show(shown[tenant, shopper], record.value))
-    if spoilt := served & scene.spoilt:
+def _lists(scene: Scene, reading: Reading, verdict: Verdict) -> None:
+    if spoilt := reading.served & scene.spoilt:
         verdict.violations.append(f"I7: lists were made with spoilt models {sorted(spoilt)}")
+    due = reading.due
     owed = Counter(
-        _owed(newest, shopper.gone, shown[name])
-        for name, shopper in oracle.shoppers.items()
-        if (newest := shopper.newest) is not None
+        _owed(newest, name in due.gone, reading.shown[name]) for name, newest in due.newest.items()
     )
     del owed[""]
     verdict.violations += [f"I5: {n} shoppers {what}" for what, n in owed.items()]
 
 
-def _show(shown: _Shown, value: bytes | None) -> str:
-    """The version of the list's model; empty for a tombstone."""
-    shown.tombstone_last = value is None
-    if value is None:
-        shown.tombstones += 1
-        return ""
-    body = json.loads(value)
-    log_ms = round(datetime.fromisoformat(body["log_time"]).timestamp() * 1000)
-    partition, offset = body["origin"]["partition"], body["origin"]["offset"]
-    shown.newest = max(shown.newest, (log_ms, partition, offset))
-    shown.per_partition[partition] = max(shown.per_partition.get(partition, -1), offset)
-    return str(body["model_version"])
-
-
-def _owed(newest: Place, gone: bool, shown: _Shown) -> str:
+def _owed(newest: Place, gone: bool, shown: Shown) -> str:
     """Empty when all is well."""
     if gone:
         if not shown.tombstones:
@@ -174,3 +135,13 @@ def _owed(newest: Place, gone: bool, shown: _Shown) -> str:
 
 
 _BEHIND = "have no list for their newest event"
+
+
+def _letters(reading: Reading, verdict: Verdict) -> None:
+    """Each refused record is told once or more, and no other is."""
+    missing = len(reading.due.refused - reading.letters)
+    more = len(reading.letters - reading.due.refused)
+    if missing or more:
+        verdict.violations.append(
+            f"dead letters: {missing} refused records have none, {more} that were not refused do"
+        )

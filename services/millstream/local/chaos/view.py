@@ -46,7 +46,7 @@ class View:
     def stage(self, name: str) -> None:
         self._update(description=name, fault="")
         if not self._console.is_terminal:
-            self._console.print(f"{self._elapsed_s:7.1f} s  {name}", style="bold", soft_wrap=True)
+            self._console.print(f"{self._elapsed_s:7.1f} s  {name}", soft_wrap=True)
 
     def schedules(self, n: int) -> None:
         self._update(counts=f"{n:,} schedules")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,40 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from millstream.local.chaos.bare_worker import HALTED, PARTITIONS_VARIABLE
-from millstream.local.server import LocalServer
+from millstream.local.chaos.fork_server import ForkServer
+from millstream.local.chaos.worker_process import ForkedWorker, WorkerProcess
 
-BARE = ("-m", "millstream.local.chaos.bare_worker")
 FAUST = ("-m", "millstream", "recommender")
+LAKE = ("-m", "millstream", "lake")
 WATCH_S = 0.1
 RESTART_PAUSE_S = 0.5
-FAILPOINT_VARIABLE = "MILLSTREAM_FAILPOINT"
-
-
-class WorkerProcess(LocalServer):
-    name = "worker"
-    stop_grace_s = 12.0
-
-    def __init__(self, program: Sequence[str], variables: Mapping[str, str]) -> None:
-        super().__init__()
-        self._program = program
-        self.variables = dict(variables)
-
-    def command(self) -> list[str]:
-        return [sys.executable, *self._program]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.variables}
-
-    def answers(self) -> bool:
-        return self.alive
-
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
-        return None if self._server is None else self._server.poll()
-
-    def signal(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
 
 
 @dataclass
@@ -75,10 +46,11 @@ class Member:
 
 @dataclass
 class Crew:
-    """`size` members share the partitions: by their group with `bare` false, else in equal parts.
+    """`size` members share the partitions: by their group without `forks`, else in equal parts.
     While `held`, who ends stays down, so that halts can be counted."""
 
-    bare: bool
+    forks: ForkServer | None
+    """Of bare workers."""
     variables: Mapping[str, str]
     partitions: int
     size: int = 2
@@ -86,6 +58,12 @@ class Crew:
     exits: Counter[str] = field(default_factory=Counter)
     held: bool = False
     zombies: list[Member] = field(default_factory=list)
+    others: list[Member] = field(default_factory=list)
+    """No recommenders, but started again as they are."""
+
+    @property
+    def bare(self) -> bool:
+        return self.forks is not None
 
     async def start(self) -> None:
         for number in range(self.size):
@@ -95,10 +73,19 @@ class Crew:
 
     async def add(self, parts: str = "") -> Member:
         """A member that is not started yet."""
-        more = {PARTITIONS_VARIABLE: parts} if self.bare else {}
-        program = BARE if self.bare else FAUST
-        member = Member(WorkerProcess(program, {**self.variables, **more}))
+        if self.forks is None:
+            process = WorkerProcess(FAUST, self.variables)
+        else:
+            mine = {**self.variables, PARTITIONS_VARIABLE: parts}
+            process = ForkedWorker(self.forks, mine)
+        member = Member(process)
         self.members.append(member)
+        return member
+
+    def beside(self, program: Sequence[str], variables: Mapping[str, str]) -> Member:
+        """One of the others, not started yet."""
+        member = Member(WorkerProcess(program, variables))
+        self.others.append(member)
         return member
 
     def _parts(self, number: int) -> str:
@@ -108,7 +95,7 @@ class Crew:
         """For ever: starts again who ended."""
         while True:
             await asyncio.sleep(WATCH_S)
-            for member in list(self.members):
+            for member in [*self.members, *self.others]:
                 code = member.process.exit_code
                 if self.held or member.leaving or not member.process.started or code is None:
                     continue
@@ -124,7 +111,6 @@ class Crew:
         member.last_exit = code
         member.ended.set()
         await member.kill()  # what is left of it: the guard
-        member.process.variables.pop(FAILPOINT_VARIABLE, None)
         await member.start()
 
     async def halted(self, within_s: float) -> int:
@@ -148,11 +134,11 @@ class Crew:
 
     def keep_logs(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, member in enumerate([*self.members, *self.zombies]):
+        for number, member in enumerate(self._everyone()):
             shutil.copy(member.process.log_path, folder / f"worker-{number}.log")
 
     async def close(self) -> None:
-        everyone = [*self.members, *self.zombies]
+        everyone = self._everyone()
         for member in everyone:
             if member.process.alive:
                 member.process.signal(signal.SIGCONT)
@@ -161,3 +147,7 @@ class Crew:
             await asyncio.to_thread(member.process.close)
         self.members.clear()
         self.zombies.clear()
+        self.others.clear()
+
+    def _everyone(self) -> list[Member]:
+        return [*self.members, *self.zombies, *self.others]

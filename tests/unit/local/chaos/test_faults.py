@@ -13,16 +13,19 @@ import pytest
 
 from millstream.domain.errors import OperatorError
 from millstream.local.chaos import episode
-from millstream.local.chaos.episode import Plan, Servers, Told, play
+from millstream.local.chaos.deck import Deck
+from millstream.local.chaos.episode import play
 from millstream.local.chaos.faults.redis import RedisPaused
+from millstream.local.chaos.orders import Orders
+from millstream.local.chaos.plan import Plan, Servers, Told
 from millstream.local.chaos.report import Report
-from millstream.local.chaos.run import Orders, chaos
+from millstream.local.chaos.run import chaos
 from millstream.local.chaos.scene import Scene
 from millstream.local.chaos.view import View
 from millstream.local.chaos.wire import Wire, wired
 from millstream.local.valkey import Valkey
 
-PLAN = Plan("bare", 7_001, 1.0, 1.0, (), None, "", None)
+PLAN = Plan("bare", 0, 7_001, 1.0, 1.0, Deck((), random.Random(1)), None, "")
 SERVERS = cast("Servers", None)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from millstream.domain.decode import decode
 from millstream.domain.errors import Refused
-from millstream.local.chaos.oracle import HORIZON_MS, MOST_IDS, NoEvent, Oracle, Place, read
+from millstream.local.chaos.oracle import HORIZON_MS, MOST_IDS, Oracle, Place
+from millstream.local.chaos.oracle_event import NoEvent, read
 from millstream.local.chaos.traffic import POISONS, Kind, Mix, Shop, Traffic
 
 NOW = 1_790_000_000_000

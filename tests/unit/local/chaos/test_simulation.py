@@ -6,7 +6,8 @@ import pytest
 
 from millstream.domain.errors import OperatorError
 from millstream.local.chaos.mutants import SOURCE
-from millstream.local.chaos.schedules import Schedule, _same
+from millstream.local.chaos.schedule_verdict import alike
+from millstream.local.chaos.schedules import Schedule
 from millstream.local.chaos.simulation import simulate
 
 
@@ -26,7 +27,7 @@ from millstream.local.chaos.simulation import simulate
 def test_a_value_that_is_missing_differs_from_every_number(
     found: object, due: object, same: bool
 ) -> None:
-    assert _same(found, due) is same
+    assert alike(found, due) is same
 
 
 async def test_a_schedule_that_breaks_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_what_a_shopper_lacks_and_what_an_erased_one_has_are_told_apart() -> Non
             Place(0, offset, 1_767_225_600_000), f'{value}"user_id":"{user}"{items}}}'.encode()
         )
     verdict = Verdict()
-    _compare_users({("default", "bob", "purchase"): 2}, oracle, verdict)
+    _compare_users({("default", "bob", "purchase"): 2}, oracle.due({0: 2}), verdict)
     assert (verdict.lost, verdict.doubled, verdict.resurrected) == (1, 2, 2)
     assert len(verdict.violations) == 2
 

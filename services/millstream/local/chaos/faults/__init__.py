@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from millstream.local.chaos.faults import broker, models, network, operator, redis, worker
+from millstream.local.chaos.faults import (
+    broker,
+    lake,
+    models,
+    network,
+    operator,
+    rebuilding,
+    redis,
+    redis_refuses,
+    trainer,
+    worker,
+)
 from millstream.local.chaos.faults.fault import Fault, NothingToBreak
 from millstream.local.chaos.scene import Tier
 
 KINDS: tuple[type[Fault], ...] = (
     *worker.KINDS,
     *redis.KINDS,
+    *redis_refuses.KINDS,
     *broker.KINDS,
     *network.KINDS,
     *operator.KINDS,
     *models.KINDS,
+    *trainer.KINDS,
+    *lake.KINDS,
+    *rebuilding.KINDS,
 )
 LAST: tuple[type[Fault], ...] = broker.LAST
 

@@ -34,6 +34,7 @@ async def admin(scene: Scene) -> AsyncIterator[AIOKafkaAdminClient]:
 
 class BrokerKilled(Fault):
     kind = "broker-killed"
+    breaks_broker = True
 
     async def inject(self, scene: Scene) -> None:
         await asyncio.to_thread(scene.kafka.kill)
@@ -44,6 +45,7 @@ class BrokerKilled(Fault):
 
 class BrokerStopped(Fault):
     kind = "broker-stopped"
+    breaks_broker = True
     hold_s = (2.0, 8.0)
 
     async def inject(self, scene: Scene) -> None:
@@ -57,6 +59,7 @@ class PartitionsAdded(Fault):
     """With a rolling restart after it, since a member learns of new partitions minutes later."""
 
     kind = "partitions-added"
+    needs_broker = True
     tiers = ("faust",)
 
     async def inject(self, scene: Scene) -> None:

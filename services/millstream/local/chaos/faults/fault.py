@@ -24,6 +24,10 @@ class Fault(ABC):
     """Fences may stand lower afterwards."""
     ends_episode: ClassVar[bool] = False
     """The deployment can't go on after it: it comes last, when all has been recounted."""
+    breaks_broker: ClassVar[bool] = False
+    """Which all lanes share: never while another lane can't do without it."""
+    needs_broker: ClassVar[bool] = False
+    """It is injected, or shows, by way of the broker."""
 
     @abstractmethod
     async def inject(self, scene: Scene) -> None: ...

@@ -15,7 +15,7 @@ class BadWeather(Fault):
     to_redis: ClassVar[bool]
 
     def _proxy(self, scene: Scene) -> Proxy:
-        return scene.valkey.proxy if self.to_redis else scene.kafka.proxy
+        return scene.valkey.proxy if self.to_redis else scene.way_to_kafka
 
     async def inject(self, scene: Scene) -> None:
         self._proxy(scene).change(self.weather)

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from millstream.local.chaos.faults.fault import Fault, NothingToBreak
 from millstream.local.chaos.scene import Scene, Tier
-from millstream.local.chaos.workers import FAILPOINT_VARIABLE, Member
+from millstream.local.chaos.workers import Member
 
 FAUST_ONLY: tuple[Tier, ...] = ("faust",)
 MOST_MEMBERS = 3
-REACHED_WITHIN_S = 20.0
+REACHED_WITHIN_S = 40.0
 RAN_FOR_S = 1.0
 
 
@@ -126,24 +126,18 @@ class KilledAt(Fault):
     """Killed by itself at the n-th passage of a named place (domain/failpoints.py)."""
 
     point: ClassVar[str]
-    most: ClassVar[int] = 30
+    most: ClassVar[int] = 10
 
     async def inject(self, scene: Scene) -> None:
         member = victim(scene)
-        member.leaving = True  # nobody else is to start it meanwhile
-        # A member that is killed keeps its partitions for a session; a bare one has no group.
-        end = member.process.kill if scene.crew.bare else member.process.stop
-        await asyncio.to_thread(end)
-        times = scene.rng.randrange(1, self.most)
-        member.process.variables[FAILPOINT_VARIABLE] = f"{self.point}:{times}"
-        await member.start()
-        member.leaving = False
         member.ended.clear()
+        member.process.arm(f"{self.point}:{scene.rng.randrange(1, self.most)}")
         try:
             async with asyncio.timeout(REACHED_WITHIN_S):
                 await member.ended.wait()
         except TimeoutError:
-            member.process.variables.pop(FAILPOINT_VARIABLE, None)
+            if member.process.alive:
+                member.process.arm("")
             raise NothingToBreak from None
         if not member.died_of(signal.SIGKILL):
             raise NothingToBreak
@@ -152,7 +146,7 @@ class KilledAt(Fault):
         """The crew starts it again without the failpoint."""
 
 
-def _killed_at(point: str, most: int = 30) -> type[KilledAt]:
+def _killed_at(point: str, most: int = 10) -> type[KilledAt]:
     return type(
         f"KilledAt_{point}", (KilledAt,), {"point": point, "kind": f"killed-{point}", "most": most}
     )
