@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from tests.effort import load_profile
 from tests.redis_cluster import Cluster, cluster_of
 
 from millstream.domain.errors import OperatorError
@@ -14,6 +15,8 @@ from millstream.local.kafka import ApacheKafka
 from millstream.local.kafka_jars import availability, class_path
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
+
+load_profile()
 
 
 @pytest.fixture

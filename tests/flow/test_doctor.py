@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,25 +22,32 @@ from millstream.setup import set_up
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connect
+from millstream.stores.reset import WIPING
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import EVENTS
 
 NAMES = [
-    *("broker", "topics", "keys of events", "clock of the log"),
-    *("redis", "eviction policy", "functions", "slots", "clock of redis"),
+    *("broker", "topics", "settings of the events log", "keys of events", "clock of the log"),
+    *("redis", "eviction policy", "persistence", "functions", "slots", "clock of redis"),
     *("signing key", "current model"),
 ]
 MODEL = ("default", "embedding")
 
 
+@pytest.fixture(scope="module")
+def durable() -> Iterator[Valkey]:
+    with Valkey(durable=True) as store:
+        yield store
+
+
 @pytest.fixture
-async def well(tansu: Tansu, valkey: Valkey, prefix: str, tmp_path: Path) -> ConnectionSettings:
+async def well(tansu: Tansu, durable: Valkey, prefix: str, tmp_path: Path) -> ConnectionSettings:
     """Set up, without a model and without records."""
     settings = load(
         ConnectionSettings,
         kafka_bootstrap_servers=tansu.bootstrap_servers,
         kafka_idempotence=False,
-        redis_url=valkey.url,
+        redis_url=durable.url,
         model_store=tmp_path / "models",
         keys_dir=tmp_path / "keys",
         topic_prefix=prefix,
@@ -78,7 +86,7 @@ async def test_what_init_made_is_well_but_for_a_model(well: ConnectionSettings) 
     checks = await examine(well)
     assert not_ok(checks) == {"current model": Verdict.WARNING}
     assert checks["keys of events"].found == "30 records where murmur2 puts them"
-    assert checks["slots"].found == "4 slots"
+    assert checks["slots"].found == "4 slots, epoch 0"
 
 
 async def test_a_producer_that_puts_all_on_one_partition_is_found(well: ConnectionSettings) -> None:
@@ -123,6 +131,29 @@ async def test_a_missing_key_and_servers_that_are_away(
         update = {"redis_url": store.url, "kafka_bootstrap_servers": broker.bootstrap_servers}
     away = well.model_copy(update=update)
     assert not_ok(await examine(away)) == dict.fromkeys(NAMES, Verdict.BAD)
+
+
+async def test_a_redis_that_writes_nothing_down_is_a_warning(well: ConnectionSettings) -> None:
+    with Valkey() as store:
+        elsewhere = well.model_copy(update={"redis_url": store.url})
+        await set_up(elsewhere, slots=4, replay=False, partitions=3)
+        checks = await examine(elsewhere)
+    assert checks["persistence"].verdict is Verdict.WARNING
+    assert "last snapshot" in checks["persistence"].found
+
+
+async def test_a_wipe_that_was_cut_short_and_an_epoch_of_some_slots_are_bad(
+    well: ConnectionSettings,
+) -> None:
+    redis, keys = connect(well.redis_url), Keys(well.redis_prefix)
+    try:
+        await redis.hset(keys.layout(), WIPING, "1")
+        assert "rebuild --resume" in (await examine(well))["slots"].found
+        await redis.hdel(keys.layout(), WIPING)
+        await redis.hset(keys.fences(2), "epoch", "1")
+        assert "bump-epoch" in (await examine(well))["slots"].found
+    finally:
+        await redis.aclose()
 
 
 async def test_functions_of_another_release_and_a_server_that_evicts(

@@ -15,10 +15,12 @@ from millstream.diagnosis.placement import Placed, placement_check
 from millstream.domain.clock import Clock
 from millstream.domain.errors import OperatorError
 from millstream.settings import ConnectionSettings
+from millstream.streaming.log_settings import REPLICATE, require_events_log
 from millstream.streaming.topic_admin import check_topics, partitions_of
 from millstream.streaming.topics import EVENTS, read_topics
 
 BROKER, TOPICS, CLOCK = "broker", "topics", "clock of the log"
+SETTINGS = "settings of the events log"
 SAMPLE = 200
 """Newest records looked at in each partition."""
 SAMPLE_S = 5.0
@@ -32,20 +34,22 @@ async def log_checks(
     broker = await examined(BROKER, _broker(settings))
     if broker.verdict is Verdict.BAD:
         away = "the broker does not answer"
-        return [broker, *(not_examined(name, away) for name in (TOPICS, KEYS, CLOCK))]
+        return [broker, *(not_examined(name, away) for name in (TOPICS, SETTINGS, KEYS, CLOCK))]
     topics = await examined(TOPICS, _topics(settings, replay, partitions))
     if topics.verdict is Verdict.BAD:
         wrong = "the topics are not right"
-        return [broker, topics, *(not_examined(name, wrong) for name in (KEYS, CLOCK))]
+        return [broker, topics, *(not_examined(name, wrong) for name in (SETTINGS, KEYS, CLOCK))]
+    trusted = await examined(SETTINGS, _trusted(settings))
     try:
         sample, found = await sample_records(settings)
     except (KafkaError, OperatorError) as error:
         unread = f"reading the events fails ({type(error).__name__})"
-        return [broker, topics, *(not_examined(name, unread) for name in (KEYS, CLOCK))]
+        return [broker, topics, trusted, *(not_examined(name, unread) for name in (KEYS, CLOCK))]
     newest = max((record.log_ms for record in sample), default=None)
     return [
         broker,
         topics,
+        trusted,
         placement_check(sample, found),
         newest_record_check(CLOCK, newest, clock()),
     ]
@@ -79,6 +83,18 @@ async def _topics(settings: ConnectionSettings, replay: bool, partitions: int | 
         partitions=partitions,
     )
     return Check(TOPICS, Verdict.OK, f"{len(specs)} topics as deploy/topics.yaml has them")
+
+
+async def _trusted(settings: ConnectionSettings) -> Check:
+    """As a recommender looks at them before it starts."""
+    doubts = await require_events_log(
+        settings.kafka_bootstrap_servers,
+        settings.topic(EVENTS),
+        idempotence=settings.kafka_idempotence,
+    )
+    if doubts:
+        return Check(SETTINGS, Verdict.WARNING, "; ".join(doubts), REPLICATE)
+    return Check(SETTINGS, Verdict.OK, "as counting needs them")
 
 
 async def sample_records(settings: ConnectionSettings) -> tuple[list[Placed], int]:

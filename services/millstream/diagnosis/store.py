@@ -11,16 +11,20 @@ from millstream.diagnosis.clocks import skew_check
 from millstream.domain.clock import Clock
 from millstream.domain.errors import Halt
 from millstream.stores.calls import RedisRefused
+from millstream.stores.fences import read_fences
 from millstream.stores.keys import Keys
+from millstream.stores.persistence import unsaved
 from millstream.stores.redis import read_slots, require_noeviction
+from millstream.stores.reset import require_whole
 from millstream.stores.server import functions_differ, server_times_ms, server_version
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-REDIS, EVICTION, FUNCTIONS, SLOTS, CLOCK = (
+REDIS, EVICTION, PERSISTENCE, FUNCTIONS, SLOTS, CLOCK = (
     "redis",
     "eviction policy",
+    "persistence",
     "functions",
     "slots",
     "clock of redis",
@@ -36,11 +40,12 @@ async def store_checks(redis: Redis, keys: Keys, clock: Clock) -> list[Check]:
     reachable = await examined(REDIS, _soon(_reachable(redis)))
     if reachable.verdict is Verdict.BAD:
         away = "Redis does not answer"
-        names = (EVICTION, FUNCTIONS, SLOTS, CLOCK)
+        names = (EVICTION, PERSISTENCE, FUNCTIONS, SLOTS, CLOCK)
         return [reachable, *(not_examined(name, away) for name in names)]
     return [
         reachable,
         await examined(EVICTION, _soon(_eviction(redis)), "CONFIG SET maxmemory-policy noeviction"),
+        await examined(PERSISTENCE, _soon(_persistence(redis))),
         await examined(FUNCTIONS, _soon(_functions(redis)), _INIT),
         await examined(SLOTS, _soon(_slots(redis, keys)), _INIT),
         await examined(CLOCK, _soon(_clock(redis, clock))),
@@ -67,6 +72,13 @@ async def _eviction(redis: Redis) -> Check:
     return Check(EVICTION, Verdict.OK, "noeviction")
 
 
+async def _persistence(redis: Redis) -> Check:
+    doubt = await unsaved(redis)
+    if doubt is not None:
+        return Check(PERSISTENCE, Verdict.WARNING, doubt, "Set appendonly yes on each of them")
+    return Check(PERSISTENCE, Verdict.OK, "every server keeps an append-only file")
+
+
 async def _functions(redis: Redis) -> Check:
     differ = await functions_differ(redis)
     if differ is not None:
@@ -75,7 +87,11 @@ async def _functions(redis: Redis) -> Check:
 
 
 async def _slots(redis: Redis, keys: Keys) -> Check:
-    return Check(SLOTS, Verdict.OK, f"{await read_slots(redis, keys)} slots")
+    """Their number, that no wipe of them was cut short, and that one epoch is in force in all."""
+    slots = await read_slots(redis, keys)
+    await require_whole(redis, keys)
+    epoch = (await read_fences(redis, keys, slots, [])).epoch
+    return Check(SLOTS, Verdict.OK, f"{slots} slots, epoch {epoch}")
 
 
 async def _clock(redis: Redis, clock: Clock) -> Check:

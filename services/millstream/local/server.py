@@ -72,6 +72,11 @@ class LocalServer(ABC):
     def alive(self) -> bool:
         return self._server is not None and self._server.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of a server that ended by itself; negative: minus the signal that ended it."""
+        return None if self._server is None else self._server.poll()
+
     def start(self) -> None:
         """Returns when the server answers.
 

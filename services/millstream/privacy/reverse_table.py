@@ -7,6 +7,7 @@ nothing can be read without the wrapped key, and of the file itself nothing is l
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,8 +33,9 @@ class Rows(Protocol):
     def get(self, tenant: str, pseudonym: str) -> tuple[bytes, bytes] | None:
         """(wrapped key, sealed id)."""
 
-    def put(self, tenant: str, pseudonym: str, wrapped: bytes, sealed: bytes) -> None:
-        """Leaves a row that stands there as it is."""
+    def put(self, tenant: str, rows: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """(pseudonym, wrapped key, sealed id) each, all at once; a row that stands there stays as
+        it is."""
 
     def delete(self, tenant: str, pseudonym: str) -> bool:
         """True if there was one. Its bytes are gone from the file when it returns."""
@@ -48,13 +50,20 @@ class ReverseTable:
 
     def remember(self, tenant: str, pseudonym: str, raw_id: str) -> None:
         """Changes nothing where the shopper is known. Raises OperatorError as `raw_id`."""
-        if self.raw_id(tenant, pseudonym) is not None:
-            return
+        self.remember_all(tenant, [(pseudonym, raw_id)])
+
+    def remember_all(self, tenant: str, known_as: Sequence[tuple[str, str]]) -> None:
+        """As `remember`, of (pseudonym, raw id) pairs, in one go."""
+        new = [pair for pair in known_as if self.raw_id(tenant, pair[0]) is None]
+        if new:
+            self._rows.put(tenant, [self._sealed(tenant, *pair) for pair in new])
+
+    def _sealed(self, tenant: str, pseudonym: str, raw_id: str) -> tuple[str, bytes, bytes]:
         data_key = AESGCM.generate_key(_DATA_KEY_BITS)
         nonce = secrets.token_bytes(_NONCE_BYTES)
         about = _about(tenant, pseudonym)
         sealed = nonce + AESGCM(data_key).encrypt(nonce, raw_id.encode(), about)
-        self._rows.put(tenant, pseudonym, aes_key_wrap(self._master, data_key), sealed)
+        return pseudonym, aes_key_wrap(self._master, data_key), sealed
 
     def raw_id(self, tenant: str, pseudonym: str) -> str | None:
         """None for a shopper who is not known, or was erased. Raises OperatorError where the

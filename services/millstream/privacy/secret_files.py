@@ -7,9 +7,14 @@ import binascii
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from millstream.domain.errors import OperatorError
+
+STALE_S = 60.0
+"""Nobody writes a secret for so long."""
+_UNFINISHED = ".new-"
 
 
 def write_secret(path: Path, secret: bytes) -> None:
@@ -17,13 +22,14 @@ def write_secret(path: Path, secret: bytes) -> None:
     OperatorError where the folder can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
     except OSError as error:
         raise OperatorError(
             f"the secret file {path.name}", f"{path.parent} ({error.strerror})", "a writable folder"
         ) from None
     try:
         with os.fdopen(descriptor, "wb") as file:
+            _remove_stale(path.parent, os.fstat(descriptor).st_mtime)
             file.write(base64.b64encode(secret) + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -49,6 +55,15 @@ def read_secret(path: Path, length: int) -> bytes:
     if len(secret) != length:
         raise OperatorError(what, f"{path}, whose content is not one", f"{length} bytes in base64")
     return secret
+
+
+def _remove_stale(folder: Path, now: float) -> None:
+    """What a process that died in the middle of `write_secret` left: it may hold a secret that is
+    in use, and outlive it."""
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(FileNotFoundError):  # another one was as quick
+            if now - path.stat().st_mtime > STALE_S:
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,7 +7,9 @@ could rebuild."""
 from __future__ import annotations
 
 import sqlite3
+import stat
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from millstream.domain.errors import OperatorError
@@ -26,10 +28,11 @@ class SqliteRows:
 
     def __init__(self, path: Path) -> None:
         """Creates the file where it is missing, for its owner alone. Raises OperatorError where
-        it is no such file or can't be written."""
+        it is no such file, can't be written or is open to others."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
+            _require_private(path)
             self._rows = sqlite3.connect(
                 path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
@@ -54,11 +57,13 @@ class SqliteRows:
             ).fetchone()
         return row
 
-    def put(self, tenant: str, pseudonym: str, wrapped: bytes, sealed: bytes) -> None:
-        with self._lock:
-            self._rows.execute(
+    def put(self, tenant: str, rows: Sequence[tuple[str, bytes, bytes]]) -> None:
+        """In one transaction; on the disk when it returns."""
+        with self._lock, self._rows:
+            self._rows.execute("BEGIN IMMEDIATE")
+            self._rows.executemany(
                 "INSERT OR IGNORE INTO reverse VALUES (?, ?, ?, ?)",
-                (tenant, pseudonym, wrapped, sealed),
+                [(tenant, *row) for row in rows],
             )
 
     def delete(self, tenant: str, pseudonym: str) -> bool:
@@ -67,3 +72,13 @@ class SqliteRows:
                 "DELETE FROM reverse WHERE tenant = ? AND pseudonym = ?", (tenant, pseudonym)
             )
         return done.rowcount > 0
+
+
+def _require_private(path: Path) -> None:
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise OperatorError(
+            "the reverse table",
+            f"{path}, which others can read",
+            "mode 0600",
+            f"Run `chmod 600 {path}`",
+        )

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.domain.decode import MAX_FUTURE_MS, decode
@@ -193,7 +193,6 @@ _HEADERS = st.lists(
 ).map(tuple)
 
 # The machine may be busy, and the first example builds Hypothesis's table of characters.
-_FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _attempt(value: bytes, headers: tuple[tuple[str, bytes], ...] = ()) -> None:
@@ -205,7 +204,6 @@ def _attempt(value: bytes, headers: tuple[tuple[str, bytes], ...] = ()) -> None:
     assert decode(msgspec.json.encode(event), (), NOON_MS) == event
 
 
-@_FUZZ
 @given(st.binary(max_size=400), _HEADERS)
 def test_any_bytes_give_an_event_or_a_refusal(
     value: bytes, headers: tuple[tuple[str, bytes], ...]
@@ -213,7 +211,6 @@ def test_any_bytes_give_an_event_or_a_refusal(
     _attempt(value, headers)
 
 
-@_FUZZ
 @given(st.dictionaries(_FIELD, _JSON, max_size=6), _HEADERS)
 def test_any_json_in_our_fields_gives_an_event_or_a_refusal(
     changes: dict[str, Any], headers: tuple[tuple[str, bytes], ...]
@@ -221,7 +218,6 @@ def test_any_json_in_our_fields_gives_an_event_or_a_refusal(
     _attempt(json.dumps({**PLAIN, **changes}).encode(), headers)
 
 
-@_FUZZ
 @given(st.integers(0, 200), st.binary(min_size=1, max_size=4), _HEADERS)
 def test_a_damaged_event_gives_an_event_or_a_refusal(
     place: int, damage: bytes, headers: tuple[tuple[str, bytes], ...]
@@ -230,7 +226,6 @@ def test_a_damaged_event_gives_an_event_or_a_refusal(
     _attempt(whole[:place] + damage + whole[place + len(damage) :], headers)
 
 
-@_FUZZ
 @given(st.integers(1, 6000), st.sampled_from(["context", "quantity", "price", "unknown"]))
 def test_numbers_of_any_length_give_an_event_or_a_refusal(digits: int, field: str) -> None:
     number = "9" * digits

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
+from tests.effort import tries
 from tests.fuzz import mutations
 from tests.fuzz.properties import INPUT
 from tests.fuzz.target import record_of, seeds, verdict_of
 
-INPUTS = 20_000
+INPUTS = tries(20_000)
 
 
 def test_any_bytes_are_an_event_or_a_dead_letter() -> None:
@@ -23,7 +24,6 @@ def test_what_was_hard_once() -> None:
         verdict_of(record_of(data))
 
 
-@settings(max_examples=100, deadline=None)
 @given(INPUT)
 def test_json_near_an_event(data: bytes) -> None:
     verdict_of(record_of(data))

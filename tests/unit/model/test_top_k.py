@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import tries
 
 from millstream.model import top_k as module
 from millstream.model.embeddings import FloatArray
@@ -49,7 +50,7 @@ KINDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150))
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 1000),

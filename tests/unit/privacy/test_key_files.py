@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from millstream.domain.errors import OperatorError
 from millstream.privacy.key_files import VARIABLE, every_version, newest, rotate
+from millstream.privacy.secret_files import STALE_S
 
 
 def test_after_a_rotation_a_user_is_a_new_pseudonym_and_the_old_one_is_still_found(
@@ -60,6 +62,20 @@ def test_only_the_owner_may_read_a_key(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(OperatorError, match="mode 0600"):
         newest("shop", tmp_path)
+
+
+def test_what_a_writer_that_died_left_is_removed_and_one_at_work_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    left, at_work = folder / ".new-dead", folder / ".new-alive"
+    for path, age_s in ((left, STALE_S + 5), (at_work, 1)):
+        path.write_text("half a secret")
+        now = path.stat().st_mtime
+        os.utime(path, (now - age_s, now - age_s))
+    rotate(tmp_path, "shop")
+    assert {path.name for path in folder.iterdir()} == {".new-alive", "1.key"}
 
 
 @pytest.mark.parametrize("content", [b"", b"secret!", b"c2hvcnQ=\n"])

@@ -87,7 +87,7 @@ def test_an_entry_that_comes_back_from_a_backup_without_its_key_stays_closed(
     assert one is not None
     assert two is not None
     table.destroy("shop", "p1")
-    rows.put("shop", "p1", two[0], one[1])  # the sealed id under another key
+    rows.put("shop", [("p1", two[0], one[1])])  # the sealed id under another key
     with pytest.raises(OperatorError, match="does not open"):
         table.raw_id("shop", "p1")
 
@@ -97,7 +97,7 @@ def test_rows_that_changed_places_are_noticed(rows: SqliteRows) -> None:
     table.remember("shop", "p1", "ann")
     row = rows.get("shop", "p1")
     assert row is not None
-    rows.put("shop", "p2", *row)
+    rows.put("shop", [("p2", *row)])
     with pytest.raises(OperatorError, match="does not open"):
         table.raw_id("shop", "p2")
 
@@ -125,6 +125,7 @@ def test_many_threads_and_two_connections_remember_once(path: Path, rows: Sqlite
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     path = tmp_path / "table"
     path.write_bytes(b"something else" * 100)
+    path.chmod(0o600)
     with pytest.raises(OperatorError, match="SQLite"):
         SqliteRows(path)
     assert path.read_bytes() == b"something else" * 100
@@ -138,3 +139,11 @@ def test_a_master_key_is_made_once(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         create_master_key(path)
     assert load_master_key(path) == made
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_table_that_others_can_read_is_refused(path: Path, mode: int) -> None:
+    SqliteRows(path).close()
+    path.chmod(mode)
+    with pytest.raises(OperatorError, match="mode 0600"):
+        SqliteRows(path)

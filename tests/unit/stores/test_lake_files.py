@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import polars as pl
@@ -23,7 +22,7 @@ from millstream.stores.lake import (
 )
 from millstream.stores.lake import read as reading
 from millstream.stores.lake.merge import FEWEST_FILES
-from millstream.stores.lake.ranges import in_force, partition_dir
+from millstream.stores.lake.ranges import partition_dir
 
 TOPIC = "shop.events.v1"
 
@@ -168,37 +167,6 @@ def test_a_reader_that_listed_before_a_merge_still_reads_each_record_once(tmp_pa
             found = [r.offset for r in reader]
     assert merged == [Range(0, 2 * FEWEST_FILES)]
     assert found == list(range(2 * FEWEST_FILES))
-
-
-def test_readers_beside_a_merging_writer_see_each_record_once(tmp_path: Path) -> None:
-    files, problems = 120, list[str]()
-    done = threading.Event()
-
-    def read_until_done() -> None:
-        while True:
-            last_round = done.is_set()
-            found = read_offsets(tmp_path)
-            if found != list(range(len(found))):
-                problems.append(f"{len(found)} records, {len(set(found))} of them different")
-            if last_round:
-                return
-
-    reader = threading.Thread(target=read_until_done)
-    with LakeWriter(tmp_path) as lake:
-        write(lake, 0, 3)
-        reader.start()
-        try:
-            merges = 0
-            for start in range(3, 3 * files, 3):
-                write(lake, start, start + 3)
-                merges += merge_small(lake, TOPIC, 0) is not None
-        finally:
-            done.set()
-            reader.join()
-    assert not problems
-    assert merges > 10
-    assert len(in_force(partition_dir(tmp_path, TOPIC, 0))) < 2 * FEWEST_FILES
-    assert read_offsets(tmp_path) == list(range(3 * files))
 
 
 def test_the_hive_columns_are_there_for_other_tools(tmp_path: Path) -> None:

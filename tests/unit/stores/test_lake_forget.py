@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.builders import NOON_MS, event
 from tests.byte_scan import found_in, in_lake
+from tests.effort import tries
 
 from millstream.domain.acceptance import Shopper
 from millstream.domain.erasures import is_covered
@@ -223,48 +222,6 @@ def interleaved(root: Path, seed: int) -> None:
     assert offsets(root, TOPIC) == {0: offset}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(tries(12)))
 def test_merges_neither_lose_nor_bring_back(tmp_path: Path, seed: int) -> None:
     interleaved(tmp_path, seed)
-
-
-def users_in_records(root: Path) -> set[bytes | None]:
-    return {record.key for record in records(root, TOPIC)}
-
-
-def users_in_rows(root: Path) -> set[bytes | None]:
-    return {b"default:%b" % user.encode() for user in read_accepted(root, TOPIC, "default")["user"]}
-
-
-@pytest.mark.parametrize("read", [users_in_records, users_in_rows])
-def test_readers_beside_it_see_whole_files(
-    tmp_path: Path, read: Callable[[Path], set[bytes | None]]
-) -> None:
-    """Files are replaced under their names while others read them: each reading finds the others'
-    records, and of the erased all or a part, never a damaged file."""
-    users, rows = 12, 120
-    names = ["stays", *(OURS.shopper(f"user{n}") for n in range(1, users))]
-    problems, done = list[str](), threading.Event()
-
-    def read_until_done() -> None:
-        try:
-            while not done.is_set():
-                if b"default:stays" not in read(tmp_path):
-                    problems.append("lost")
-        except Exception as error:  # noqa: BLE001  any is a finding
-            problems.append(repr(error))
-
-    reader = threading.Thread(target=read_until_done)
-    with LakeWriter(tmp_path) as lake:
-        for start in range(0, rows, 30):
-            batch = [said(offset, names[offset % users]) for offset in range(start, start + 30)]
-            lake.write(TOPIC, 0, Range(start, start + 30), batch)
-        reader.start()
-        try:
-            for user in names[1:]:
-                forget(lake, TOPIC, {("default", user): NOON_MS + 10**6})
-        finally:
-            done.set()
-            reader.join()
-    assert not problems
-    assert read(tmp_path) == {b"default:stays"}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.domain.log import LogRecord
@@ -101,7 +101,6 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows=ROWS, since=st.none() | st.integers(-1, 21))
 def test_any_sequence_of_writes_reads_back_exactly(
     eager: None, tmp_path_factory: pytest.TempPathFactory, rows: list[Row], since: int | None

@@ -1,0 +1,161 @@
+"""deploy/redis/users.acl: each service does its work with the rights it has there, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import cast
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+from tests.builders import event
+from tests.documents import ROOT
+from tests.flow.recounted import ledger_of
+
+from millstream.domain.clock import wall_clock
+from millstream.domain.events import EventType
+from millstream.domain.identity import record_key
+from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
+from millstream.local.deployment import Deployment
+from millstream.local.guard import guarded_directory
+from millstream.local.tansu import Tansu
+from millstream.local.valkey import Valkey
+from millstream.setup import set_up
+from millstream.stores.keys import Keys
+from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.redis import DEFAULT_SLOTS, connect
+from millstream.streaming.topics import EVENTS
+
+PASSWORD = "a password of this test"  # noqa: S105
+NOBODY_S = "0" * 64
+PATIENCE_S = 60.0
+NEVER = ("FLUSHALL", "EVAL return 0", "FUNCTION FLUSH", "CONFIG SET save x", "KEYS *", "SHUTDOWN")
+
+
+def users() -> dict[str, list[str]]:
+    """By name, the rules."""
+    lines = (ROOT / "deploy" / "redis" / "users.acl").read_text().splitlines()
+    rows = [line.split() for line in lines if line.startswith("user ")]
+    return {name: rules for _, name, *rules in rows}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Valkey]:
+    with Valkey() as store:
+        yield store
+
+
+@pytest.fixture
+async def operator(store: Valkey) -> AsyncIterator[Redis]:
+    """As `default`, which is left on here."""
+    client = connect(store.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def deployment(tansu: Tansu, store: Valkey, operator: Redis) -> AsyncIterator[Deployment]:
+    """Set up by the operator, and by its variables the recommender's; the users of the file are
+    made, with its prefix."""
+    kafka = KafkaEndpoint(tansu.bootstrap_servers, tansu.name, False, 10)
+    redis = RedisEndpoint(url_of(store, "recommender"), store.name)
+    with guarded_directory("millstream-users-") as home:
+        made = Deployment(kafka, redis, home)
+        password = hashlib.sha256(PASSWORD.encode()).hexdigest()
+        for name, rules in users().items():
+            given = [
+                rule.replace(NOBODY_S, password).replace("~ms:", f"~{made.settings.redis_prefix}")
+                for rule in rules
+            ]
+            if name != "default":
+                await operator.execute_command("ACL", "SETUSER", name, "reset", *given)  # type: ignore[no-untyped-call]
+        await operator.execute_command("ACL", "LOG", "RESET")  # type: ignore[no-untyped-call]
+        theirs = made.settings.model_copy(update={"redis_url": store.url})
+        await set_up(theirs, slots=DEFAULT_SLOTS, replay=True, partitions=4)
+        try:
+            yield made
+        finally:
+            await made.stop()
+
+
+def url_of(store: Valkey, user: str) -> str:
+    return store.url.replace("redis://", f"redis://{user}:{PASSWORD.replace(' ', '%20')}@")
+
+
+async def refused(operator: Redis) -> set[str]:
+    """What was denied, and to whom."""
+    return {f"{row['username']}: {row['object']}" for row in await operator.acl_log()}
+
+
+async def test_a_recommender_counts_and_serves_with_its_own_rights(
+    deployment: Deployment, store: Valkey, operator: Redis
+) -> None:
+    worker = await deployment.start("recommender")
+    ends: dict[int, int] = {}
+    servers = deployment.kafka.bootstrap_servers
+    async with AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=False) as producer:
+        for number in range(60):
+            kind = EventType.ERASE if number == 59 else EventType.PURCHASE
+            items = () if kind is EventType.ERASE else ("a", f"i{number % 7}")
+            what = event(f"e{number}", f"u{number % 5}", *items, kind=kind, at_ms=wall_clock())
+            value, key = msgspec.json.encode(what), record_key("default", what.shopper)
+            topic = deployment.settings.topic(EVENTS)
+            at = await producer.send_and_wait(topic, value, key)
+            ends[at.partition] = at.offset + 1
+    keys = Keys(deployment.settings.redis_prefix)
+
+    async def done() -> bool:
+        """Counted, and what runs beside has had its turn: totals, popularity, owed letters."""
+        derived = [keys.item_totals("default", "a"), keys.popular("default")]
+        ledger = await ledger_of(deployment, operator, ends)
+        called = await operator.info("commandstats")
+        return (
+            ledger["acc"] == 60
+            and await operator.exists(*derived) == len(derived)
+            and called.keys() >= {"cmdstat_smembers", "cmdstat_spop", "cmdstat_incrby"}
+        )
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not await done():
+            assert worker.alive, f"{await refused(operator)}\n{worker.log_tail()}"
+            await asyncio.sleep(0.1)
+    assert await refused(operator) == set()
+
+
+async def test_a_trainer_moves_the_current_model_and_reads_no_counts(
+    deployment: Deployment, store: Valkey
+) -> None:
+    trainer, keys = connect(url_of(store, "trainer")), Keys(deployment.settings.redis_prefix)
+    try:
+        pointer = RedisModelPointer(trainer, keys)
+        assert await pointer.promote("default", "embedding", 1, "0" * 64, None)
+        assert await pointer.read("default", "embedding") == (1, "0" * 64)
+        with pytest.raises(NoPermissionError):
+            await cast(Awaitable[object], trainer.hgetall(keys.fences(0)))
+    finally:
+        await trainer.aclose()
+
+
+@pytest.mark.parametrize("command", NEVER)
+@pytest.mark.parametrize("user", ["recommender", "trainer"])
+async def test_what_only_the_operator_may(
+    deployment: Deployment, operator: Redis, user: str, command: str
+) -> None:
+    told = await operator.acl_dryrun(user, *command.split())
+    assert b"no permissions" in told
+
+
+async def test_what_a_recommender_does_seldom_it_may_do(
+    deployment: Deployment, operator: Redis
+) -> None:
+    owed = Keys(deployment.settings.redis_prefix).owed(0)
+    for command in (("SREM", owed, "x"), ("SMEMBERS", owed), ("CLUSTER", "SLOTS"), ("ASKING",)):
+        assert await operator.acl_dryrun("recommender", *command) == b"OK"
+
+
+def test_nobody_comes_in_without_a_name() -> None:
+    assert users()["default"] == ["off"]
