@@ -1,18 +1,20 @@
-"""`millstream keys`: the secrets by which persons are named, made and renewed."""
+"""`millstream keys`: the secrets by which persons are named, and the gateway's API keys."""
 
 from __future__ import annotations
 
 import msgspec
 import typer
 
+from millstream.cli import api_keys
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Tenant
 from millstream.privacy.settings import PrivacySettings
 
-app = typer.Typer(no_args_is_help=True, help="The keys of pseudonyms and of the reverse table.")
+app = typer.Typer(no_args_is_help=True, help="Keys of pseudonyms, reverse table and gateway.")
 pseudonyms = typer.Typer(no_args_is_help=True, help="A tenant's pseudonym keys.")
 app.add_typer(pseudonyms, name="pseudonyms")
+app.add_typer(api_keys.app, name="api")
 
 
 @pseudonyms.command()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import islice
 from struct import Struct
 from typing import cast
 
+import msgspec
 from redis.asyncio import Redis
 
 from millstream.domain.identity import slot_of
@@ -24,17 +25,15 @@ SOURCES = tuple(Source)
 _PLACE = {source: place for place, source in enumerate(SOURCES)}
 
 
-@dataclass(frozen=True, slots=True)
-class ServedItem:
-    """`score`: to three digits."""
+class ServedItem(msgspec.Struct, frozen=True, gc=False):
+    """`score`: as stored to three digits, rounded to four places."""
 
     item_id: str
     score: float
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class ServedList:
+class ServedList(msgspec.Struct, frozen=True, gc=False):
     """`freshness`: as RecommendationList.freshness."""
 
     freshness: tuple[int, int, int]
@@ -71,11 +70,14 @@ class ServedLists:
         await fcall_pipeline(self._redis, "recs_put_v1", calls)
 
     async def get(self, tenant: str, shopper: str) -> ServedList | None:
-        slot = slot_of(tenant, shopper, self._slots)
-        packed = cast(
-            bytes | None, await self._redis.get(self._keys.served_list(slot, tenant, shopper))
-        )
+        packed = await self.packed(tenant, shopper)
         return None if packed is None else unpack(packed, self._numbers.names(tenant))
+
+    async def packed(self, tenant: str, shopper: str) -> bytes | None:
+        """As it is stored, for `unpack`. One GET; raises what Redis raises."""
+        slot = slot_of(tenant, shopper, self._slots)
+        key = self._keys.served_list(slot, tenant, shopper)
+        return cast(bytes | None, await self._redis.get(key))
 
     def _call(
         self, slot: int, lists: Sequence[RecommendationList]
@@ -97,16 +99,21 @@ def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> by
     return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(version)]), version, *rows])
 
 
-def unpack(packed: bytes, names: Mapping[int, str]) -> ServedList:
-    """Without items that `names` lacks."""
+def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> ServedList:
+    """Without items that `names` lacks; with `most` only the first so many."""
     start = _HEAD.size + 1
     end = start + packed[_HEAD.size]
     return ServedList(
         _HEAD.unpack_from(packed),
         packed[start:end].decode(),
         tuple(
-            ServedItem(names[number], score, SOURCES[place])
-            for number, score, place in _ITEM.iter_unpack(packed[end:])
-            if number in names
+            islice(
+                (
+                    ServedItem(names[number], round(score, 4), SOURCES[place])
+                    for number, score, place in _ITEM.iter_unpack(packed[end:])
+                    if number in names
+                ),
+                most,
+            )
         ),
     )

@@ -17,7 +17,9 @@ from typer.main import get_command
 
 from millstream.cli.app import app
 from millstream.cli.variables import known
+from millstream.gateway.settings import GatewaySettings
 from millstream.local.kafka_jars import KAFKA_VERSION
+from millstream.settings import load
 from millstream.streaming.topics import EVENTS, read_topics, topic_config, topics_path
 
 IMAGE_VARIABLES = {
@@ -25,6 +27,7 @@ IMAGE_VARIABLES = {
     "MILLSTREAM_LAKE_DIR",
     "MILLSTREAM_KEYS_DIR",
     "MILLSTREAM_PUBLIC_KEYS_DIR",
+    "MILLSTREAM_PSEUDONYM_KEYS_DIR",
 }
 Compose = dict[str, Any]
 
@@ -64,6 +67,7 @@ def test_the_file_is_valid_by_the_specification(compose: Compose) -> None:
         "recommender",
         "lake",
         "trainer",
+        "gateway",
     }
 
 
@@ -134,6 +138,7 @@ def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
         "recommender": set(),
         "lake": {"lake"},
         "trainer": {"models"},
+        "gateway": {"pseudonym-keys"},
     }
 
 
@@ -180,3 +185,17 @@ def test_the_image_is_locked_has_what_it_needs_and_is_not_root(dockerfile: str) 
     assert str(topics_path().relative_to(ROOT)) in copied
     ignore = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
     assert {line[1:] for line in ignore if line.startswith("!")} == set(copied)
+
+
+def test_who_is_behind_a_pseudonym_only_the_gateway_can_tell(compose: Compose) -> None:
+    services = {name: mounts(service) for name, service in ours(compose).items()}
+    assert {name for name, held in services.items() if "pseudonym-keys" in held} == {"gateway"}
+    assert "keys" not in services["gateway"], "who can read the private key can sign models"
+
+
+def test_the_gateway_listens_where_its_port_is_published_and_asked(compose: Compose) -> None:
+    gateway = compose["services"]["gateway"]
+    port = load(GatewaySettings).gateway_port
+    assert gateway["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert gateway["environment"]["MILLSTREAM_GATEWAY_HOST"] == "0.0.0.0"  # noqa: S104
+    assert f"127.0.0.1:{port}/readyz" in gateway["healthcheck"]["test"][-1]

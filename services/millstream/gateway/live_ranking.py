@@ -1,0 +1,102 @@
+"""Lists made for one request by the ranking that recommenders use, beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from millstream.domain.clock import Clock
+from millstream.domain.events import EventType
+from millstream.domain.lists import RankedItem, Source
+from millstream.features.recent_items import BOUND, Touch
+from millstream.features.state import ShopperState
+from millstream.gateway.models_in_service import Models
+from millstream.ranking.items import ItemTable
+from millstream.ranking.rank import Ranked, rank
+from millstream.ranking.settings import RankingSettings
+from millstream.ranking.shop import Shopper
+from millstream.stores.cached_shop import CachedShop
+from millstream.stores.feature_store import FeatureStore
+from millstream.stores.item_numbers import ItemNumbers
+
+NOBODY = ""
+"""A shopper of no name: the model knows only what such a one touched."""
+_LIKE_ALONE = {Source.COVISITED: 1.0, Source.EMBEDDING: 0.25}
+SIMILAR = RankingSettings(list_length=200, looked_at=0, weights=_LIKE_ALONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """`removed`: by rule of policy."""
+
+    items: tuple[RankedItem, ...]
+    model_version: str
+    removed: Counter[str]
+
+
+class LiveRanking:
+    def __init__(
+        self,
+        shop_of: Callable[[str], CachedShop],
+        models: Models,
+        states: FeatureStore,
+        numbers: ItemNumbers,
+        clock: Clock,
+    ) -> None:
+        self._shop_of = shop_of
+        self._models = models
+        self._states = states
+        self._numbers = numbers
+        self._clock = clock
+        self._tables: dict[str, ItemTable] = {}
+        # One thread: it alone touches the tables, and one list after the other is ranked.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranking")
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    async def state(self, tenant: str, shopper: str) -> ShopperState:
+        """Raises what Redis raises."""
+        return await self._states.shopper(tenant, shopper, self._numbers.names(tenant))
+
+    def shopper(self, tenant: str, shopper: str, state: ShopperState) -> Shopper:
+        return Shopper.from_state(tenant, shopper, state, self._clock())
+
+    def session(self, tenant: str, items: Sequence[str]) -> Shopper:
+        """Of an anonymous visit: `items` looked at, the newest first."""
+        now = self._clock()
+        touches = (
+            Touch(item, EventType.VIEW_ITEM, now - place * 1000)
+            for place, item in enumerate(items[:BOUND])
+        )
+        return Shopper(tenant, NOBODY, tuple(touches))
+
+    async def rank(self, shopper: Shopper, settings: RankingSettings) -> Made:
+        """Raises what Redis raises."""
+        shop = self._shop_of(shopper.tenant)
+        await shop.refresh({touch.item_id for touch in shopper.recent})
+        serving = self._models.serving(shopper.tenant)
+
+        def ranked() -> Ranked:
+            table = self._table(shopper.tenant)
+            return rank([shopper], shop, serving.scorer, settings, self._clock(), table)
+
+        found = await asyncio.get_running_loop().run_in_executor(self._thread, ranked)
+        return Made(found.lists[0], serving.version, found.removed)
+
+    async def similar(self, tenant: str, item_id: str) -> Made:
+        """What others take next to the item, and what the model has near it; best first."""
+        made = await self.rank(self.session(tenant, [item_id]), SIMILAR)
+        alike = tuple(
+            item for item in made.items if item.source in _LIKE_ALONE and item.item_id != item_id
+        )
+        return Made(alike, made.model_version, made.removed)
+
+    def _table(self, tenant: str) -> ItemTable:
+        held = self._tables.get(tenant)
+        if held is None or held.is_full:
+            held = self._tables[tenant] = ItemTable()
+        return held

@@ -1,0 +1,39 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from millstream.gateway.callers import Callers
+from millstream.gateway.delivery import Delivery
+from millstream.gateway.erasing import Erasing
+from millstream.gateway.letters import Letters
+from millstream.gateway.lists import Lists
+from millstream.gateway.moves import Moves
+from millstream.gateway.rates import Rates
+from millstream.gateway.readiness import Readiness
+from millstream.gateway.reverse import Reverse
+from millstream.gateway.versions import Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Full names."""
+
+    events: str
+    catalogue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    topics: Topics
+    callers: Callers
+    rates: Rates
+    delivery: Delivery
+    reverse: Reverse | None
+    lists: Lists
+    letters: Letters
+    erasing: Erasing
+    versions: Versions
+    moves: Moves
+    readiness: Readiness

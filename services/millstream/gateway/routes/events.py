@@ -1,0 +1,55 @@
+"""`POST /v1/events`: what shoppers do, acknowledged once Kafka has it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, post
+
+from millstream.domain.clock import wall_clock
+from millstream.gateway import telemetry
+from millstream.gateway.api_keys import Scope
+from millstream.gateway.intake import Verdicts, judge, parts_of, told
+from millstream.gateway.problems import Refusal, too_many
+from millstream.gateway.routes.given import GivenCaller, GivenParts
+from millstream.gateway.routes.scopes import answers, needs
+
+
+@post(
+    "/v1/events",
+    status_code=202,
+    guards=[needs(Scope.EVENTS_WRITE)],
+    responses=answers(),
+    summary="Send events",
+    description="One event, or up to 500 under `events`. `tenant` is left out: it is the key's."
+    " An event sent again with its `event_id`, after a 503 say, counts once. Of those of one"
+    " shopper the order is kept.",
+    operation_id="sendEvents",
+    tags=["events"],
+    raises=[],
+)
+async def send_events(
+    request: Request[Any, Any, Any], parts: GivenParts, caller: GivenCaller
+) -> Verdicts:
+    try:
+        said = parts_of(await request.body())
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, 'an event, or {"events": [...]} with 1 to 500 of them'
+        ) from None
+    wait = parts.rates.events(caller.key_id, len(said))
+    if wait:
+        raise too_many(wait)
+    judged = judge(said, caller, wall_clock())
+    if judged.records:
+        if parts.reverse is not None:
+            await parts.reverse.remember(caller.tenant, judged.known_as)
+        await parts.delivery.deliver(
+            parts.topics.events, [(record.key, record.value) for record in judged.records]
+        )
+    verdicts = told(judged.verdicts)
+    telemetry.EVENTS.labels("accepted").inc(verdicts.accepted)
+    telemetry.EVENTS.labels("refused").inc(verdicts.refused)
+    return verdicts

@@ -1,0 +1,85 @@
+"""The catalogue, and what is like an item of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, put
+from litestar.params import PathParameter
+
+from millstream.domain.identity import record_key
+from millstream.gateway.answers import Answer
+from millstream.gateway.api_keys import Scope
+from millstream.gateway.catalogue_intake import judge_items, parts_of
+from millstream.gateway.hot_lists import DEFAULT_N
+from millstream.gateway.intake import ACCEPTED, Verdicts, told
+from millstream.gateway.paths import item_of
+from millstream.gateway.problems import Refusal, too_many
+from millstream.gateway.routes.given import GivenCaller, GivenParts
+from millstream.gateway.routes.recommendations import N
+from millstream.gateway.routes.scopes import answers, needs
+from millstream.gateway.selection import Wanted
+
+ItemId = Annotated[str, PathParameter(description="The item's id.")]
+
+
+@get(
+    "/v1/items/{item:str}/similar",
+    guards=[needs(Scope.LISTS_READ)],
+    responses=answers(),
+    summary="Items like one",
+    description="What others take next to it, and what the model has near it; best first. Hidden"
+    " items and those out of stock are left out. Empty for an item that nobody has touched.",
+    operation_id="getSimilarItems",
+    tags=["lists"],
+    raises=[],
+)
+async def similar(parts: GivenParts, caller: GivenCaller, item: ItemId, n: N = DEFAULT_N) -> Answer:
+    return await parts.lists.similar(caller.tenant, item_of(item), Wanted(n))
+
+
+@put(
+    "/v1/items",
+    status_code=202,
+    guards=[needs(Scope.ADMIN)],
+    responses=answers(),
+    summary="Write catalogue items",
+    description="Up to 500 at once; each replaces what stands under its id.",
+    operation_id="putItems",
+    tags=["catalogue"],
+    raises=[],
+)
+async def put_items(
+    request: Request[Any, Any, Any], parts: GivenParts, caller: GivenCaller
+) -> Verdicts:
+    try:
+        said = parts_of(await request.body())
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise Refusal(HTTPStatus.BAD_REQUEST, '{"items": [...]} with 1 to 500 of them') from None
+    wait = parts.rates.events(caller.key_id, len(said))
+    if wait:
+        raise too_many(wait)
+    judged = judge_items(said, caller.tenant)
+    if judged.records:
+        await parts.delivery.deliver(
+            parts.topics.catalogue, [(record.key, record.value) for record in judged.records]
+        )
+    return told(judged.verdicts)
+
+
+@delete(
+    "/v1/items/{item:str}",
+    status_code=202,
+    guards=[needs(Scope.ADMIN)],
+    responses=answers(),
+    summary="Take an item out of the catalogue",
+    operation_id="deleteItem",
+    tags=["catalogue"],
+    raises=[],
+)
+async def delete_item(parts: GivenParts, caller: GivenCaller, item: ItemId) -> Verdicts:
+    key = record_key(caller.tenant, item_of(item))
+    await parts.delivery.deliver(parts.topics.catalogue, [(key, None)])
+    return told([ACCEPTED])

@@ -1,0 +1,110 @@
+"""The list that a recommender left for a shopper; while Redis is away the best memory has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from uuid_utils import uuid7
+
+from millstream.domain.acceptance import Shopper
+from millstream.domain.lists import Origin, recommendation_id
+from millstream.gateway import telemetry
+from millstream.gateway.answers import AnsweredItem
+from millstream.gateway.shelf import Shelf
+from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.served_lists import ServedItem, ServedLists, unpack
+
+KEPT = 100_000
+"""Lists in memory, some 250 bytes each: those asked for least lately go first."""
+AWAY_S = 1.0
+"""For so long after a failure Redis is not asked again: lists come from memory at once."""
+
+NO_MODEL = "none"
+
+_stored, _last, _popular = (
+    telemetry.LISTS.labels(origin) for origin in ("stored", "last", "popular")
+)  # to look them up costs more than to count
+
+log = structlog.get_logger("millstream.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    recommendation_id: str
+    model_version: str
+    items: tuple[ServedItem, ...] | tuple[AnsweredItem, ...]
+    stale: bool
+
+
+class StoredLists:
+    def __init__(
+        self,
+        served: ServedLists,
+        numbers: ItemNumbers,
+        shelf: Shelf,
+        events_topic: str,
+        within_s: float,
+    ) -> None:
+        self._served = served
+        self._numbers = numbers
+        self._shelf = shelf
+        self._topic = events_topic
+        self._within_s = within_s
+        self._last: OrderedDict[Shopper, bytes] = OrderedDict()
+        self._away_until = 0.0
+
+    async def find(self, tenant: str, shopper: str, n: int) -> Found:
+        """At most n items. One read of Redis, for `within_s` at most; raises nothing of it."""
+        name = (tenant, shopper)
+        if time.monotonic() < self._away_until:
+            return self._from_memory(name, n)
+        try:
+            async with asyncio.timeout(self._within_s):
+                packed = await self._served.packed(tenant, shopper)
+        except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
+            self._note_away(error)
+            return self._from_memory(name, n)
+        if packed is None:
+            self._last.pop(name, None)
+            return self._popular(tenant, n, stale=False)
+        self._keep(name, packed)
+        _stored.inc()
+        return self._read(name, packed, n, stale=False)
+
+    def forget(self, shoppers: Iterable[Shopper]) -> None:
+        """Who was erased."""
+        for name in shoppers:
+            self._last.pop(name, None)
+
+    def _from_memory(self, name: Shopper, n: int) -> Found:
+        packed = self._last.get(name)
+        if packed is None:
+            return self._popular(name[0], n, stale=True)
+        _last.inc()
+        return self._read(name, packed, n, stale=True)
+
+    def _read(self, name: Shopper, packed: bytes, n: int, *, stale: bool) -> Found:
+        found = unpack(packed, self._numbers.names(name[0]), n)
+        _, partition, offset = found.freshness
+        made_of = recommendation_id(*name, Origin(self._topic, partition, offset))
+        return Found(made_of, found.model_version, found.items, stale)
+
+    def _popular(self, tenant: str, n: int, *, stale: bool) -> Found:
+        _popular.inc()
+        return Found(uuid7().hex, NO_MODEL, self._shelf.items(tenant)[:n], stale)
+
+    def _keep(self, name: Shopper, packed: bytes) -> None:
+        self._last[name] = packed
+        self._last.move_to_end(name)
+        if len(self._last) > KEPT:
+            self._last.popitem(last=False)
+
+    def _note_away(self, error: Exception) -> None:
+        if not self._away_until:
+            log.warning("lists come from memory", kind=type(error).__name__)
+        self._away_until = time.monotonic() + AWAY_S

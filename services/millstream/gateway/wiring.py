@@ -1,0 +1,217 @@
+"""Builds a gateway: what stands behind the routes, and what runs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from millstream.domain.clock import wall_clock
+from millstream.domain.errors import OperatorError
+from millstream.domain.pseudonyms import Pseudonyms
+from millstream.gateway.api import make_api
+from millstream.gateway.callers import Callers
+from millstream.gateway.delivery import Delivery
+from millstream.gateway.erasing import Erasing
+from millstream.gateway.hot_lists import HotLists
+from millstream.gateway.letters import Letters
+from millstream.gateway.lists import Lists
+from millstream.gateway.live_ranking import LiveRanking
+from millstream.gateway.models_in_service import Models
+from millstream.gateway.moves import Moves
+from millstream.gateway.parts import Parts, Topics
+from millstream.gateway.pipeline import Door
+from millstream.gateway.rates import Rates
+from millstream.gateway.readiness import Readiness
+from millstream.gateway.reverse import Reverse
+from millstream.gateway.settings import GatewaySettings
+from millstream.gateway.shelf import Shelf
+from millstream.gateway.stored_lists import StoredLists
+from millstream.gateway.versions import Versions
+from millstream.model.registry import Registry
+from millstream.model.signing import PRIVATE_NAME, load_private_key, load_public_key
+from millstream.privacy.following import ErasureFollower
+from millstream.privacy.key_files import every_version
+from millstream.privacy.reverse_table import ReverseTable, load_master_key
+from millstream.stores.affinities import AffinityStore
+from millstream.stores.cached_shop import CachedShop
+from millstream.stores.catalogue import Catalogue
+from millstream.stores.feature_store import FeatureStore
+from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.keys import Keys
+from millstream.stores.model_pointer import RedisModelPointer
+from millstream.stores.redis import RETRIES_AT_START, TROUBLE, connect, connected, read_slots
+from millstream.stores.reverse_rows import SqliteRows
+from millstream.stores.served_lists import ServedLists
+from millstream.streaming.followers import Follower, follow
+from millstream.streaming.producer import producer_for
+from millstream.streaming.starting import started
+from millstream.streaming.topics import CATALOG, ERASURES, EVENTS, MODELS
+
+if TYPE_CHECKING:  # only the stores speak Redis
+    from redis.asyncio import Redis
+
+log = structlog.get_logger("millstream.gateway")
+
+CATCH_UP_S = 30.0
+NUMBERS_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """`beside`: what must go on while requests are answered; each runs until cancelled, and its
+    failure stops the process."""
+
+    door: Door
+    beside: tuple[Callable[[], Awaitable[None]], ...]
+
+
+def pseudonyms_of(settings: GatewaySettings) -> Callable[[str], Pseudonyms | None]:
+    if not settings.gateway_pseudonyms:
+        return lambda _tenant: None
+    return lambda tenant: every_version(settings.pseudonym_keys_dir, tenant)[0]
+
+
+async def quickly_connected(settings: GatewaySettings) -> Redis:
+    """A client that gives up soon: who waits is a shopper. Raises OperatorError."""
+    within_s = settings.gateway_redis_seconds
+    return await connected(
+        settings.redis_url,
+        RETRIES_AT_START,
+        lambda url, retries: connect(url, min(retries, 1), within_s),
+    )
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
+    """Everything but the HTTP server, started. Raises Halt or OperatorError where the deployment is
+    not ready."""
+    async with AsyncExitStack() as stack:
+        callers = Callers(settings.gateway_api_keys, pseudonyms_of(settings))
+        callers.load()
+        redis = await quickly_connected(settings)
+        stack.push_async_callback(redis.aclose)
+        keys = Keys(settings.redis_prefix)
+        slots = await read_slots(redis, keys)
+        producer = producer_for(settings, "millstream-gateway")
+        stack.push_async_callback(producer.stop)
+        await started(producer, settings.kafka_bootstrap_servers)
+        catalogue, follower = await _catalogue(stack, settings)
+        reverse = _reverse(stack, settings)
+        erasures = ErasureFollower(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
+        await stack.enter_async_context(erasures)
+
+        numbers = ItemNumbers(redis, keys)
+        await numbers.load()
+        shop_of = _shops(AffinityStore(redis, keys, slots), catalogue)
+        shelf = Shelf(shop_of, lambda: callers.tenants)
+        await shelf.refresh()
+        pointer = RedisModelPointer(redis, keys)
+        registry, public_key = Registry(settings.model_store), load_public_key(settings.keys_dir)
+        models = Models(settings.model_name, registry, pointer, public_key, lambda: callers.tenants)
+        await models.refresh()
+        stored = StoredLists(
+            ServedLists(redis, keys, slots, numbers),
+            numbers,
+            shelf,
+            settings.topic(EVENTS),
+            settings.gateway_redis_seconds,
+        )
+        live = LiveRanking(
+            shop_of, models, FeatureStore(redis, keys, slots, partitions=1), numbers, wall_clock
+        )
+        stack.callback(live.close)
+        delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds)
+        erasing = Erasing(settings, reverse, stored)
+        readiness = Readiness(producer.client.force_metadata_update, redis.ping)
+        rates = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
+        parts = Parts(
+            topics=Topics(settings.topic(EVENTS), settings.topic(CATALOG)),
+            callers=callers,
+            rates=rates,
+            delivery=delivery,
+            reverse=reverse,
+            lists=Lists(stored, live, catalogue.get),
+            letters=_letters(settings, producer),
+            erasing=erasing,
+            versions=Versions(registry, pointer, public_key),
+            moves=Moves(registry, pointer, public_key, delivery, settings.topic(MODELS)),
+            readiness=readiness,
+        )
+        door = Door(callers, rates, HotLists(stored), make_api(lambda: parts), settings)
+        yield Running(
+            door,
+            (
+                callers.follow,
+                shelf.follow,
+                models.follow,
+                readiness.follow,
+                lambda: erasing.follow(erasures),
+                lambda: _numbers(numbers),
+                follower.run_to_its_end,
+            ),
+        )
+
+
+async def _catalogue(
+    stack: AsyncExitStack, settings: GatewaySettings
+) -> tuple[Catalogue, Follower]:
+    catalogue = Catalogue()
+    servers = settings.kafka_bootstrap_servers
+    follower = follow(
+        servers, settings.topic(CATALOG), lambda record: catalogue.take(record.key, record.value)
+    )
+    stack.push_async_callback(follower.close)
+    await started(follower, servers)
+    if not await follower.wait_caught_up(CATCH_UP_S):
+        log.warning("lists begin before the catalogue was read to its end")
+    return catalogue, follower
+
+
+def _shops(affinities: AffinityStore, catalogue: Catalogue) -> Callable[[str], CachedShop]:
+    shops: dict[str, CachedShop] = {}
+
+    def shop_of(tenant: str) -> CachedShop:
+        if tenant not in shops:
+            shops[tenant] = CachedShop(tenant, affinities, catalogue, wall_clock)
+        return shops[tenant]
+
+    return shop_of
+
+
+def _reverse(stack: AsyncExitStack, settings: GatewaySettings) -> Reverse | None:
+    if settings.reverse_table is None or not settings.gateway_pseudonyms:
+        return None
+    if settings.reverse_master_key is None:
+        raise OperatorError(
+            "setting MILLSTREAM_REVERSE_MASTER_KEY",
+            "nothing, beside a reverse table",
+            "the file of the key that opens it",
+            "Make it with `millstream keys reverse`",
+        )
+    master = load_master_key(settings.reverse_master_key)
+    rows = SqliteRows(settings.reverse_table)
+    stack.callback(rows.close)
+    return Reverse(ReverseTable(rows, master))
+
+
+def _letters(settings: GatewaySettings, producer: AIOKafkaProducer) -> Letters:
+    """With the signing key where this gateway may see it: who has it can sign models too."""
+    key = settings.keys_dir / PRIVATE_NAME
+    return Letters(
+        settings, producer, load_private_key(settings.keys_dir) if key.exists() else None
+    )
+
+
+async def _numbers(numbers: ItemNumbers) -> None:
+    while True:
+        await asyncio.sleep(NUMBERS_S)
+        try:
+            await numbers.load()
+        except TROUBLE as error:
+            log.warning("item numbers not read anew", kind=type(error).__name__)
