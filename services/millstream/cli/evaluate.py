@@ -1,0 +1,54 @@
+"""`millstream evaluate NAME`: quality on recorded data that others have published figures for."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, help="Quality on recorded data.")
+
+_FIGURES = ("hr_at_10", "mrr_at_10", "hr_at_20", "mrr_at_20")
+
+
+@app.callback()
+def group() -> None:
+    """Quality on recorded data."""
+
+
+@app.command()
+def sessions(
+    data: Annotated[
+        Path,
+        typer.Option(help="A folder with train_sessions.txt.gz and test_prefix_target.tsv.gz."),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings, each from its own seed.")] = 3,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """The next item of a session, over the whole catalogue: the blend and each of its parts."""
+    from millstream.trainer.sessions.evaluate import evaluate_sessions
+    from millstream.trainer.train import limit_threads
+
+    limit_threads(2)
+    told = Console(stderr=True)
+    found = evaluate_sessions(data, seeds, lambda line: told.print(line, markup=False))
+    if json:
+        sys.stdout.write(json_format.dumps(found) + "\n")
+        return
+    Console().print(_table(found))
+    Console().print(
+        f"{found['test_rows']} rows, {len(found['seeds'])} seeds, "
+        f"{found['train_cpu_minutes']} CPU minutes each, {found['peak_gib']} GiB"
+    )
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table("part", "HR@10", "MRR@10", "HR@20", "MRR@20")
+    for name, figures in {"blend": found, **found["parts"]}.items():
+        table.add_row(name, *(f"{100 * figures[key]:.2f}" for key in _FIGURES))
+    return table

@@ -1,0 +1,123 @@
+"""The session encoder forward in numpy: one causal transformer block looks at the last touches,
+attention pools their item vectors, and the next item is near the pooled vector.
+
+After CORE (Hou et al., SIGIR 2022): one space for sessions and items, unit length, a temperature;
+a session is never anything but a mixture of its items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millstream.model.embeddings import FloatArray
+from millstream.model.sessions.session_log import SessionLog
+
+MASKED = np.float32(-1e9)
+EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderArrays:
+    """d dimensions, h heads, t touches at most; float32 throughout.
+
+    `items` (items, d), unit rows. Block: `normed` (3, d) RMS gains before attention, before the
+    feed-forward layer and at the end; `mixed` (d, 3d) queries, keys and values; `joined` (d, d);
+    `widened` (d, 2d), `widened_bias` (2d,); `narrowed` (2d, d), `narrowed_bias` (d,). Pooling:
+    `asking`, `answering` (d, d). What a touch so many before the current one adds to
+    attention: `distance` (h, t) in the block, `pool_distance` (t,) in pooling."""
+
+    items: FloatArray
+    normed: FloatArray
+    mixed: FloatArray
+    joined: FloatArray
+    widened: FloatArray
+    widened_bias: FloatArray
+    narrowed: FloatArray
+    narrowed_bias: FloatArray
+    asking: FloatArray
+    answering: FloatArray
+    distance: FloatArray
+    pool_distance: FloatArray
+    temperature: float
+
+
+class Encoder:
+    def __init__(self, arrays: EncoderArrays) -> None:
+        self._arrays = arrays
+        self._touches = len(arrays.pool_distance)
+
+    def scores(self, sessions: SessionLog) -> FloatArray:
+        """The softmax over all items; zeros for an empty session."""
+        arrays = self._arrays
+        logits = (self.vectors(sessions) @ arrays.items.T) / np.float32(arrays.temperature)
+        shares = softmax(logits)
+        shares[sessions.lengths() == 0] = 0.0
+        return shares
+
+    def vectors(self, sessions: SessionLog) -> FloatArray:
+        """(n, d), of unit length; what stands for an empty session is of no meaning."""
+        cut = sessions.last(self._touches)
+        lengths = np.maximum(cut.lengths(), 1)
+        columns = np.arange(len(cut.items)) - cut.starts[cut.owners()]
+        rows = np.zeros((len(cut), lengths.max(initial=1)), dtype=np.int64)
+        rows[cut.owners(), columns] = cut.items
+        touched = self._arrays.items[rows]
+        seen = self._block(touched, lengths)
+        return self._pooled(touched, seen, lengths)
+
+    def _block(self, touched: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
+        """(n, l, d) what each touch knows of those before it."""
+        arrays, heads = self._arrays, len(self._arrays.distance)
+        n, length, d = touched.shape
+        state = touched * np.float32(np.sqrt(d))
+        mixed = rms_normed(state, arrays.normed[0]) @ arrays.mixed
+        parts = mixed.reshape(n, length, 3, heads, d // heads)
+        query, key, value = np.moveaxis(parts, (2, 3), (0, 2))
+        weights = query @ key.swapaxes(-1, -2) / np.float32(np.sqrt(d // heads))
+        weights = softmax(weights + self._visible(lengths, arrays.distance, length))
+        attended = np.moveaxis(weights @ value, 1, 2).reshape(n, length, d)
+        state = state + attended @ arrays.joined
+        wide = gelu(rms_normed(state, arrays.normed[1]) @ arrays.widened + arrays.widened_bias)
+        state = state + wide @ arrays.narrowed + arrays.narrowed_bias
+        return rms_normed(state, arrays.normed[2])
+
+    def _pooled(
+        self, touched: FloatArray, seen: FloatArray, lengths: NDArray[np.int64]
+    ) -> FloatArray:
+        arrays, every = self._arrays, np.arange(len(lengths))
+        newest = seen[every, lengths - 1]
+        asked = (newest @ arrays.asking)[:, :, None]
+        likeness = ((seen @ arrays.answering) @ asked)[:, :, 0]
+        likeness /= np.float32(np.sqrt(touched.shape[2]))
+        back = lengths[:, None] - 1 - np.arange(touched.shape[1])
+        near = arrays.pool_distance[np.maximum(back, 0)]
+        shares = softmax(np.where(back >= 0, likeness + near, MASKED))
+        pooled = (shares[:, None, :] @ touched)[:, 0]
+        norm = np.sqrt(np.maximum((pooled * pooled).sum(axis=1, keepdims=True), 1e-12))
+        return np.asarray(pooled / norm, dtype=np.float32)
+
+    def _visible(self, lengths: NDArray[np.int64], distance: FloatArray, length: int) -> FloatArray:
+        """(n, h, l, l): by distance for touches not later and inside the session, else MASKED."""
+        back = np.arange(length)[:, None] - np.arange(length)
+        near = np.where(back >= 0, distance[:, np.maximum(back, 0)], MASKED)
+        inside = np.arange(length) < lengths[:, None]
+        return np.where(inside[:, None, None, :], near, MASKED)
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Over the last axis."""
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def rms_normed(state: FloatArray, gain: FloatArray) -> FloatArray:
+    mean_square = np.mean(state * state, axis=-1, keepdims=True)
+    return np.asarray(state / np.sqrt(mean_square + EPSILON) * gain, dtype=np.float32)
+
+
+def gelu(values: FloatArray) -> FloatArray:
+    """The tanh approximation (Hendrycks and Gimpel, 2016)."""
+    inner = np.float32(np.sqrt(2 / np.pi)) * (values + np.float32(0.044715) * values**3)
+    return np.asarray(0.5 * values * (1.0 + np.tanh(inner)), dtype=np.float32)

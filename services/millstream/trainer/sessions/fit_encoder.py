@@ -1,0 +1,146 @@
+"""Fits the session encoder: cross-entropy over many shared negatives, Adam, one falling cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from millstream.model.embeddings import FloatArray
+from millstream.model.sessions.encoder import EncoderArrays
+from millstream.model.sessions.session_log import SessionLog
+from millstream.trainer.sessions.negatives import Drawn, Negatives
+from millstream.trainer.sessions.network import NetworkRule, SessionNetwork
+from millstream.trainer.sessions.windows import LENGTHS, Batch, Windows, batches, windows
+
+_RATES = (0.9, 0.999)
+_WARM_STEPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRule:
+    """`targets` and `negatives` of a batch; `rate` is the greatest learning rate; an item, which
+    moves only in the few batches that it is drawn for, has `item_rate` times that."""
+
+    network: NetworkRule = field(default_factory=NetworkRule)
+    epochs: int = 5
+    targets: int = 600
+    negatives: int = 2_048
+    rate: float = 2e-3
+    item_rate: float = 4.0
+    weight_decay: float = 0.01
+
+
+class EncoderFit:
+    """One network and its optimiser, which may be fitted further on more sessions."""
+
+    def __init__(self, items: int, rule: EncoderRule, seed: int) -> None:
+        keras.utils.set_random_seed(seed)
+        self._rule, self._rng = rule, np.random.default_rng(seed)
+        self._network = SessionNetwork(items, rule.network, seed)
+        self._optimizer = keras.optimizers.AdamW(rule.rate, weight_decay=rule.weight_decay)
+        self._optimizer.build(self._network.dense_variables())
+        self._items = self._network.items
+        self._moments = [tf.Variable(tf.zeros(self._items.shape)) for _ in _RATES]
+        self._steps = {length: self._compiled(length) for length in LENGTHS}
+
+    def run(
+        self, log: SessionLog, epochs: int, rate: float, told: Callable[[str], None]
+    ) -> list[float]:
+        """The mean loss of each epoch. Blocks for minutes."""
+        cut = windows(log)
+        counts = np.bincount(log.items, minlength=self._items.shape[0]).astype(np.float64)
+        negatives = Negatives(counts, self._rule.negatives)
+        total = epochs * sum(1 for _ in batches(cut, self._rule.targets, self._rng))
+        losses: list[float] = []
+        done = 0
+        for epoch in range(epochs):
+            seen = self._epoch(cut, negatives, (done, total, rate))
+            done += len(seen)
+            losses.append(float(np.mean(seen)))
+            told(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.3f}")
+        return losses
+
+    def arrays(self) -> EncoderArrays:
+        return self._network.arrays()
+
+    def vectors(self, sessions: SessionLog) -> FloatArray:
+        """(n, d) as Keras computes them: what `arrays` must give in numpy. Sessions of at most
+        the last of LENGTHS, none of them empty."""
+        last = sessions.lengths() - 1
+        touched = np.zeros((len(sessions), LENGTHS[-1]), dtype=np.int64)
+        owners = sessions.owners()
+        touched[owners, np.arange(len(owners)) - sessions.starts[owners]] = sessions.items
+        items = tf.gather(tf.math.l2_normalize(self._items, -1), touched)
+        vectors = self._network(items, last + 1).numpy()
+        return np.asarray(vectors[np.arange(len(last)), last], dtype=np.float32)
+
+    def _epoch(
+        self, cut: Windows, negatives: Negatives, schedule: tuple[int, int, float]
+    ) -> list[float]:
+        done, total, rate = schedule
+        losses: list[float] = []
+        for batch in batches(cut, self._rule.targets, self._rng):
+            step = done + len(losses)
+            warm = min(1.0, (step + 1) / _WARM_STEPS)
+            falling = 0.02 + 0.49 * (1 + np.cos(np.pi * min(1.0, step / total)))
+            drawn = negatives.draw(batch, self._rng)
+            losses.append(self._step(batch, drawn, rate * warm * falling))
+        return losses
+
+    def _step(self, batch: Batch, drawn: Drawn, rate: float) -> float:
+        self._optimizer.learning_rate.assign(rate)
+        indexes = (drawn.touched, batch.lengths, batch.asked, drawn.rows, drawn.targets)
+        tensors = [tf.constant(values, tf.int32) for values in indexes]
+        step = self._steps[batch.touched.shape[1]]
+        return float(step(*tensors, tf.constant(drawn.log_chances)))
+
+    def _compiled(self, length: int) -> Any:
+        """One step for batches padded to `length`; any number of sessions, targets and items."""
+        flat = tf.TensorSpec((None,), tf.int32)
+        given = [tf.TensorSpec((None, length), tf.int32), *[flat] * 4, tf.TensorSpec((None,))]
+
+        @tf.function(input_signature=given)  # type: ignore[untyped-decorator, unused-ignore]
+        def step(touched: Any, lengths: Any, asked: Any, rows: Any, targets: Any, odds: Any) -> Any:
+            variables = self._network.dense_variables()
+            raw = tf.gather(self._items.value, rows)
+            with tf.GradientTape() as tape:
+                tape.watch(raw)
+                loss = self._loss(raw, (touched, lengths, asked), targets, odds)
+            *gradients, of_items = tape.gradient(loss, [*variables, raw])
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+            self._optimizer.apply(gradients, variables)
+            self._move_items(rows, tf.convert_to_tensor(of_items))
+            return loss
+
+        return step
+
+    def _loss(self, raw: Any, session: tuple[Any, Any, Any], targets: Any, odds: Any) -> Any:
+        """The target is in the softmax for certain; every other item as often as its chance."""
+        touched, lengths, asked = session
+        items = tf.math.l2_normalize(raw, -1)
+        vectors = self._network(tf.gather(items, touched), lengths, training=True)
+        vectors = tf.gather(tf.reshape(vectors, (-1, raw.shape[1])), asked)
+        logits = tf.matmul(vectors, items, transpose_b=True) / self._rule.network.temperature
+        wanted = tf.gather(logits, targets, batch_dims=1)
+        places = tf.stack([tf.range(tf.shape(targets)[0]), targets], 1)
+        corrected = tf.tensor_scatter_nd_update(logits - odds, places, wanted)
+        return tf.reduce_mean(tf.reduce_logsumexp(corrected, -1) - wanted)
+
+    def _move_items(self, rows: Any, gradient: Any) -> None:
+        """Adam on the rows of this batch alone: a step over the whole table would cost more than
+        all the rest."""
+        table = self._items.value
+        step = tf.cast(self._optimizer.iterations, tf.float32)
+        means = []
+        for power, (moment, kept) in enumerate(zip(self._moments, _RATES, strict=True), start=1):
+            fresh = kept * tf.gather(moment, rows) + (1 - kept) * gradient**power
+            moment.scatter_update(tf.IndexedSlices(fresh, rows))
+            means.append(fresh / (1 - kept**step))
+        rate = self._optimizer.learning_rate * self._rule.item_rate
+        moved = rate * means[0] / (tf.sqrt(means[1]) + 1e-8)
+        table.scatter_sub(tf.IndexedSlices(moved, rows))

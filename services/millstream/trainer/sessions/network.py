@@ -1,0 +1,126 @@
+"""The session encoder in Keras, as model/sessions/encoder.py serves it: a causal block, so that
+every touch of a session is a question at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from millstream.model.embeddings import FloatArray
+from millstream.model.sessions.encoder import EPSILON, MASKED, EncoderArrays
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRule:
+    dimensions: int = 100
+    heads: int = 2
+    touches: int = 32
+    temperature: float = 0.07
+    dropout: float = 0.3
+
+
+class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
+    """Call: (n, l, d) unit item vectors and (n,) lengths -> (n, l, d) unit session vectors, the
+    one at place p knowing the touches up to p. The item table is `items`, not normalised."""
+
+    def __init__(self, items: int, rule: NetworkRule, seed: int) -> None:
+        super().__init__()
+        self.rule, d = rule, rule.dimensions
+        draw = iter(range(seed * 1_000, seed * 1_000 + 1_000))
+
+        def matrix(name: str, rows: int, columns: int, spread: float | None = None) -> Any:
+            start = keras.initializers.RandomNormal(stddev=spread or rows**-0.5, seed=next(draw))
+            return self.add_weight(shape=(rows, columns), initializer=start, name=name)
+
+        self.items = matrix("items", items, d, d**-0.5)
+        self.mixed, self.joined = matrix("mixed", d, 3 * d), matrix("joined", d, d)
+        self.widened, self.narrowed = matrix("widened", d, 2 * d), matrix("narrowed", 2 * d, d)
+        self.asking, self.answering = matrix("asking", d, d), matrix("answering", d, d)
+        self.widened_bias = self.add_weight(shape=(2 * d,), initializer="zeros")
+        self.narrowed_bias = self.add_weight(shape=(d,), initializer="zeros")
+        self.gains = self.add_weight(shape=(3, d), initializer="ones")
+        self.distance = self.add_weight(shape=(rule.heads, rule.touches), initializer="zeros")
+        self.pool_distance = self.add_weight(shape=(rule.touches,), initializer="zeros")
+        # Pooling starts at the newest touches: attention finds its way from there sooner.
+        self.pool_distance.assign(-0.5 * np.arange(rule.touches, dtype=np.float32))
+        self.drop = keras.layers.Dropout(rule.dropout, seed=seed)
+        self.built = True
+
+    def dense_variables(self) -> list[Any]:
+        return [variable for variable in self.trainable_variables if variable is not self.items]
+
+    def call(self, touched: Any, lengths: Any, training: bool = False) -> Any:
+        length = touched.shape[1]
+        visible = _visible(length, lengths)
+        seen = self._block(touched, visible, training)
+        asked, answering = _times(seen, self.asking), _times(seen, self.answering)
+        likeness = tf.matmul(asked, answering, transpose_b=True) / self.rule.dimensions**0.5
+        near = _by_distance(self.pool_distance[None], length)[0]
+        shares = tf.nn.softmax(likeness + near + visible)
+        pooled = tf.matmul(shares, self.drop(touched, training=training))
+        return tf.math.l2_normalize(pooled, -1)
+
+    def _block(self, touched: Any, visible: Any, training: bool) -> Any:
+        length, d, heads = touched.shape[1], self.rule.dimensions, self.rule.heads
+        state = self.drop(touched * d**0.5, training=training)
+        parts = _times(_rms_normed(state, self.gains[0]), self.mixed)
+        parts = tf.transpose(tf.reshape(parts, (-1, length, 3, heads, d // heads)), (2, 0, 3, 1, 4))
+        weights = tf.matmul(parts[0], parts[1], transpose_b=True) / (d // heads) ** 0.5
+        weights += _by_distance(self.distance, length) + visible[:, None]
+        attended = tf.transpose(tf.matmul(tf.nn.softmax(weights), parts[2]), (0, 2, 1, 3))
+        joined = _times(tf.reshape(attended, (-1, length, d)), self.joined)
+        state += self.drop(joined, training=training)
+        wide = _times(_rms_normed(state, self.gains[1]), self.widened) + self.widened_bias
+        narrow = _times(tf.nn.gelu(wide, approximate=True), self.narrowed) + self.narrowed_bias
+        return _rms_normed(state + self.drop(narrow, training=training), self.gains[2])
+
+    def arrays(self) -> EncoderArrays:
+        """Copies of what serving needs, float32."""
+        items = _copy(self.items)
+        return EncoderArrays(
+            items=items / np.linalg.norm(items, axis=1, keepdims=True),
+            normed=_copy(self.gains),
+            mixed=_copy(self.mixed),
+            joined=_copy(self.joined),
+            widened=_copy(self.widened),
+            widened_bias=_copy(self.widened_bias),
+            narrowed=_copy(self.narrowed),
+            narrowed_bias=_copy(self.narrowed_bias),
+            asking=_copy(self.asking),
+            answering=_copy(self.answering),
+            distance=_copy(self.distance),
+            pool_distance=_copy(self.pool_distance),
+            temperature=self.rule.temperature,
+        )
+
+
+def _copy(variable: Any) -> FloatArray:
+    return np.array(variable.value.numpy(), dtype=np.float32)
+
+
+def _times(state: Any, matrix: Any) -> Any:
+    """(n, l, d) by (d, e). As one flat product: TensorFlow's gradient of a broadcast one takes
+    three times as long as all the rest of a step."""
+    flat = tf.matmul(tf.reshape(state, (-1, state.shape[-1])), matrix)
+    return tf.reshape(flat, (-1, state.shape[1], matrix.shape[-1]))
+
+
+def _rms_normed(state: Any, gain: Any) -> Any:
+    return state * tf.math.rsqrt(tf.reduce_mean(state * state, -1, keepdims=True) + EPSILON) * gain
+
+
+def _by_distance(table: Any, length: int) -> Any:
+    """(h, l, l) from (h, t): what stands for a touch so many places before another."""
+    back = np.arange(length)[:, None] - np.arange(length)
+    return tf.gather(table, np.maximum(back, 0), axis=1)
+
+
+def _visible(length: int, lengths: Any) -> Any:
+    """(n, l, l): 0 for touches not later and inside the session, else far below."""
+    later = np.where(np.tril(np.ones((length, length))) > 0, 0.0, MASKED).astype(np.float32)
+    outside = tf.where(tf.sequence_mask(lengths, length), 0.0, MASKED)
+    return later + outside[:, None, :]

@@ -1,0 +1,115 @@
+"""The sessions recommender from files to figures, on a small made-up world."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.unit.trainer.sessions.made_sessions import made_sessions, questions_of, write_world
+from typer.testing import CliRunner
+
+from millstream.model.sessions.encoder import Encoder
+from millstream.model.sessions.session_log import session_log
+from millstream.trainer.sessions.data import questions, read_world
+from millstream.trainer.sessions.evaluate import ask
+from millstream.trainer.sessions.fit import FitRule, Fitted, fit
+from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
+from millstream.trainer.sessions.metrics import figures
+from millstream.trainer.sessions.network import NetworkRule
+
+CIRCLES = 20
+ITEMS = 12 * CIRCLES
+NETWORK = NetworkRule(dimensions=16)
+ENCODER = EncoderRule(network=NETWORK, epochs=6, targets=100, negatives=64, rate=2e-2)
+RULE = FitRule(encoder=ENCODER, held_out=0.2, choosing_rows=150, blending_rows=1_000)
+TRAIN = made_sessions(800, CIRCLES, seed=1)
+TEST = questions_of(made_sessions(120, CIRCLES, seed=2))
+
+
+def fitted_on(directory: Path) -> tuple[Fitted, dict[str, Any]]:
+    world = read_world(directory)
+    fitted = fit(world.train, world.items, world.least, RULE, 0, lambda _: None)
+    return fitted, ask(fitted, world.test, RULE.blend.depth)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_world(tmp_path_factory.mktemp("made") / "world", TRAIN, TEST)
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> tuple[Fitted, dict[str, Any]]:
+    return fitted_on(folder)
+
+
+def test_shuffled_test_rows_stand_where_they_stood(
+    found: tuple[Fitted, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Beside a row stand other prefixes of its own session, which end with its target: whatever
+    looks at the rows around would answer better in the published order."""
+    fitted, ranks = found
+    order = np.random.default_rng(5).permutation(len(TEST))
+    shuffled = read_world(write_world(tmp_path / "w", TRAIN, [TEST[row] for row in order]))
+
+    again = ask(fitted, shuffled.test, RULE.blend.depth)
+
+    for name in ranks:
+        assert again[name].tolist() == ranks[name][order].tolist(), name
+
+
+def test_other_names_and_another_order_give_the_same_quality(
+    found: tuple[Fitted, dict[str, Any]], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(6)
+    names = rng.permutation(10 * ITEMS)[: ITEMS + 1].tolist()
+    train = [[names[item] for item in TRAIN[row]] for row in rng.permutation(len(TRAIN))]
+    shuffled = [TEST[row] for row in rng.permutation(len(TEST))]
+    test = [([names[item] for item in prefix], names[target]) for prefix, target in shuffled]
+
+    _, ranks = fitted_on(write_world(tmp_path / "w", train, test))
+
+    ours, theirs = figures(found[1]["blend"]), figures(ranks["blend"])
+    assert theirs == pytest.approx(ours, abs=0.04)
+
+
+def test_the_encoder_learns_and_the_blend_is_not_below_the_best_part(
+    found: tuple[Fitted, dict[str, Any]],
+) -> None:
+    mrr = {name: figures(ranks)["mrr_at_20"] for name, ranks in found[1].items()}
+
+    assert mrr["encoder"] > 5 * mrr["popularity"], mrr
+    assert mrr["blend"] > max(mrr[name] for name in mrr if name != "blend"), mrr
+
+
+def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
+    log = session_log(made_sessions(300, 5, seed=3))
+    fitted = EncoderFit(61, replace(ENCODER, epochs=1), seed=1)
+    fitted.run(log, 1, 1e-2, lambda _: None)
+    sessions = questions(log, 1).sessions
+
+    ours = Encoder(fitted.arrays()).vectors(sessions)
+
+    assert np.abs(ours - fitted.vectors(sessions)).max() < 1e-5
+
+
+def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from millstream.cli.app import app
+    from millstream.trainer.sessions import evaluate
+
+    monkeypatch.setattr(evaluate, "FitRule", lambda: RULE)
+    # TensorFlow has computed in this process: its threads are what they are.
+    monkeypatch.setattr("millstream.trainer.train.limit_threads", lambda _: None)
+    ran = CliRunner().invoke(
+        app, ["evaluate", "sessions", "--data", str(folder), "--seeds", "1", "--json"]
+    )
+
+    assert ran.exit_code == 0, ran.output
+    told = json.loads(ran.stdout)
+    measured = {"hr_at_10", "hr_at_20", "mrr_at_10", "mrr_at_20"}
+    assert told.keys() >= measured | {"test_rows", "train_cpu_minutes", "peak_gib", "seeds"}
+    assert all(figures.keys() == measured for figures in told["parts"].values())
+    assert told["parts"].keys() >= {"encoder", "session_knn", "linear", "covisitation"}
