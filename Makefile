@@ -42,6 +42,7 @@ bench: .venv/ready
 	$(BIN)/millstream bench scoring
 	$(BIN)/millstream bench memory
 	$(BIN)/millstream bench scale
+	$(BIN)/millstream bench gateway
 
 profiles: .venv/ready
 	$(BIN)/millstream bench profiles

@@ -45,3 +45,14 @@ def test_both_settings_are_trained_and_stand_beside_the_baselines() -> None:
     assert 0 < result["queries_with_history"] < result["queries"]
     assert result["cpus"] > 0
     assert "document: batch 32, 5 epochs" in done.stderr
+
+
+def test_tensorflow_is_imported_only_once_something_is_trained() -> None:
+    program = (
+        "import sys; from millstream.cli.bench import ROOT, benchmark; "
+        "benchmark('training', ROOT); print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "set()"

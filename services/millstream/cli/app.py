@@ -16,12 +16,16 @@ from millstream.cli import (
     dead_letters,
     doctor,
     erase,
+    evaluate,
     fences,
     fuzz,
+    gateway,
     keys,
     logs,
     models,
     rebuild,
+    report_fairness,
+    verify_gate,
 )
 from millstream.cli.variables import checked
 from millstream.settings import ConnectionSettings
@@ -72,11 +76,15 @@ def lake() -> None:
 @app.command()
 def trainer() -> None:
     """Trains models on the lake and promotes better ones, until SIGTERM."""
+    from millstream.trainer.limits import bound_cpu
     from millstream.trainer.settings import TrainerSettings
-    from millstream.trainer.wiring import run
 
     logs.configure()
-    asyncio.run(run(checked(TrainerSettings)))
+    settings = checked(TrainerSettings)
+    bound_cpu(settings.threads, settings.niceness)
+    from millstream.trainer.wiring import run
+
+    asyncio.run(run(settings))
 
 
 @app.command()
@@ -106,16 +114,20 @@ def replay(
 app.command()(chaos.chaos)
 app.command()(doctor.doctor)
 app.command()(erase.erase)
+app.command()(gateway.gateway)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")
 bench.app.command()(fuzz.fuzz)
 bench_services.add_to(bench.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(fences.app, name="fences")
+app.add_typer(report_fairness.app, name="report")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
+verify.command()(verify_gate.gate)
 
 
 @verify.command()
@@ -140,8 +152,9 @@ def kafka() -> None:
 def schemas(
     directory: Annotated[Path, typer.Option(help="Where to write.")] = Path("schemas"),
 ) -> None:
-    """Writes the JSON Schemas of the wire from the types."""
+    """Writes the JSON Schemas of the wire and the gateway's OpenAPI document from the types."""
+    from millstream.cli.openapi import write_openapi
     from millstream.cli.schemas import write_schemas
 
-    for path in write_schemas(directory):
+    for path in [*write_schemas(directory), write_openapi(directory)]:
         typer.echo(path)

@@ -99,6 +99,18 @@ def profiles(
     show(bench.main(bench.Size(events, items, shoppers, index_from), output, console), json)
 
 
+def gateway(
+    shoppers: Annotated[int, typer.Option(min=1, help="Each with a stored list.")] = 20_000,
+    connections: Annotated[int, typer.Option(min=1, help="Each asks again once answered.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each of a round's two sides.")] = 5.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Of the gateway, then the bare server.")] = 5,
+    json: Json = False,
+) -> None:
+    """A stored list over HTTP, against a raw handler on the same server."""
+    console, bench = _begin(), benchmark("gateway", ROOT)
+    show(bench.main(bench.Size(shoppers, connections, seconds, rounds), console), json)
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (end_to_end, latency, memory, scale, profiles):
+    for command in (end_to_end, gateway, latency, memory, scale, profiles):
         app.command()(command)

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from millstream.cli import model_card, model_diff, model_moves, model_request
+from millstream.cli.model_store import shown
 from millstream.cli.variables import checked
-from millstream.domain.errors import OperatorError
 from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused, Manifest
 from millstream.model.registry import Registry
@@ -23,6 +24,13 @@ from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connected
 
 app = typer.Typer(no_args_is_help=True, help="The versions in the model store.")
+app.command("card")(model_card.print_card)
+app.command()(model_moves.promote)
+app.command()(model_moves.rollback)
+app.command()(model_diff.diff)
+app.command()(model_request.train)
+
+_DEFAULT = ("default", "embedding")
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ def list_versions(json: bool = typer.Option(False, help="One JSON object.")) -> 
         return
     table = Table("tenant", "model", "version", "current", "verdict", "created")
     for row in rows:
-        verdict = row.refused or row.verdict
+        verdict = row.refused or row.verdict.split(";")[0]
         mark = "*" if row.current else ""
         table.add_row(row.tenant, row.model, f"v{row.version}", mark, verdict, row.created_at)
     Console().print(table)
@@ -63,17 +71,11 @@ def show(
 ) -> None:
     """The signed manifest of one version."""
     settings = checked(ConnectionSettings)
-    try:
-        key = load_public_key(settings.keys_dir)
-        manifest = Registry(settings.model_store).show(key, Identity(tenant, model, version))
-    except ArtifactRefused as refused:
-        raise OperatorError(
-            f"version {version} of {tenant}/{model}",
-            refused.reason,
-            "a version that `millstream models list` names and that verifies",
-        ) from None
+    manifest = shown(settings, Identity(tenant, model, version))
     raw = msgspec.json.encode(manifest)
     sys.stdout.write((raw if json else msgspec.json.format(raw, indent=2)).decode() + "\n")
+    told = "" if (tenant, model) == _DEFAULT else f" --model {model} --tenant {tenant}"
+    typer.echo(f"Model card: millstream models card {version}{told}", err=True)
 
 
 async def _rows(settings: ConnectionSettings) -> list[Row]:

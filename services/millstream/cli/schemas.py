@@ -15,13 +15,14 @@ from millstream.domain.erasures import Erasure
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import ITEMS_ALLOWED, Event
 from millstream.domain.lists import RecommendationList
-from millstream.domain.models import ModelAnnouncement
+from millstream.domain.models import ModelAnnouncement, TrainingRequest
 
 MESSAGES: dict[str, type[Struct]] = {
     "event.v1": Event,
     "catalogue-item.v1": CatalogueItem,
     "recommendation-list.v1": RecommendationList,
     "model-announcement.v1": ModelAnnouncement,
+    "training-request.v1": TrainingRequest,
     "erasure.v1": Erasure,
 }
 

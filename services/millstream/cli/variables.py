@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from millstream.domain.errors import OperatorError
+from millstream.gateway.settings import GatewaySettings
 from millstream.lake.settings import LakeSettings
 from millstream.privacy.settings import PrivacySettings
 from millstream.recommender.settings import RecommenderSettings
@@ -20,6 +21,7 @@ SETTINGS: tuple[type[ConnectionSettings], ...] = (
     LakeSettings,
     TrainerSettings,
     PrivacySettings,
+    GatewaySettings,
 )
 OTHERS = frozenset(
     {
@@ -27,11 +29,12 @@ OTHERS = frozenset(
         "MILLSTREAM_CACHE",
         "MILLSTREAM_REQUIRE_LIVE",
         "MILLSTREAM_FAILPOINT",
+        "MILLSTREAM_FAILPOINT_FILE",
         "MILLSTREAM_CHAOS_WITHOUT",
     }
 )
 """Read elsewhere: the file with settings, the cache of the live tests' jars, their duty, and the
-place at which the chaos harness has a process kill itself, the check that it switches off."""
+places at which the chaos harness has a process kill itself, the check that it switches off."""
 
 
 def known() -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -11,8 +12,19 @@ from millstream.domain.events import Tenant, Timestamp
 ModelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
 
 
+class Decision(StrEnum):
+    """What became of a version."""
+
+    REFUSED = "refused"
+    """Worse than the one in service, or not fit to answer."""
+    HELD = "held"
+    """Not worse as far as was seen, but nothing speaks for a change, or too little was seen."""
+    PROMOTED = "promoted"
+
+
 class ModelAnnouncement(Struct, frozen=True, kw_only=True):
-    """A version that was trained; `promoted` says whether it became the current one."""
+    """A version that was trained, or to which an operator went back; `promoted` says whether it
+    became the current one, `decision` and `reasons` what the gate found."""
 
     tenant: Tenant
     model: ModelName
@@ -22,3 +34,13 @@ class ModelAnnouncement(Struct, frozen=True, kw_only=True):
     verdict: str
     metrics: dict[str, float]
     created_at: Timestamp
+    decision: Decision | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class TrainingRequest(Struct, frozen=True, kw_only=True):
+    """Somebody wants a new version now; one that was trained since then is the answer."""
+
+    tenant: Tenant
+    model: ModelName
+    requested_at: Timestamp

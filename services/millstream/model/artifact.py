@@ -10,7 +10,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from numpy.typing import NDArray
 
+from millstream.domain.failpoints import failpoint
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import (
     MAX_MANIFEST_BYTES,
@@ -102,6 +103,11 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def manifest_digest(directory: Path) -> str:
+    """What a pointer or an announcement names. Raises ArtifactRefused."""
+    return digest(_bounded(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES))
+
+
 def read_manifest(directory: Path, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
     """Steps 1 and 2. Raises ArtifactRefused."""
     raw = _bounded(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES)
@@ -153,8 +159,7 @@ def _write_array(directory: Path, name: str, values: NDArray[Any]) -> ArrayFile:
     array = np.ascontiguousarray(values, dtype=dtype)
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
     sha256, size = _hash(path, MAX_FILE_BYTES)
     return ArrayFile(sha256, size, array.shape, dtype)
 
@@ -172,8 +177,14 @@ def _write_list(path: Path, vocabulary: Vocabulary) -> ListFile:
 def _write(path: Path, raw: bytes) -> None:
     with path.open("wb") as file:
         file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
+
+
+def _sync(file: BinaryIO) -> None:
+    failpoint("model-life")
+    file.flush()
+    os.fsync(file.fileno())
+    failpoint("model-life")
 
 
 def _bounded(path: Path, limit: int) -> bytes:

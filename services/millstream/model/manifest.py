@@ -9,8 +9,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from millstream.domain.events import Tenant, Timestamp
-from millstream.domain.models import ModelName
+from millstream.domain.models import Decision, ModelName
 from millstream.model.embeddings import ServingRule
+from millstream.model.fairness import Fairness
+from millstream.model.judgement import Judgement
 
 SCHEMA_VERSION = 1
 MAX_MANIFEST_BYTES = 1024 * 1024
@@ -62,13 +64,32 @@ class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
 
 
-class Quality(Struct, frozen=True, forbid_unknown_fields=True):
+class Quality(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Measured on the last part of the window by a model that had not seen it. `verdict` tells
     why the version may or may not become the current one, and `passed` says which."""
 
     metrics: dict[str, float]
     verdict: str
     passed: bool
+    judgement: Judgement | None = None
+    """What led to the verdict; None in versions from before the gate measured against the one in
+    service."""
+
+    fairness: Fairness | None = None
+
+    @property
+    def decision(self) -> Decision:
+        if self.judgement is not None:
+            return self.judgement.decision
+        return Decision.PROMOTED if self.passed else Decision.REFUSED
+
+
+class Occasion(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it was trained (lines, time, asked, drift) and how far the data had gone by then from
+    those of the version in service, as PSI by what was looked at."""
+
+    why: str
+    drift: dict[str, float]
 
 
 class IndexRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +114,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
     created_at: Timestamp
     index: IndexRule | None = None
     """None: every item is looked at."""
+    occasion: Occasion | None = None
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

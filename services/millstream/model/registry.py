@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -19,19 +18,19 @@ from millstream.domain.errors import OperatorError
 from millstream.model.artifact import (
     Files,
     Identity,
+    manifest_digest,
     read_artifact,
     read_manifest,
-    sync_directory,
     write_data,
     write_manifest,
 )
 from millstream.model.embeddings import Embeddings
 from millstream.model.golden import check_golden
 from millstream.model.manifest import Manifest
+from millstream.model.partial import new_partial, publish, remove_left, withdraw
 from millstream.model.scorer import Scorer
 
 _VERSION_NAME = re.compile(r"v(\d{6,})")
-_PARTIAL = ".partial-"
 _ATTEMPTS = 10
 _SPARE_FACTOR = 2
 
@@ -46,8 +45,30 @@ class CurrentPointer(Protocol):
     async def promote(
         self, tenant: str, model: str, version: int, sha: str, expected_version: int | None, /
     ) -> bool:
-        """False, and nothing changed, unless `expected_version` is the current one (None: there
-        is none) and `version` is greater."""
+        """What a trainer does. False, and nothing changed, unless `expected_version` is the current
+        one (None: there is none) and `version` is greater."""
+        ...
+
+
+class PointerHistory(CurrentPointer, Protocol):
+    """Also which versions were served before, and what an operator may do."""
+
+    async def choose(
+        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None, /
+    ) -> bool:
+        """What an operator does: as `promote`, to any version."""
+        ...
+
+    async def before(self, tenant: str, model: str, /) -> tuple[tuple[int, str], ...]:
+        """The versions that were served until others took their places, newest first; bounded."""
+        ...
+
+    async def go_back(
+        self, tenant: str, model: str, version: int, sha: str, expected_version: int, /
+    ) -> bool:
+        """To one of those before; it and what came after it are no longer among them, so that going
+        back again does not bring the bad one. False, and nothing changed, unless
+        `expected_version` is the current one and the other one stands among those before."""
         ...
 
 
@@ -110,18 +131,14 @@ class Registry:
         key: Ed25519PrivateKey,
         above: int,
     ) -> tuple[Manifest, str]:
-        partial = home / f"{_PARTIAL}{uuid4().hex}"
-        partial.mkdir()
-        try:
+        with new_partial(home) as partial:
             files = write_data(partial, parts)
             for _ in range(_ATTEMPTS):
                 version = max([above, *self.versions(home.parent.name, home.name)]) + 1
                 manifest = describe(version, files)
                 sha = write_manifest(partial, manifest, key)
-                if _moved(partial, home / f"v{version:06d}"):
+                if publish(partial, home / f"v{version:06d}"):
                     return manifest, sha
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
         raise OperatorError(
             f"model versions of {home.parent.name}/{home.name}",
             f"{_ATTEMPTS} numbers taken by others while we wrote",
@@ -129,12 +146,24 @@ class Registry:
         )
 
     def remove_partial(self, tenant: str, model: str) -> int:
-        """Removes what a trainer that died left half written; returns how much of it there was.
-        Call it before training, with no other trainer of the same model at work."""
-        left = list((self.store / tenant / model).glob(f"{_PARTIAL}*"))
-        for path in left:
-            shutil.rmtree(path)
-        return len(left)
+        """Removes what a trainer that died left half written, or half removed; returns how much of
+        it there was. What another trainer is writing right now stays."""
+        return remove_left(self.store / tenant / model)
+
+    def retain(self, tenant: str, model: str, newest: int, served: Collection[int]) -> list[int]:
+        """Removes all versions but the `newest` ones (at least two, since another trainer may be
+        about to promote its own) and `served`; returns what it removed, ascending. Each vanishes
+        at once; who has mapped its files keeps them. Blocks on the disk."""
+        versions = self.versions(tenant, model)
+        kept = {*versions[-max(2, newest) :], *served}
+        removed = [version for version in versions if version not in kept]
+        for version in removed:
+            withdraw(self.directory(tenant, model, version))
+        return removed
+
+    def digest(self, wanted: Identity) -> str:
+        """sha256 of the manifest as it stands there. Raises ArtifactRefused where there is none."""
+        return manifest_digest(self._directory(wanted))
 
     def show(self, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
         """Raises ArtifactRefused unless the manifest is signed and the one that is wanted."""
@@ -150,22 +179,6 @@ class Registry:
 
     def _directory(self, wanted: Identity) -> Path:
         return self.directory(wanted.tenant, wanted.model, wanted.version)
-
-
-def _moved(partial: Path, target: Path) -> bool:
-    """False where another trainer was quicker with this number."""
-    if target.exists():
-        return False
-    try:
-        partial.rename(target)  # refused by the system where the target holds files
-    except FileExistsError:
-        return False
-    except OSError:
-        if target.exists():
-            return False
-        raise
-    sync_directory(target.parent)
-    return True
 
 
 def _require_space(home: Path, parts: Embeddings) -> None:

@@ -19,6 +19,10 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     list_length: Annotated[int, Meta(ge=1, le=200)] = 20
     per_category: Count = 20
     """At most so many items of one category in a list."""
+    popular_places: Count = 20
+    """At most so many of what sells best in a list; fewer than `list_length` bound its exposure."""
+    popular_items: Count = 100
+    """So many of the best sellers count as such."""
     bought_before: Count = 20
     """At most so many items that the shopper bought already."""
     looked_at: Count = 3

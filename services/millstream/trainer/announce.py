@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from millstream.domain.identity import record_key
-from millstream.domain.models import ModelAnnouncement
+from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.model.manifest import Manifest
 from millstream.model.registry import CurrentPointer
 
@@ -18,32 +18,39 @@ class Producer(Protocol):
         ...
 
 
+class Outcome(NamedTuple):
+    decision: Decision
+    verdict: str
+
+
 async def promote(
     pointer: CurrentPointer, manifest: Manifest, sha: str, expected_version: int | None
-) -> tuple[bool, str]:
-    """(whether this version is the current one now, the verdict to announce)."""
+) -> Outcome:
+    """Makes it the current version, unless another one became that since `expected_version`."""
     moved = await pointer.promote(
         manifest.tenant, manifest.model, manifest.version, sha, expected_version
     )
     if moved:
-        return True, f"promoted, {manifest.quality.verdict}"
-    return False, "not promoted: another trainer moved the current version meanwhile"
+        return Outcome(Decision.PROMOTED, manifest.quality.verdict)
+    return Outcome(Decision.HELD, "held: another trainer moved the current version meanwhile")
 
 
 async def announce(
-    producer: Producer, topic: str, manifest: Manifest, sha: str, outcome: tuple[bool, str]
+    producer: Producer, topic: str, manifest: Manifest, sha: str, outcome: Outcome
 ) -> ModelAnnouncement:
     """Sent after the pointer has moved, so that a worker that hears of it finds it there."""
-    promoted, verdict = outcome
+    judgement = manifest.quality.judgement
     announcement = ModelAnnouncement(
         tenant=manifest.tenant,
         model=manifest.model,
         version=manifest.version,
         manifest_sha256=sha,
-        promoted=promoted,
-        verdict=verdict,
+        promoted=outcome.decision is Decision.PROMOTED,
+        verdict=outcome.verdict,
         metrics=manifest.quality.metrics,
         created_at=manifest.created_at,
+        decision=outcome.decision,
+        reasons=() if judgement is None else judgement.reasons,
     )
     await producer.send_and_wait(
         topic, msgspec.json.encode(announcement), record_key(manifest.tenant, manifest.model)

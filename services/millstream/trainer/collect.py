@@ -35,6 +35,11 @@ class Window:
     offsets: dict[int, int]
     """Everything below these is in `lines`; what arrived during the reading may be too."""
 
+    @property
+    def last_log_ms(self) -> int | None:
+        """None where there are no lines."""
+        return int(self.lines["log_ms"][-1]) if self.lines.height else None
+
     def count(self, types: Collection[str]) -> int:
         return _count(self.lines, types)
 

@@ -26,20 +26,6 @@ _SHARES = (0.3, 0.5, 0.7, 0.9)
 _HALF_LIVES = (3.0, 10.0)
 
 
-class WholeList(Protocol):
-    """What shoppers would really be shown: candidates, score and policy around the model."""
-
-    def __call__(
-        self, before: pl.DataFrame, queries: Sequence[Query], scorer: Scorer
-    ) -> Sequence[Sequence[str]]:
-        """For each query the list standing at `at_ms`, likeliest first, as item ids.
-
-        `before`: (n, 6) user, event_id, type, item, weight, time_ms: all that the shop knew when
-        the queries' part began; what the shopper did since is in the query. Pure; may take
-        seconds."""
-        ...
-
-
 class Contender(Protocol):
     def scores(self, query: Query) -> FloatArray:
         """(n_items,): the greater, the earlier in the list."""
@@ -87,11 +73,12 @@ def evaluate(
     data: Interactions,
     scorer: Scorer,
     queries: Sequence[Query],
-    whole_list: WholeList,
+    whole_lists: Sequence[Sequence[str]],
     rule: Measuring,
 ) -> dict[str, Quality]:
     """The four contenders on the same queries. `data` is what `scorer` was trained on; `before`
-    (n, 6), all lines before the first query, is what the baselines and the whole list know."""
+    (n, 6), all lines before the first query, is what the baselines know; `whole_lists`: for each
+    query what a shopper would have been shown."""
     seen = encode(before, rule.recent_items)
     contenders: dict[str, Contender] = {
         POPULARITY: Popularity(seen),
@@ -102,7 +89,7 @@ def evaluate(
         for name, contender in contenders.items()
     }
     found[MODEL] = measure_model(data, scorer, queries, rule.k)
-    found[WHOLE_LIST] = measure_lists(whole_list(before, queries, scorer), queries, rule.k)
+    found[WHOLE_LIST] = measure_lists(whole_lists, queries, rule.k)
     return found
 
 

@@ -6,29 +6,29 @@ from functools import partial
 
 import structlog
 
-from millstream.domain.models import ModelAnnouncement
+from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.model.artifact import Identity
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.indexing import with_index
-from millstream.model.manifest import ArtifactRefused, Manifest, Quality
-from millstream.model.scorer import Scorer
+from millstream.model.manifest import ArtifactRefused, Manifest, Occasion, Quality
 from millstream.streaming.topics import MODELS
-from millstream.trainer.announce import announce, promote
+from millstream.trainer.announce import Outcome, announce, promote
+from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions, encode
-from millstream.trainer.evaluate import choose_rule, evaluate, named_means
+from millstream.trainer.examine import examine, reexamine
 from millstream.trainer.fitting import assemble
-from millstream.trainer.gate import judge
 from millstream.trainer.offload import offload
-from millstream.trainer.register import data_window, describer
-from millstream.trainer.split import Parts, queries, split_by_time
+from millstream.trainer.register import Beginning, data_window, describer
+from millstream.trainer.split import split_by_time
 from millstream.trainer.tools import Tools
+from millstream.trainer.trigger import Why
 
 _log = structlog.get_logger(__name__)
 
 
-async def train_version(window: Window, tools: Tools) -> ModelAnnouncement:
+async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> ModelAnnouncement:
     """One version from a window of the lake: measured, registered, promoted if it may, announced.
 
     Takes seconds to minutes; the event loop stays free. Raises Stopped when told to end, and
@@ -37,54 +37,50 @@ async def train_version(window: Window, tools: Tools) -> ModelAnnouncement:
     # window.lines: (lines, >= 7), the accepted item lines in log-time order
     cleaned = await offload(partial(clean, window.lines, tools.hidden(), settings.cleaning()))
     # cleaned.lines: (m, 6) user, event_id, type, item, weight, time_ms, in event-time order
-    parts = split_by_time(cleaned.lines, settings.measuring())
-    # parts: train (85 % of m), validation (5 %), test (10 %), one after the other in time
-    serving, metrics = await offload(partial(_measure, parts, tools, started_ms))
-    # metrics: recall, MRR and NDCG at 20 of model, whole list, popularity, co-visitation
-    judgement = judge(metrics, settings.measuring().k)
-    # judgement: may this version serve, and why
+    champion = await champion_of(tools)
+    # champion: the version in service, loaded, or none
+    moved = await offload(partial(champion.drift, window.lines, settings.recent_items))
+    # moved: PSI of what came after the champion's data, by what was looked at
+    seen_until_ms = champion.seen_until_ms(window.lines)
+    parts = split_by_time(cleaned.lines, settings.measuring(), seen_until_ms)
+    # parts: train (85 % of m), validation (5 %), test (10 %), one after the other in time, the
+    # last one later than all that the champion has seen
+    examined = await offload(partial(examine, parts, champion, tools, started_ms))
+    # examined.judgement: refused, held or promoted, beside the champion on the same shoppers
     data = await offload(partial(encode, cleaned.lines, settings.recent_items))
     # data: (pairs,) user row, item row and weight, now of the whole window
-    model = await offload(partial(_train, data, serving, tools, started_ms))
+    model = await offload(partial(_train, data, examined.serving, tools, started_ms))
     # model: (users, d), (items, d), (d + 1, d), and the Dense layer's two numbers
-    current = await tools.pointer.read(settings.tenant, settings.model_name)
-    expected = None if current is None else current[0]
+    judgement = await offload(partial(reexamine, examined, model, tools.gate))
+    # judgement: the same, unless the second training went astray
     facts = data_window(window, settings, len(data.user_rows))
-    quality = Quality(metrics, judgement.verdict, judgement.passed)
-    describe = describer(settings, facts, serving, quality, started_ms)
+    quality = Quality(
+        examined.metrics, judgement.verdict, judgement.promoted, judgement, examined.fairness
+    )
+    began = Beginning(started_ms, Occasion(why, moved))
+    describe = describer(settings, facts, examined.serving, quality, began)
     manifest, sha = await offload(
-        partial(tools.registry.register, model, describe, tools.key, expected or 0)
+        partial(tools.registry.register, model, describe, tools.key, champion.number or 0)
     )
     # manifest: signed, beside its files in the model store
-    refusal = await offload(partial(_refusal, manifest, sha, tools))
-    # refusal: None where the files load and answer as they should
-    outcome = await _outcome(manifest, sha, refusal, expected, tools)
+    refused = await offload(partial(_refusal, manifest, sha, tools))
+    # refused: None where the files load and answer as they should
+    outcome = await _outcome(manifest, sha, refused, champion.number, tools)
     # outcome: whether the current version moved, and the verdict
     announcement = await announce(tools.producer, settings.topic(MODELS), manifest, sha, outcome)
+    await _retain(tools)
     _log.info(
         "model version",
         version=manifest.version,
+        why=str(why),
         verdict=announcement.verdict,
         seconds=round((tools.clock() - started_ms) / 1000, 1),
         lines=facts.lines,
         left_out=cleaned.removed,
-        **metrics,
+        **{f"drift_{name}": round(value, 3) for name, value in moved.items()},
+        **examined.metrics,
     )
     return announcement
-
-
-def _measure(parts: Parts, tools: Tools, started_ms: int) -> tuple[ServingRule, dict[str, float]]:
-    """Trains on the train part, chooses how recent items count on the validation part, and
-    looks at the test part once."""
-    rule, ridge = tools.settings.measuring(), tools.settings.ridge
-    data = encode(parts.train, rule.recent_items)
-    fitted = tools.fit_on(data, "measured", started_ms)
-    held_out = queries(parts.train, parts.validation, rule)
-    serving = choose_rule(data, fitted, held_out, ridge, rule)
-    scorer = Scorer(assemble(data, fitted, serving, ridge))
-    asked = queries(parts.before_test, parts.test, rule)
-    found = evaluate(parts.before_test, data, scorer, asked, tools.whole_list, rule)
-    return serving, named_means(found)
 
 
 def _train(data: Interactions, serving: ServingRule, tools: Tools, started_ms: int) -> Embeddings:
@@ -109,10 +105,21 @@ def _refusal(manifest: Manifest, sha: str, tools: Tools) -> str | None:
 
 
 async def _outcome(
-    manifest: Manifest, sha: str, refusal: str | None, expected: int | None, tools: Tools
-) -> tuple[bool, str]:
-    if refusal is not None:
-        return False, f"not promoted: {refusal}"
+    manifest: Manifest, sha: str, refused: str | None, expected: int | None, tools: Tools
+) -> Outcome:
+    if refused is not None:
+        return Outcome(Decision.REFUSED, f"refused: {refused}")
     if not manifest.quality.passed:
-        return False, manifest.quality.verdict
+        return Outcome(manifest.quality.decision, manifest.quality.verdict)
     return await promote(tools.pointer, manifest, sha, expected)
+
+
+async def _retain(tools: Tools) -> None:
+    """Old versions go, never one that serves or may be gone back to."""
+    settings, pointer = tools.settings, tools.pointer
+    name = settings.tenant, settings.model_name
+    current, before = await pointer.read(*name), await pointer.before(*name)
+    served = {version[0] for version in (current, *before[:1]) if version is not None}
+    removed = await offload(partial(tools.registry.retain, *name, settings.keep_versions, served))
+    if removed:
+        _log.info("old versions removed", versions=removed)

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import NamedTuple
 
+import millstream
 from millstream.domain.clock import as_datetime
 from millstream.model.artifact import Files
 from millstream.model.embeddings import ServingRule
-from millstream.model.manifest import SCHEMA_VERSION, DataWindow, Manifest, Provenance, Quality
+from millstream.model.manifest import (
+    SCHEMA_VERSION,
+    DataWindow,
+    Manifest,
+    Occasion,
+    Provenance,
+    Quality,
+)
 from millstream.trainer.collect import Window
 from millstream.trainer.settings import TrainerSettings
+
+
+class Beginning(NamedTuple):
+    """When a training began, and why."""
+
+    at_ms: int
+    occasion: Occasion
+
+
+@cache
+def code_version() -> str:
+    """The release, and 12 hexadecimal digits that stand for the package's own sources: between two
+    releases the code changes, too. Reads some hundred files."""
+    root, found = Path(millstream.__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return f"{installed_version('millstream')}+{found.hexdigest()[:12]}"
 
 
 def data_window(window: Window, settings: TrainerSettings, pairs: int) -> DataWindow:
@@ -30,9 +59,10 @@ def describer(
     window: DataWindow,
     serving: ServingRule,
     quality: Quality,
-    created_ms: int,
+    began: Beginning,
 ) -> Callable[[int, Files], Manifest]:
     """A function of the version's number and its files, which the registry knows."""
+    provenance = Provenance(code_version(), settings.digest(), settings.seed)
 
     def describe(version: int, files: Files) -> Manifest:
         return Manifest(
@@ -44,12 +74,11 @@ def describer(
             lists=files.lists,
             rule=serving,
             window=window,
-            provenance=Provenance(
-                installed_version("millstream"), settings.digest(), settings.seed
-            ),
+            provenance=provenance,
             quality=quality,
-            created_at=as_datetime(created_ms),
+            created_at=as_datetime(began.at_ms),
             index=files.index,
+            occasion=began.occasion,
         )
 
     return describe

@@ -8,12 +8,13 @@ from functools import partial
 
 import structlog
 
+from millstream.trainer.champion import champion_of
 from millstream.trainer.collect import Lake, Window, collect
 from millstream.trainer.fitting import Stopped
 from millstream.trainer.offload import offload
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.tools import Tools
-from millstream.trainer.trigger import Trigger
+from millstream.trainer.trigger import Trigger, Why
 
 _log = structlog.get_logger(__name__)
 
@@ -40,19 +41,34 @@ async def serve(lake: Lake, trigger: Trigger, tools: Tools, stop: asyncio.Event)
 
 async def _turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     """Looks at the lake once; trains if it is time."""
+    began_ms = tools.clock()
     records = sum((await offload(lake.offsets)).values())
-    if not trigger.worth_counting(records):
+    why = trigger.due(began_ms)
+    if why is None and not trigger.worth_counting(records):
         return
+    looks_for_drift = trigger.looks_for_drift(records)
     found = await offload(partial(collect, lake, tools.settings.window_days, trigger.trained_to_ms))
     records = sum(found.window.offsets.values())
-    if not trigger.counted(records, found.count_new(tools.settings.counted_types)):
+    if trigger.counted(records, found.count_new(tools.settings.counted_types)):
+        why = Why.LINES
+    elif why is Why.TIME and found.new_lines.is_empty():
         return
-    await _train(found.window, tools)
-    trigger.trained(records, int(found.new_lines["log_ms"][-1]))
+    elif why is None and looks_for_drift and await _has_drifted(found.window, tools):
+        why = Why.DRIFT
+    if why is not None:
+        await _train(found.window, tools, why)
+        trigger.trained(records, found.window.last_log_ms, began_ms)
 
 
-async def _train(window: Window, tools: Tools) -> None:
+async def _has_drifted(window: Window, tools: Tools) -> bool:
+    settings, champion = tools.settings, await champion_of(tools)
+    found = await offload(partial(champion.drift, window.lines, settings.recent_items))
+    _log.info("drift", **{name: round(value, 3) for name, value in found.items()})
+    return settings.drift_psi is not None and max(found.values(), default=0) >= settings.drift_psi
+
+
+async def _train(window: Window, tools: Tools, why: Why) -> None:
     try:
-        await train_version(window, tools)
+        await train_version(window, tools, why)
     except ValueError as error:
         _log.warning("nothing to train on", reason=str(error), lines=window.lines.height)

@@ -54,6 +54,11 @@ class TrainerSettings(ConnectionSettings):
 
     first_after_lines: Annotated[int, Field(ge=1)] = 60_000
     every_lines: Annotated[int, Field(ge=1)] = 60_000
+    every_minutes: Annotated[float, Field(gt=0)] | None = None
+    """A version also after so long, if a line is new; None: lines alone decide."""
+    drift_psi: Annotated[float, Field(gt=0)] | None = None
+    """A version also where inputs or scores have drifted so far (0.25 is much); None: drift is
+    measured at each training and triggers none."""
     counted_types: frozenset[EventType] = frozenset(EVENT_WEIGHT)
     """Lines of these types are counted for the two settings above."""
     poll_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
@@ -84,6 +89,10 @@ class TrainerSettings(ConnectionSettings):
     index_from_items: Annotated[int, Field(ge=1)] = 50_000
     """A version of so many items is searched through an index (model/indexing.py); below it exact
     search is cheap enough."""
+
+    keep_versions: Annotated[int, Field(ge=2)] = 10
+    """Newest versions that stay in the model store; the one in service and the one that served
+    before it stay anyway."""
 
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     niceness: Annotated[int, Field(ge=0, le=19)] = 10

@@ -43,16 +43,25 @@ class Query:
         return [item for item, _, _ in self.recent]
 
 
-def split_by_time(lines: pl.DataFrame, rule: Measuring) -> Parts:
-    """Shares are of lines; a cut never parts lines of the same time, so no event is cut in two."""
+def split_by_time(lines: pl.DataFrame, rule: Measuring, seen_until_ms: int | None = None) -> Parts:
+    """Shares are of lines; a cut never parts lines of the same time, so no event is cut in two.
+
+    The test part begins later where a version in service has seen lines up to `seen_until_ms`: on
+    what it learnt from it would look better than it is. It is empty where nothing is later."""
     times = lines["time_ms"].to_numpy()
-    first_test = _cut(times, 1 - rule.test_share)
-    first_validation = _cut(times, 1 - rule.test_share - rule.validation_share)
-    return Parts(lines[:first_validation], lines[first_validation:first_test], lines[first_test:])
+    first_test = _cut(times, len(times) * (1 - rule.test_share))
+    first_unseen = first_test
+    if seen_until_ms is not None:
+        first_unseen = max(first_test, int(np.searchsorted(times, seen_until_ms, side="right")))
+    trained = len(times) * (1 - rule.test_share - rule.validation_share)
+    first_validation = _cut(times, trained + first_unseen - first_test)
+    return Parts(
+        lines[:first_validation], lines[first_validation:first_unseen], lines[first_unseen:]
+    )
 
 
-def _cut(times: np.ndarray[tuple[int], np.dtype[np.int64]], share: float) -> int:
-    place = min(int(len(times) * share), len(times) - 1)
+def _cut(times: np.ndarray[tuple[int], np.dtype[np.int64]], lines: float) -> int:
+    place = min(int(lines), len(times) - 1)
     return int(np.searchsorted(times, times[place], side="left")) if len(times) else 0
 
 

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock, as_datetime
-from millstream.model.registry import CurrentPointer, Registry
+from millstream.model.registry import PointerHistory, Registry
 from millstream.trainer.announce import Producer
 from millstream.trainer.encode import Interactions
-from millstream.trainer.evaluate import WholeList
 from millstream.trainer.fitting import Fit, Fitted
+from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.whole_list import WholeLists
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     settings: TrainerSettings
     fit: Fit
-    whole_list: WholeList
+    whole_lists: WholeLists
     hidden: Callable[[], Collection[str]]
     """Items that the shop does not show; asked once for each version."""
     registry: Registry
     key: Ed25519PrivateKey
-    pointer: CurrentPointer
+    pointer: PointerHistory
     producer: Producer
     clock: Clock
     stop: Callable[[], bool]
     """True once the process was told to end."""
+    catalogue: Callable[[], Mapping[str, CatalogueItem]] = dict
+    """What the shop sells now; an item may be missing from it."""
+    gate: GateRule = field(default_factory=GateRule)
 
     def fit_on(self, data: Interactions, name: str, started_ms: int) -> Fitted:
         """Blocks. The curves go to <tensorboard_dir>/<tenant>/<model>/<start>/<name>."""

@@ -1,4 +1,4 @@
-"""When it is time to train: enough lines in the lake. Pure.
+"""When it is time to train: enough lines in the lake, enough time, or somebody asked. Pure.
 
 Counting lines means reading the lake, which takes seconds once it is large; how many records it
 has is known at once. So lines are counted again only when the records since the last count make
@@ -7,6 +7,7 @@ it likely that there are enough."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from millstream.domain.events import MAX_ITEMS
 
@@ -14,34 +15,71 @@ from millstream.domain.events import MAX_ITEMS
 _EARLY = 0.9
 
 
+class Why(StrEnum):
+    LINES = "lines"
+    TIME = "time"
+    ASKED = "asked"
+    DRIFT = "drift"
+
+
 @dataclass(slots=True)
 class Trigger:
-    """`first_after`: lines before the first version; `every`: further lines before the next.
+    """`first_after`: lines before the first version; `every`: further lines before the next;
+    `every_ms`: time after the last one, if there is anything new; `drift_looks`: records after
+    which the newest lines are looked at, also where they are too few.
 
     Counted is what came after the last training, never the lines that a training used: with a
     window these stop growing."""
 
     first_after: int
     every: int
+    every_ms: int | None = None
+    drift_looks: int | None = None
     trained_to_ms: int | None = None
     """Log time of the newest line of the last training; None before the first."""
     trained_records: int = 0
     """What the lake held then."""
+    trained_at_ms: int | None = None
+    """When the last training began; None before the first."""
     _look_at: int | None = None
+    _asked_ms: int | None = None
+    _looked_records: int = 0
 
     @property
     def wanted(self) -> int:
         """Lines after the last training that make the next one."""
         return self.first_after if self.trained_to_ms is None else self.every
 
+    def ask(self, requested_ms: int) -> None:
+        """Somebody wants a training; what was asked before the last one began is done."""
+        if self.trained_at_ms is None or requested_ms > self.trained_at_ms:
+            self._asked_ms = requested_ms
+
+    def due(self, now_ms: int) -> Why | None:
+        """Whether to train however few lines are new."""
+        if self._asked_ms is not None:
+            return Why.ASKED
+        if self.every_ms is None or self.trained_at_ms is None:
+            return None
+        return Why.TIME if now_ms - self.trained_at_ms >= self.every_ms else None
+
     def worth_counting(self, records: int) -> bool:
         """Whether the lake, with so many records, may have the lines that are wanted."""
+        if self.looks_for_drift(records):
+            return True
         if self._look_at is None:
             return (records - self.trained_records) * MAX_ITEMS >= self.wanted
         return records >= self._look_at
 
+    def looks_for_drift(self, records: int) -> bool:
+        """Never before the first version, which is what it would have drifted from."""
+        if self.drift_looks is None or self.trained_to_ms is None:
+            return False
+        return records - self._looked_records >= self.drift_looks
+
     def counted(self, records: int, new_lines: int) -> bool:
         """Takes note of a count of the lines after the last training; true if it is time."""
+        self._looked_records = records
         if new_lines >= self.wanted:
             return True
         new = max(1, records - self.trained_records)
@@ -49,8 +87,12 @@ class Trigger:
         self._look_at = records + max(1, int(missing * _EARLY))
         return False
 
-    def trained(self, records: int, last_log_ms: int) -> None:
-        """A training on the lake as it stood then has ended, whatever became of its version."""
+    def trained(self, records: int, last_log_ms: int | None, began_ms: int) -> None:
+        """A training on the lake as it stood then has ended, whatever became of its version; it
+        was what anybody asked for until it began."""
         self.trained_to_ms = last_log_ms
-        self.trained_records = records
+        self.trained_records = self._looked_records = records
+        self.trained_at_ms = began_ms
         self._look_at = None
+        if self._asked_ms is not None and self._asked_ms <= began_ms:
+            self._asked_ms = None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
+import msgspec
 import polars as pl
 
 from millstream.domain.catalogue import CatalogueItem
@@ -22,9 +25,54 @@ _MAX_LINES = 200_000
 from what is derived."""
 
 
+class WholeLists(Protocol):
+    """What shoppers would really be shown: candidates, score and policy around a model."""
+
+    def standing(self, before: pl.DataFrame) -> Lists:
+        """The shop as `before` made it: (n, 6) user, event_id, type, item, weight, time_ms, all
+        that it knew when the queries' part began; what a shopper did since is in the query. Takes
+        seconds. Several models may be asked for their lists in it."""
+        ...
+
+
+class Lists(Protocol):
+    def __call__(self, queries: Sequence[Query], scorer: Scorer, /) -> Sequence[Sequence[str]]:
+        """For each query the list standing at `at_ms`, likeliest first, as item ids. Pure; may
+        take seconds."""
+        ...
+
+    def bounded(self, popular_places: int, /) -> Lists:
+        """In the same shop, with at most so many of the best sellers in a list."""
+        ...
+
+
+@dataclass(frozen=True)
+class StandingShop:
+    """Implements Lists."""
+
+    tenant: str
+    shop: ReplayedShop
+    settings: RankingSettings
+    now_ms: int
+
+    def __call__(self, queries: Sequence[Query], scorer: Scorer) -> Sequence[Sequence[str]]:
+        shoppers = [self._shopper(query) for query in queries]
+        ranked = rank(shoppers, self.shop, scorer, self.settings, self.now_ms)
+        return [[item.item_id for item in line] for line in ranked.lists]
+
+    def bounded(self, popular_places: int) -> StandingShop:
+        settings = msgspec.structs.replace(self.settings, popular_places=popular_places)
+        return replace(self, settings=settings)
+
+    def _shopper(self, query: Query) -> Shopper:
+        touches = tuple(Touch(item, EventType(kind), ms) for item, kind, ms in query.recent)
+        bought = frozenset(t.item_id for t in touches if t.type is EventType.PURCHASE)
+        return Shopper(self.tenant, query.user, touches, bought)
+
+
 class RankedLists:
-    """Implements evaluate.WholeList. The shop stands still while the lists are asked for, as the
-    baselines do. `catalogue` is asked once per version, for what the shop sells now."""
+    """Implements WholeLists. The shop stands still while the lists are asked for, as the
+    baselines do. `catalogue` is asked once per shop, for what it sells now."""
 
     def __init__(
         self,
@@ -36,22 +84,11 @@ class RankedLists:
         self._settings = settings
         self._catalogue = catalogue
 
-    def __call__(
-        self, before: pl.DataFrame, queries: Sequence[Query], scorer: Scorer
-    ) -> Sequence[Sequence[str]]:
+    def standing(self, before: pl.DataFrame) -> StandingShop:
         shop = ReplayedShop(self._catalogue())
         for event in _events(before.tail(_MAX_LINES)):
             shop.learn(event)
-        now_ms = int(before["time_ms"][-1])
-        ranked = rank(
-            [self._shopper(query) for query in queries], shop, scorer, self._settings, now_ms
-        )
-        return [[item.item_id for item in line] for line in ranked.lists]
-
-    def _shopper(self, query: Query) -> Shopper:
-        touches = tuple(Touch(item, EventType(kind), ms) for item, kind, ms in query.recent)
-        bought = frozenset(t.item_id for t in touches if t.type is EventType.PURCHASE)
-        return Shopper(self._tenant, query.user, touches, bought)
+        return StandingShop(self._tenant, shop, self._settings, int(before["time_ms"][-1]))
 
 
 def _events(lines: pl.DataFrame) -> Iterator[Event]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -27,7 +28,8 @@ from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, EVENTS
+from millstream.streaming.topics import CATALOG, EVENTS, TRAINING
+from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.tools import Tools
@@ -61,6 +63,8 @@ class StoredLake:
 
 
 CATCH_UP_SECONDS = 10.0
+_DRIFT_LOOKS = 4
+"""Times between two trainings by lines that the newest lines are looked at for drift."""
 
 
 async def run(settings: TrainerSettings, ranking: RankingSettings | None = None) -> None:
@@ -69,46 +73,57 @@ async def run(settings: TrainerSettings, ranking: RankingSettings | None = None)
     key = load_private_key(settings.keys_dir)
     registry = Registry(settings.model_store)
     registry.remove_partial(settings.tenant, settings.model_name)
-    os.nice(settings.niceness)
     # Imported here: it takes seconds and memory that no other process of Millstream spends.
     from millstream.trainer.train import fit_network, limit_threads
 
     limit_threads(settings.threads)
     stop, told = asyncio.Event(), threading.Event()
     _obey_signals(stop, told)
-    redis = await connected(settings.redis_url)
-    producer = producer_for(settings, client_id="millstream-trainer")
     catalogue = Catalogue()
-    catalogue_follower = follow(
-        settings.kafka_bootstrap_servers,
+    async with AsyncExitStack() as stack:
+        redis = await connected(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        producer = producer_for(settings, client_id="millstream-trainer")
+        stack.push_async_callback(producer.stop)
+        await started(producer, settings.kafka_bootstrap_servers)
+        sold = partial(catalogue.items, settings.tenant)
+        tools = Tools(
+            settings=settings,
+            fit=fit_network,
+            whole_lists=RankedLists(settings.tenant, ranking or RankingSettings(), sold),
+            hidden=lambda: _hidden(sold()),
+            catalogue=sold,
+            registry=registry,
+            key=key,
+            pointer=RedisModelPointer(redis, Keys(settings.redis_prefix)),
+            producer=producer,
+            clock=wall_clock,
+            stop=told.is_set,
+        )
+        trigger = resumed_trigger(tools)
+        await _follow(stack, settings, catalogue, trigger)
+        await serve(StoredLake(settings), trigger, tools, stop)
+
+
+async def _follow(
+    stack: AsyncExitStack, settings: TrainerSettings, catalogue: Catalogue, trigger: Trigger
+) -> None:
+    """The catalogue, read to its end first or for ten seconds; and what is asked for."""
+    servers, name = settings.kafka_bootstrap_servers, (settings.tenant, settings.model_name)
+    sold = follow(
+        servers,
         settings.topic(CATALOG),
         lambda record: catalogue.take(record.key, record.value),
     )
-    tools = Tools(
-        settings=settings,
-        fit=fit_network,
-        whole_list=RankedLists(
-            settings.tenant,
-            ranking or RankingSettings(),
-            lambda: catalogue.items(settings.tenant),
-        ),
-        hidden=lambda: _hidden(catalogue.items(settings.tenant)),
-        registry=registry,
-        key=key,
-        pointer=RedisModelPointer(redis, Keys(settings.redis_prefix)),
-        producer=producer,
-        clock=wall_clock,
-        stop=told.is_set,
+    asked = follow(
+        servers,
+        settings.topic(TRAINING),
+        lambda record: take_request(record, name, trigger),
     )
-    try:
-        await started(producer, settings.kafka_bootstrap_servers)
-        await started(catalogue_follower, settings.kafka_bootstrap_servers)
-        await catalogue_follower.wait_caught_up(CATCH_UP_SECONDS)
-        await serve(StoredLake(settings), resumed_trigger(tools), tools, stop)
-    finally:
-        await catalogue_follower.close()
-        await producer.stop()
-        await redis.aclose()
+    for follower in (sold, asked):
+        stack.push_async_callback(follower.close)
+        await started(follower, servers)
+    await sold.wait_caught_up(CATCH_UP_SECONDS)
 
 
 def _hidden(items: Mapping[str, CatalogueItem]) -> frozenset[str]:
@@ -118,15 +133,21 @@ def _hidden(items: Mapping[str, CatalogueItem]) -> frozenset[str]:
 def resumed_trigger(tools: Tools) -> Trigger:
     """Goes on from the newest version that stands in the store, promoted or not."""
     settings, registry = tools.settings, tools.registry
-    trigger = Trigger(settings.first_after_lines, settings.every_lines)
+    minutes = settings.every_minutes
+    trigger = Trigger(
+        settings.first_after_lines,
+        settings.every_lines,
+        None if minutes is None else round(minutes * 60_000),
+        None if settings.drift_psi is None else max(1, settings.every_lines // _DRIFT_LOOKS),
+    )
     for version in reversed(registry.versions(settings.tenant, settings.model_name)):
         wanted = Identity(settings.tenant, settings.model_name, version)
         try:
             manifest = registry.show(tools.key.public_key(), wanted)
         except ArtifactRefused:
             continue
-        window = manifest.window
-        trigger.trained(sum(window.offsets.values()), window.last_log_ms)
+        window, created_ms = manifest.window, round(manifest.created_at.timestamp() * 1000)
+        trigger.trained(sum(window.offsets.values()), window.last_log_ms, created_ms)
         break
     return trigger
 

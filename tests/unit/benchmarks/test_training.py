@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import islice
 
 from millstream.cli.bench import ROOT, benchmark
@@ -35,14 +33,3 @@ def test_what_is_asked_about_lies_after_all_that_is_trained_on() -> None:
     unseen = {*exam.later["item"]} - {*exam.before["item"]}
     wanted = {item for query in exam.asked for item in query.wanted}
     assert unseen & wanted, "items that training never saw must count as misses"
-
-
-def test_tensorflow_is_imported_only_once_something_is_trained() -> None:
-    program = (
-        "import sys; from millstream.cli.bench import ROOT, benchmark; "
-        "benchmark('training', ROOT); print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.strip() == "set()"

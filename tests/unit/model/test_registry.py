@@ -102,6 +102,45 @@ def test_what_a_dead_trainer_left_is_removed_and_versions_stay(
     assert registry.versions("default", "embedding") == [1]
 
 
+def test_what_another_trainer_is_writing_stays(
+    registry: Registry, parts: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    def meanwhile(version: int, files: Files) -> Manifest:
+        if files.arrays:
+            removed.append(registry.remove_partial("default", "embedding"))
+        return describe(version, files)
+
+    removed: list[int] = []
+    manifest, sha = registry.register(parts, meanwhile, key)
+    assert removed == [0]
+    wanted = Identity("default", "embedding", manifest.version, sha)
+    assert registry.load(key.public_key(), wanted).manifest == manifest
+
+
+def test_old_versions_are_removed_and_those_in_service_stay(
+    registry: Registry, parts: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    for _ in range(6):
+        registry.register(parts, describe, key)
+    mapped = registry.load(key.public_key(), Identity("default", "embedding", 3))
+    assert registry.retain("default", "embedding", 2, {1, 2}) == [3, 4]
+    assert registry.versions("default", "embedding") == [1, 2, 5, 6]
+    assert registry.retain("default", "embedding", 0, set()) == [1, 2], "a trainer's own one went"
+    home = registry.store / "default" / "embedding"
+    assert {path.name for path in home.iterdir()} == {"v000005", "v000006"}
+    vectors, _ = mapped.scorer.user_vectors([("ann", [])])
+    assert np.array_equal(vectors[0], parts.user_vectors[0]), "who mapped the files lost them"
+
+
+def test_a_version_is_named_by_its_manifest(
+    registry: Registry, parts: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    _, sha = registry.register(parts, describe, key)
+    assert registry.digest(Identity("default", "embedding", 1)) == sha
+    with pytest.raises(ArtifactRefused, match="cannot be read"):
+        registry.digest(Identity("default", "embedding", 2))
+
+
 def test_a_store_that_does_not_exist_has_no_versions(registry: Registry) -> None:
     assert registry.versions("default", "embedding") == []
     assert registry.models() == []

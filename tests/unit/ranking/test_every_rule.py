@@ -24,16 +24,20 @@ SHOP = FixedShop(
         "c1": entry("c1", category="cups"),
         "c2": entry("c2", category="cups"),
         "c3": entry("c3", category="cups"),
-    }
+    },
+    best=[("again", 2.0), ("z", 1.0), ("c3", 0.0)],
 )
 ANN = shopper("once", "again", "seen", "seen-too", bought=["once", "again"])
-SETTINGS = RankingSettings(per_category=2, bought_before=1, looked_at=1)
+SETTINGS = RankingSettings(
+    per_category=2, bought_before=1, looked_at=1, popular_places=1, popular_items=2
+)
 OFFERED = ["once", "again", "hidden", "seen", "seen-too", "sold-out", "c1", "c1", "c2", "c3", "z"]
 REMOVES = {
     "one_entry": ["c1"],
     "hidden": ["hidden"],
     "out_of_stock": ["sold-out"],
     "bought_once": ["once"],
+    "popular_places": ["z"],
     "repeats": ["again", "seen-too"],
     "per_category": ["c2", "c3"],  # asked alone, it counts c1 twice
 }
@@ -83,14 +87,18 @@ def test_keeps_what_neither_catalogue_nor_shopper_knows(rule: Rule) -> None:
     assert asked(rule, [unknown], shopper(), FixedShop(), RankingSettings()) == [[True] * 50]
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r.NAME in {"repeats", "per_category"}])
+@pytest.mark.parametrize("rule", RULES[-3:], ids=lambda rule: rule.NAME)
 def test_what_an_earlier_rule_took_out_takes_no_room(rule: Rule) -> None:
     """Of two that would fill the room the first is gone already, so the second may stay."""
     who = shopper("seen", "seen-too")
-    line = {"repeats": ["seen", "seen-too"], "per_category": ["c1", "c2"]}[rule.NAME]
+    line = {
+        "popular_places": ["again", "z"],
+        "repeats": ["seen", "seen-too"],
+        "per_category": ["c1", "c2"],
+    }[rule.NAME]
     batch = batch_of([who])
     items = batch.table.of(line)[None, :]
-    rules = RankingSettings(per_category=1, looked_at=1)
+    rules = RankingSettings(per_category=1, looked_at=1, popular_places=1)
     lines = Lines(items, np.array([0]), batch, SHOP, batch.table.facts(items, SHOP), rules)
     assert rule.keeps(lines, np.array([[False, True]]))[0, 1]
     assert not rule.keeps(lines, np.array([[True, True]]))[0, 1]
@@ -98,10 +106,11 @@ def test_what_an_earlier_rule_took_out_takes_no_room(rule: Rule) -> None:
 
 def test_kept_and_removed_account_for_all_that_was_looked_at() -> None:
     kept, removed = apply_rules(ANN, OFFERED, SHOP, SETTINGS)
-    assert kept == ["again", "seen", "c1", "c2", "z"]
+    assert kept == ["again", "seen", "c1", "c2"]
     assert removed == {
         "bought_once": 1,
         "hidden": 1,
+        "popular_places": 1,
         "repeats": 1,
         "out_of_stock": 1,
         "one_entry": 1,

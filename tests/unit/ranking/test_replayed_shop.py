@@ -7,7 +7,7 @@ from tests.unit.ranking.worlds import entry, event
 
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
-from millstream.features import covisitation, popularity
+from millstream.features import covisitation, forward_decay
 from millstream.ranking.rank import rank
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.ranking.settings import RankingSettings
@@ -73,7 +73,7 @@ def test_neighbours_are_bounded_to_the_heaviest_and_half_of_them_lead_on() -> No
 
 def test_popularity_weighs_by_type_and_fades() -> None:
     shop = ReplayedShop()
-    days = popularity.HALF_LIFE_MS / 60_000
+    days = forward_decay.HALF_LIFE_MS / 60_000
     shop.learn(event("ann", "bought", kind=PURCHASE))
     shop.learn(event("ben", "seen", minute=days))
     (first, heavy), (second, light) = shop.popular()

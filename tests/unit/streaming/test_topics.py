@@ -22,13 +22,14 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_the_file_describes_the_six_topics_that_the_code_names() -> None:
+def test_the_file_describes_the_topics_that_the_code_names() -> None:
     policies = {spec.name: set(spec.cleanup_policy) for spec in read_topics()}
     assert policies == {
         topics.EVENTS: {"delete"},
         topics.CATALOG: {"compact"},
         topics.RECOMMENDATIONS: {"compact", "delete"},
         topics.MODELS: {"compact"},
+        topics.TRAINING: {"compact"},
         topics.ERASURES: {"compact"},
         topics.DEAD_LETTERS: {"delete"},
     }

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from millstream.domain.models import ModelAnnouncement
+from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.model.artifact import Identity
 from millstream.model.registry import LoadedModel, Registry
 from millstream.model.scorer import Scorer
@@ -24,7 +24,7 @@ from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.split import Query
 from millstream.trainer.tools import Tools
-from millstream.trainer.whole_list import RankedLists
+from millstream.trainer.whole_list import Lists, RankedLists
 
 NOW = 1_770_000_000_000
 DAY_MS = 86_400_000
@@ -37,6 +37,7 @@ class Pointer:
 
     current: tuple[int, str] | None = None
     overtaken: bool = False
+    past: list[tuple[int, str]] = field(default_factory=list)
 
     async def read(self, _tenant: str, _model: str) -> tuple[int, str] | None:
         return self.current
@@ -47,8 +48,18 @@ class Pointer:
         standing = None if self.current is None else self.current[0]
         if self.overtaken or standing != expected_version or version <= (standing or 0):
             return False
+        if self.current is not None:
+            self.past.insert(0, self.current)
         self.current = (version, sha)
         return True
+
+    async def before(self, _tenant: str, _model: str) -> tuple[tuple[int, str], ...]:
+        return tuple(self.past)
+
+    async def choose(self, *_: object) -> bool:
+        raise NotImplementedError("an operator's, not a trainer's")
+
+    go_back = choose
 
 
 @dataclass
@@ -64,10 +75,17 @@ class Producer:
         return None
 
 
-def nothing_useful(
-    before: pl.DataFrame, queries: Sequence[Query], scorer: Scorer
-) -> Sequence[Sequence[str]]:
-    return [["no such item"] for _ in queries]
+class NothingUseful:
+    """Whole lists of a shop that sells something else."""
+
+    def standing(self, _before: pl.DataFrame) -> Lists:
+        return self
+
+    def bounded(self, _popular_places: int) -> Lists:
+        return self
+
+    def __call__(self, queries: Sequence[Query], _scorer: Scorer) -> Sequence[Sequence[str]]:
+        return [["no such item"] for _ in queries]
 
 
 @pytest.fixture
@@ -77,7 +95,7 @@ def tools(tmp_path: Path, factorise: Fit) -> Tools:
     return Tools(
         settings=settings,
         fit=factorise,
-        whole_list=RankedLists("default", RankingSettings(), dict),
+        whole_lists=RankedLists("default", RankingSettings(), dict),
         hidden=frozenset,
         registry=Registry(tmp_path / "models"),
         key=Ed25519PrivateKey.generate(),
@@ -108,7 +126,7 @@ async def test_a_version_is_measured_registered_promoted_and_announced(
 ) -> None:
     said = await train_version(Window(two_tastes, {0: 1200, 3: 7}), tools)
     assert said.promoted
-    assert said.verdict.startswith("promoted, good enough: recall@20")
+    assert said.verdict.startswith("promoted: better; recall@20 of the whole list")
     assert pointer_of(tools).current == (1, said.manifest_sha256)
     ((topic, key, sent, standing),) = producer_of(tools).sent
     assert (topic, key, sent) == ("t.reco.models.v1", b"default:embedding", said)
@@ -151,13 +169,70 @@ async def test_a_list_below_popularity_is_kept_but_not_promoted(
     tools: Tools, two_tastes: pl.DataFrame
 ) -> None:
     said = await train_version(
-        Window(two_tastes, {0: 1}), replace(tools, whole_list=nothing_useful)
+        Window(two_tastes, {0: 1}), replace(tools, whole_lists=NothingUseful())
     )
     assert not said.promoted
-    assert said.verdict.startswith("not promoted: recall@20 0.0000")
+    assert said.verdict.startswith("refused: recall@20 of the whole list: 0.0000")
     assert pointer_of(tools).current is None
     assert tools.registry.versions("default", "embedding") == [1]
     assert producer_of(tools).sent[0][2] == said
+
+
+async def test_a_later_version_is_judged_beside_the_one_in_service_on_what_neither_has_seen(
+    tools: Tools, two_tastes: pl.DataFrame
+) -> None:
+    first = await train_version(Window(two_tastes[:2240], {0: 1}), tools)
+    second = await train_version(Window(two_tastes, {0: 1}), tools)
+    judgement = loaded(tools, second).manifest.quality.judgement
+    assert judgement is not None
+    assert (first.decision, second.decision) == (Decision.PROMOTED, Decision.HELD)
+    assert (judgement.reference, judgement.reasons) == ("v1", second.reasons)
+    assert judgement.verdict.startswith("held: equal to v1; recall@20 of the whole list")
+    assert pointer_of(tools).current == (1, first.manifest_sha256)
+    # A day has 80 lines; the tenth that is the test part begins a day before the first version's
+    # data end, and only the two days after them are asked about.
+    assert second.metrics["queries"] == 80
+
+
+async def test_without_later_visits_the_version_in_service_stays(
+    tools: Tools, two_tastes: pl.DataFrame
+) -> None:
+    await train_version(Window(two_tastes, {0: 1}), tools)
+    said = await train_version(Window(two_tastes, {0: 1}), tools)
+    assert (said.decision, said.metrics["queries"]) == (Decision.HELD, 0)
+    assert "only 0 shoppers" in said.verdict
+
+
+async def test_a_worse_version_than_the_one_in_service_is_refused(
+    tools: Tools, two_tastes: pl.DataFrame
+) -> None:
+    def noise(data: Interactions, rule: Training, *_: object) -> Fitted:
+        rng = np.random.default_rng(rule.seed)
+        users, items = rng.normal(size=(len(data.users), 8)), rng.normal(size=(len(data.items), 8))
+        return Fitted(users.astype(np.float32), items.astype(np.float32), 1.0, 0.0, (0.0,))
+
+    first = await train_version(Window(two_tastes[:2000], {0: 1}), tools)
+    said = await train_version(Window(two_tastes, {0: 1}), replace(tools, fit=noise))
+    assert said.decision is Decision.REFUSED
+    assert "recall@20 of the model" in said.verdict
+    assert pointer_of(tools).current == (1, first.manifest_sha256)
+
+
+async def test_what_went_astray_after_the_exam_is_refused(
+    tools: Tools, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    """The first training is examined, the second one is registered."""
+    fits = []
+
+    def astray(data: Interactions, rule: Training, *rest: object) -> Fitted:
+        fits.append(factorise(data, rule, lambda: False, None))
+        if len(fits) == 2:
+            fits[1].item_vectors[:] = fits[1].item_vectors[::-1].copy()
+        return fits[-1]
+
+    said = await train_version(Window(two_tastes, {0: 1}), replace(tools, fit=astray))
+    assert (said.decision, len(fits)) == (Decision.REFUSED, 2)
+    assert "not what was examined" in said.verdict
 
 
 async def test_weights_that_are_not_finite_are_not_promoted(
@@ -185,9 +260,24 @@ async def test_a_stale_trainer_loses(tools: Tools, two_tastes: pl.DataFrame) -> 
 async def test_a_version_is_numbered_above_the_current_one(
     tools: Tools, two_tastes: pl.DataFrame
 ) -> None:
+    """Also where its files are gone: then shoppers are not served from it."""
     pointer_of(tools).current = (41, "0" * 64)
     said = await train_version(Window(two_tastes, {0: 1}), tools)
     assert (said.version, said.promoted) == (42, True)
+
+
+async def test_old_versions_go_but_not_those_that_serve_or_served_last(
+    tools: Tools, two_tastes: pl.DataFrame
+) -> None:
+    settings = tools.settings.model_copy(update={"keep_versions": 2})
+    tools = replace(tools, settings=settings)
+    for day in (26, 27, 28, 29, 30):
+        # Judged worse than the first one, or on too few visits: only the first is promoted.
+        await train_version(Window(two_tastes[: day * 80], {0: day}), tools)
+    standing = pointer_of(tools).current
+    assert standing is not None
+    assert standing[0] == 1
+    assert tools.registry.versions("default", "embedding") == [1, 4, 5]
 
 
 async def test_hidden_items_have_no_vector(tools: Tools, two_tastes: pl.DataFrame) -> None:
@@ -250,7 +340,7 @@ async def test_a_version_of_many_items_has_an_index_and_a_smaller_one_has_not(
     for index_from in (1_000, 2_000):
         update = {"index_from_items": index_from, "dimensions": 32}
         settings = tools.settings.model_copy(update=update)
-        unpromoted = replace(tools, settings=settings, whole_list=nothing_useful)  # it is quick
+        unpromoted = replace(tools, settings=settings, whole_lists=NothingUseful())  # it is quick
         said = await train_version(Window(many_tastes, {0: 1}), unpromoted)
         model = loaded(tools, said)
         manifests.append(model.manifest)

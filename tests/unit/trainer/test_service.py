@@ -5,24 +5,36 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
+from aiokafka.structs import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from millstream.domain.clock import as_datetime
+from millstream.domain.models import TrainingRequest
+from millstream.model.artifact import Identity
+from millstream.model.manifest import Manifest
 from millstream.model.registry import Registry
+from millstream.model.scorer import Scorer
+from millstream.ranking.settings import RankingSettings
 from millstream.trainer import service
 from millstream.trainer.collect import collect
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fit, Fitted, Stopped
 from millstream.trainer.offload import offload
+from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings, Training
+from millstream.trainer.split import Query
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
+from millstream.trainer.whole_list import Lists, RankedLists
 from millstream.trainer.wiring import resumed_trigger
 
 
@@ -60,20 +72,35 @@ class Wires:
         self.current = (version, sha)
         return True
 
+    async def before(self, _tenant: str, _model: str) -> tuple[tuple[int, str], ...]:
+        return ()
+
+    async def choose(self, *_: object) -> bool:
+        raise NotImplementedError("an operator's, not a trainer's")
+
+    go_back = choose
+
     async def send_and_wait(self, _topic: str, _value: bytes, _key: bytes) -> object:
         self.announced.set()
         return None
 
 
-def no_lists(before: object, queries: list[object], scorer: object) -> list[list[str]]:
-    return [[] for _ in queries]
+class NoLists:
+    def standing(self, _before: pl.DataFrame) -> Lists:
+        return self
+
+    def bounded(self, _popular_places: int) -> Lists:
+        return self
+
+    def __call__(self, queries: Sequence[Query], _scorer: Scorer) -> list[list[str]]:
+        return [[] for _ in queries]
 
 
 def tools_with(tmp_path: Path, fit: Fit, wires: Wires, told: threading.Event) -> Tools:
     return Tools(
         settings=TrainerSettings(dimensions=4, poll_s=0.01),
         fit=fit,
-        whole_list=no_lists,  # type: ignore[arg-type]
+        whole_lists=NoLists(),
         hidden=frozenset,
         registry=Registry(tmp_path / "models"),
         key=Ed25519PrivateKey.generate(),
@@ -129,6 +156,67 @@ async def test_a_window_that_no_longer_grows_does_not_end_the_training(
     found = collect(lake, 10.0, resumed.trained_to_ms)
     assert found.count_new(settings.counted_types) == 40
     assert found.window.lines["log_ms"][0] >= two_tastes["log_ms"][2039] - 10 * 86_400_000
+
+
+async def next_version(tools: Tools, wires: Wires, version: int) -> Manifest:
+    await asyncio.wait_for(wires.announced.wait(), 20)
+    wires.announced.clear()
+    wanted = Identity("default", "embedding", version)
+    return tools.registry.show(tools.key.public_key(), wanted)
+
+
+async def test_it_trains_when_asked_and_when_time_is_up(
+    tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    wires, stop, trigger = Wires(), asyncio.Event(), Trigger(1000, 10**6, every_ms=60_000)
+    lake, now = GrowingLake(two_tastes, 1000), [1_770_000_000_000]
+    tools = tools_with(tmp_path, factorise, wires, threading.Event())
+    tools = replace(tools, clock=lambda: now[0])
+    loop = asyncio.create_task(serve(lake, trigger, tools, stop))
+    first = await next_version(tools, wires, 1)
+    now[0] += 1000
+    request = TrainingRequest(tenant="default", model="embedding", requested_at=as_datetime(now[0]))
+    for model in ("another", "embedding"):
+        value = msgspec.json.encode(msgspec.structs.replace(request, model=model))
+        take_request(consumed(value), ("default", "embedding"), trigger)
+    take_request(consumed(b"{"), ("default", "embedding"), trigger)
+    second = await next_version(tools, wires, 2)
+    lake.height = 1100
+    now[0] += 60_000
+    third = await next_version(tools, wires, 3)
+    stop.set()
+    await asyncio.wait_for(loop, 5)
+    occasions = [manifest.occasion for manifest in (first, second, third)]
+    assert [occasion and occasion.why for occasion in occasions] == ["lines", "asked", "time"]
+
+
+def consumed(value: bytes) -> ConsumerRecord[Any, Any]:
+    return ConsumerRecord("reco.training.v1", 0, 0, 0, 0, b"key", value, None, 0, len(value), ())
+
+
+async def test_drift_makes_a_version_before_the_lines_do(
+    tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    """In the last third everybody buys what nobody bought before."""
+    moved = two_tastes.with_columns(
+        item=pl.when(pl.int_range(pl.len()) >= 1600).then("new-" + pl.col("item")).otherwise("item")
+    )
+    wires, stop = Wires(), asyncio.Event()
+    lake, trigger = GrowingLake(moved, 1600), Trigger(1000, 10**6, drift_looks=100)
+    tools = tools_with(tmp_path, factorise, wires, threading.Event())
+    lists = RankedLists("default", RankingSettings(), dict)
+    settings = tools.settings.model_copy(update={"drift_psi": 0.25, "recent_items": 4})
+    tools = replace(tools, settings=settings, whole_lists=lists)
+    loop = asyncio.create_task(serve(lake, trigger, tools, stop))
+    await next_version(tools, wires, 1)
+    assert wires.current is not None
+    lake.height = 2400
+    second = await next_version(tools, wires, 2)
+    stop.set()
+    await asyncio.wait_for(loop, 5)
+    assert second.occasion is not None
+    assert second.occasion.why == "drift"
+    assert second.occasion.drift["item"] > 0.25 > second.occasion.drift["type"]
 
 
 async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.DataFrame) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream.trainer.trigger import Trigger
+from millstream.trainer.trigger import Trigger, Why
 
 
 def run(trigger: Trigger, lines_per_record: int, records: range) -> tuple[int | None, int]:
@@ -44,7 +44,7 @@ def test_a_lake_without_lines_is_read_again_at_twice_its_records() -> None:
 def test_the_next_training_waits_for_so_many_further_lines() -> None:
     trigger = Trigger(100, 50)
     assert trigger.wanted == 100
-    trigger.trained(120, 7)
+    trigger.trained(120, 7, 5)
     assert (trigger.wanted, trigger.trained_to_ms) == (50, 7)
     assert not trigger.worth_counting(120)
     assert not trigger.counted(169, 49)
@@ -54,7 +54,7 @@ def test_the_next_training_waits_for_so_many_further_lines() -> None:
 
 def test_the_next_look_follows_the_lines_per_record_since_the_last_training() -> None:
     trigger = Trigger(1, 100)
-    trigger.trained(1_000_000, 7)
+    trigger.trained(1_000_000, 7, 5)
     assert not trigger.counted(1_000_010, 10)
     assert not trigger.worth_counting(1_000_090)
     assert trigger.worth_counting(1_000_091)
@@ -63,3 +63,34 @@ def test_the_next_look_follows_the_lines_per_record_since_the_last_training() ->
 @pytest.mark.parametrize(("lines", "due"), [(99, False), (100, True), (101, True)])
 def test_the_limit_itself_is_enough(lines: int, due: bool) -> None:
     assert Trigger(100, 50).counted(1000, lines) is due
+
+
+def test_time_alone_is_enough_after_the_first_version() -> None:
+    trigger = Trigger(100, 100, every_ms=1000)
+    assert trigger.due(10**9) is None, "before the first version lines decide"
+    trigger.trained(10, 7, began_ms=5000)
+    assert [trigger.due(now) for now in (5999, 6000)] == [None, Why.TIME]
+
+
+def test_who_asks_is_answered_once() -> None:
+    trigger = Trigger(100, 100)
+    trigger.ask(4000)
+    assert trigger.due(4001) is Why.ASKED
+    trigger.trained(10, 7, began_ms=4001)
+    assert trigger.due(5000) is None
+    trigger.ask(4000)  # the topic is read again from its start
+    assert trigger.due(5000) is None
+    trigger.ask(5000)
+    assert trigger.due(5001) is Why.ASKED
+    trigger.ask(6000)  # while it trains: what came then is not in it
+    trigger.trained(20, 9, began_ms=5500)
+    assert trigger.due(7000) is Why.ASKED
+
+
+def test_drift_is_looked_for_between_two_trainings() -> None:
+    trigger = Trigger(1, 1_000_000, drift_looks=50)
+    assert not trigger.looks_for_drift(10_000), "there is nothing yet to have drifted from"
+    trigger.trained(1000, 7, 5)
+    assert [trigger.worth_counting(records) for records in (1049, 1050)] == [False, True]
+    assert not trigger.counted(1050, 10)
+    assert [trigger.looks_for_drift(records) for records in (1099, 1100)] == [False, True]

@@ -15,16 +15,18 @@ from millstream.ranking.policy import (
     one_entry,
     out_of_stock,
     per_category,
+    popular_places,
     repeats,
 )
 from millstream.ranking.policy.rule import Lines, Rule
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop
 
-# The last two count what they are asked about, so nothing may be removed after per_category, and
-# what repeats lets through but per_category does not has taken room.
+# The last three count what they are asked about, so nothing may be removed after per_category, and
+# what an earlier one of them lets through but a later one does not has taken room.
 RULES: tuple[Rule, ...] = cast(
-    tuple[Rule, ...], (one_entry, hidden, out_of_stock, bought_once, repeats, per_category)
+    tuple[Rule, ...],
+    (one_entry, hidden, out_of_stock, bought_once, popular_places, repeats, per_category),
 )
 
 

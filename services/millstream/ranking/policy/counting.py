@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from millstream.ranking.batch import places_within
+from millstream.features.ragged import places_within
 from millstream.ranking.items import Codes, Mask
 
 

@@ -1,0 +1,114 @@
+"""Stages 5 to 7 on one split of the window: what is learnt from its earlier part, how good that is
+on the newest one, and whether it may serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from millstream.model.embeddings import Embeddings, ServingRule
+from millstream.model.fairness import Fairness
+from millstream.model.judgement import Judgement
+from millstream.model.scorer import Scorer
+from millstream.trainer.champion import Champion
+from millstream.trainer.encode import Interactions, encode
+from millstream.trainer.evaluate import choose_rule, evaluate, named_means
+from millstream.trainer.fairness import bound_costs, fairness
+from millstream.trainer.fitting import Fitted, assemble
+from millstream.trainer.gate.bounds import reach
+from millstream.trainer.gate.exam import (
+    MODEL,
+    WHOLE_LIST,
+    Exam,
+    Views,
+    WholeListsOf,
+    model_lists,
+    popular_views,
+    sit,
+)
+from millstream.trainer.gate.rule import GateRule
+from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as_measured
+from millstream.trainer.split import Parts, queries
+from millstream.trainer.tools import Tools
+
+UNSOUND = "its weights are not finite"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    serving: ServingRule
+    metrics: dict[str, float]
+    judgement: Judgement
+    fairness: Fairness
+    exam: Exam
+    answers: Views
+
+
+def examine(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> Examined:
+    """Trains on the train part, chooses how recent items count on the validation part, and looks
+    at the test part once. Blocks. Raises Stopped."""
+    rule = tools.settings.measuring()
+    serving, data, fitted = _learn(parts, champion, tools, started_ms)
+    model = assemble(data, fitted, serving, tools.settings.ridge)
+    exam = Exam.on(parts.before_test, queries(parts.before_test, parts.test, rule), rule.k)
+    shop = tools.whole_lists.standing(parts.before_test)
+    judgement, answers = put_to_trial(exam, model, champion.served, shop, tools.gate)
+    found = evaluate(
+        parts.before_test, data, Scorer(model), exam.queries, answers[WHOLE_LIST], rule
+    )
+    shares = msgspec.structs.replace(
+        fairness(exam, answers[WHOLE_LIST], tools.catalogue(), tools.gate),
+        bounds=tuple(bound_costs(exam, Scorer(model), shop, tools.gate)),
+    )
+    return Examined(serving, named_means(found), judgement, shares, exam, answers)
+
+
+def put_to_trial(
+    exam: Exam,
+    model: Embeddings,
+    served: tuple[str, Scorer] | None,
+    shop: WholeListsOf,
+    rule: GateRule,
+) -> tuple[Judgement, Views]:
+    """The verdict on a model that has seen nothing of the exam, beside the one in service, if there
+    is one; and its answers. Blocks for seconds."""
+    answers = sit(exam, Scorer(model), shop)
+    name, scorer = served or (POPULARITY, None)
+    if not sound(model):
+        return refusal(UNSOUND, name), answers
+    if scorer is None:
+        return judge(exam, answers, popular_views(exam), name, rule), answers
+    known = reach(exam, Scorer(model), scorer, rule)
+    return judge(exam, answers, sit(exam, scorer, shop), name, rule, known), answers
+
+
+def reexamine(examined: Examined, registered: Embeddings, rule: GateRule) -> Judgement:
+    """The verdict once it is known what will be registered: arrays that no exam has seen."""
+    if not sound(registered):
+        return refusal(UNSOUND, examined.judgement.reference)
+    scorer = Scorer(registered)
+    views = {MODEL: model_lists(examined.exam, scorer)}
+    return still_as_measured(examined.judgement, examined.exam, views, examined.answers, rule)
+
+
+def sound(model: Embeddings) -> bool:
+    arrays = (model.user_vectors, model.item_vectors, model.recent_to_user)
+    dense = (model.dense_weight, model.dense_bias)
+    return all(np.isfinite(array).all() for array in (*arrays, dense))
+
+
+def _learn(
+    parts: Parts, champion: Champion, tools: Tools, started_ms: int
+) -> tuple[ServingRule, Interactions, Fitted]:
+    """Beside a version in service, which knows the validation part, it is learnt too."""
+    rule = tools.settings.measuring()
+    data = encode(parts.train, rule.recent_items)
+    fitted = tools.fit_on(data, "measured", started_ms)
+    held_out = queries(parts.train, parts.validation, rule)
+    serving = choose_rule(data, fitted, held_out, tools.settings.ridge, rule)
+    if champion.loaded is None:
+        return serving, data, fitted
+    data = encode(parts.before_test, rule.recent_items)
+    return serving, data, tools.fit_on(data, "examined", started_ms)
