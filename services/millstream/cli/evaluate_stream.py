@@ -1,0 +1,63 @@
+"""`millstream evaluate stream`: lists as time goes by, on recorded events."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def stream(
+    data: Annotated[
+        Path,
+        typer.Option(help="A folder of RetailRocket's events or sessions, or of Online Retail."),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Runs, each from its own seed.")] = 1,
+    plot: Annotated[Path | None, typer.Option(help="A folder for the plot over time.")] = None,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """Recommend, score, then learn: what freshness is worth, beside four baselines."""
+    from millstream.local.stream_recordings import stream_recording
+    from millstream.trainer.settings import TrainerSettings
+    from millstream.trainer.stream.evaluate import evaluate_stream
+    from millstream.trainer.stream.ours import OursRule
+    from millstream.trainer.stream.trained import TasteRule
+    from millstream.trainer.train import fit_network, limit_threads
+
+    limit_threads(2)
+    told = Console(stderr=True)
+    settings = TrainerSettings()
+    taste = TasteRule(settings.training(), settings.cleaning(), settings.measuring())
+    found = evaluate_stream(
+        stream_recording(data),
+        seeds,
+        OursRule(taste),
+        fit_network,
+        lambda line: told.print(line, markup=False),
+    )
+    if plot is not None:
+        from millstream.trainer.stream.plot import draw
+
+        told.print(f"{draw(found, plot)}", markup=False)
+    if json:
+        sys.stdout.write(json_format.dumps(found) + "\n")
+        return
+    Console().print(_table(found))
+    Console().print(
+        f"{found['questions']} questions, freshness {found['freshness_gain']:+.4f} "
+        f"({found['freshest']}), {found['cpu_minutes']} CPU minutes, {found['peak_gib']} GiB"
+    )
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table("", "recall@20", "MRR@20")
+    for row in found["rows"]:
+        table.add_row(row["name"], *(f"{100 * row[k]:.2f}" for k in ("recall_at_20", "mrr_at_20")))
+    for name, shares in found["components"].items():
+        table.add_row(f"without {name}", f"{100 * shares['without']:.2f}", "")
+    return table

@@ -1,0 +1,1 @@
+"""How good lists are as time goes by: recommend, score, then learn (prequential evaluation)."""

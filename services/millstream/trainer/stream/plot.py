@@ -1,0 +1,96 @@
+"""Quality over time as a picture: who leads, and what each cadence of learning gains on static."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from millstream.domain.errors import OperatorError
+from millstream.trainer.stream.replay import CADENCES, FRESH, STATIC
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Recalls = Mapping[str, Sequence[float]]
+_OURS = ("#0072b2", "#009e73")
+_THEIRS = ("#999999", "#cc79a7", "#e69f00", "#d55e00", "#56b4e9")
+_BY_CADENCE = ("#b3cde3", "#8c96c6", "#88419d", "#009e73", "#e69f00")
+"""Okabe and Ito's, which differ for every reader; cadences from pale to dark."""
+
+
+def draw(found: dict[str, Any], directory: Path) -> Path:
+    """`found`: what `evaluate_stream` gives. Writes stream-<data>.png and returns its path. Raises
+    OperatorError where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise OperatorError(
+            "matplotlib", "not installed", "the package, for --plot", "Install millstream[dev]"
+        ) from None
+    moments = [datetime.fromisoformat(each) for each in found["over_time"]["times"]]
+    times = np.array([moment.replace(tzinfo=None) for moment in moments], dtype="datetime64[s]")
+    recalls: Recalls = found["over_time"]["recall_at_20"]
+    figure = Figure(figsize=(11, 7.5), dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    _draw_recalls(upper, times, recalls)
+    _draw_gains(lower, times, recalls)
+    upper.set_title(_title(found), loc="left", fontsize=11)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"stream-{found['data']}.png"
+    figure.savefig(path)
+    return path
+
+
+def _title(found: dict[str, Any]) -> str:
+    low, high = found["freshness_gain_interval"]
+    return (
+        f"{found['data']}: {found['questions']:,} questions, each asked before it is learnt. "
+        f"Static to freshest {found['freshness_gain']:+.3f} ({low:+.3f} to {high:+.3f})"
+    )
+
+
+def _draw_recalls(axes: Axes, times: NDArray[np.datetime64], recalls: Recalls) -> None:
+    ours = {STATIC.name: _OURS[0], FRESH.name: _OURS[1]}
+    cadences = {cadence.name for cadence in CADENCES}
+    others = [name for name in recalls if name not in cadences]
+    for name, colour in ours.items():
+        axes.plot(times, recalls[name], color=colour, linewidth=2.4, label=name)
+    for place, name in enumerate(others):
+        colour = _THEIRS[place % len(_THEIRS)]
+        style = ":" if name == "production list" else "-"
+        colour = "#000000" if name == "production list" else colour
+        axes.plot(times, recalls[name], style, color=colour, linewidth=1.3, label=name)
+    axes.set_ylabel("recall@20")
+    axes.set_ylim(bottom=0)
+    _finish(axes)
+
+
+def _draw_gains(axes: Axes, times: NDArray[np.datetime64], recalls: Recalls) -> None:
+    axes.axhline(0, color=_OURS[0], linewidth=1.2)
+    updated = [cadence.name for cadence in CADENCES if cadence != STATIC]
+    for name, colour in zip(updated, _BY_CADENCE, strict=True):
+        gains = [
+            fresh - static
+            for fresh, static in zip(recalls[name], recalls[STATIC.name], strict=True)
+        ]
+        style = "--" if "model every day" in name else "-"
+        axes.plot(times, gains, style, color=colour, linewidth=1.6, label=name)
+    axes.set_ylabel("recall@20 more than static")
+    _finish(axes)
+
+
+def _finish(axes: Axes) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call, unused-ignore]
+    axes.xaxis.set_major_locator(locator)
+    dates = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call, unused-ignore]
+    axes.xaxis.set_major_formatter(dates)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
