@@ -1,0 +1,222 @@
+{{- define "millstream.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "millstream.labels" -}}
+app.kubernetes.io/name: millstream
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end -}}
+
+{{- define "millstream.selector" -}}
+app.kubernetes.io/name: millstream
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .role }}
+{{- end -}}
+
+{{/* A mounted Secret can be read by the group, or by root alone; our keys are refused unless they are
+their owner's alone. So they are copied, in memory. `default.1.key` is the first pseudonym key of a tenant. */}}
+{{- define "millstream.own-keys" -}}
+for file in /run/secrets/keys/*; do
+  [ ! -f "$file" ] || install -m 600 "$file" /var/lib/millstream/keys/
+done
+for file in /run/secrets/pseudonym-keys/*.key; do
+  [ -f "$file" ] || continue
+  name=${file##*/}
+  install -d -m 700 "/var/lib/millstream/pseudonym-keys/${name%%.*}"
+  install -m 600 "$file" "/var/lib/millstream/pseudonym-keys/${name%%.*}/${name#*.}"
+done
+{{- end -}}
+
+{{- define "millstream.sasl" -}}
+{{- if hasPrefix "SASL_" .Values.kafka.securityProtocol }}yes{{ end -}}
+{{- end -}}
+
+{{- define "millstream.tls" -}}
+{{- if hasSuffix "SSL" .Values.kafka.securityProtocol }}yes{{ end -}}
+{{- end -}}
+
+{{/* One role's pod: its container, what it mounts and how it is looked after. `probes`: whether it
+goes on until it is told to end; `private`: whether it sees the private key; `args`: its words. */}}
+{{- define "millstream.pod" -}}
+{{- $v := .root.Values -}}
+{{- $secret := get $v.secrets .secret -}}
+metadata:
+  labels:
+    {{- include "millstream.labels" . | nindent 4 }}
+    {{- with $v.podLabels }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- with $v.podAnnotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  automountServiceAccountToken: false
+  {{- with .restartPolicy }}
+  restartPolicy: {{ . }}
+  {{- end }}
+  terminationGracePeriodSeconds: 30
+  {{- with $v.imagePullSecrets }}
+  imagePullSecrets: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 10001
+    runAsGroup: 10001
+    fsGroup: 10001
+    fsGroupChangePolicy: OnRootMismatch
+    seccompProfile: {type: RuntimeDefault}
+  {{- if .keys }}
+  initContainers:
+    - name: own-keys
+      image: "{{ $v.image.repository }}:{{ $v.image.tag | default .root.Chart.AppVersion }}"
+      imagePullPolicy: {{ $v.image.pullPolicy }}
+      command: [sh, -ec]
+      args:
+        - |
+          {{- include "millstream.own-keys" . | nindent 10 }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: {drop: [ALL]}
+      resources:
+        requests: {cpu: 10m, memory: 16Mi}
+        limits: {memory: 64Mi}
+      volumeMounts:
+        - {name: keys-secret, mountPath: /run/secrets/keys, readOnly: true}
+        - {name: keys, mountPath: /var/lib/millstream/keys}
+        {{- with .pseudonyms }}
+        - {name: pseudonym-keys-secret, mountPath: /run/secrets/pseudonym-keys, readOnly: true}
+        - {name: pseudonym-keys, mountPath: /var/lib/millstream/pseudonym-keys}
+        {{- end }}
+  {{- end }}
+  containers:
+    - name: {{ .role }}
+      image: "{{ $v.image.repository }}:{{ $v.image.tag | default .root.Chart.AppVersion }}"
+      imagePullPolicy: {{ $v.image.pullPolicy }}
+      args: {{ toJson .args }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        readOnlyRootFilesystem: true
+        capabilities: {drop: [ALL]}
+      env:
+        {{- include "millstream.env" . | nindent 8 }}
+      ports:
+        {{- if .probes }}
+        - {name: metrics, containerPort: {{ $v.metrics.port }}}
+        {{- end }}
+        {{- with .port }}
+        - {name: http, containerPort: {{ . }}}
+        {{- end }}
+      {{- if .probes }}
+      startupProbe:
+        httpGet: {path: /healthz, port: metrics}
+        periodSeconds: 2
+        failureThreshold: 60
+      livenessProbe:
+        httpGet: {path: /healthz, port: metrics}
+        periodSeconds: 10
+        timeoutSeconds: 5
+      readinessProbe:
+        httpGet: {path: /readyz, port: {{ if .port }}http{{ else }}metrics{{ end }}}
+        periodSeconds: 5
+        timeoutSeconds: 5
+      {{- end }}
+      {{- with .resources }}
+      resources: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      volumeMounts:
+        - {name: scratch, mountPath: /tmp}
+        - {name: secret, mountPath: /run/secrets/millstream, readOnly: true}
+        {{- if and (include "millstream.tls" .root) $v.kafka.caSecret }}
+        - {name: kafka-ca, mountPath: /run/secrets/kafka-ca, readOnly: true}
+        {{- end }}
+        {{- if and .redis $v.redis.caSecret }}
+        - {name: redis-ca, mountPath: /run/secrets/redis-ca, readOnly: true}
+        {{- end }}
+        {{- if .keys }}
+        - {name: keys, mountPath: /var/lib/millstream/keys, readOnly: {{ ne .role "init" }}}
+        {{- end }}
+        {{- with .pseudonyms }}
+        - {name: pseudonym-keys, mountPath: /var/lib/millstream/pseudonym-keys, readOnly: true}
+        {{- end }}
+        {{- with .mounts }}{{ toYaml . | nindent 8 }}{{ end }}
+  volumes:
+    - name: scratch
+      emptyDir: {sizeLimit: 1Gi}
+    - name: secret
+      secret:
+        secretName: {{ required (printf "secrets.%s: the name of a Secret" .secret) $secret }}
+        defaultMode: 0440
+    {{- if and (include "millstream.tls" .root) $v.kafka.caSecret }}
+    - name: kafka-ca
+      secret: {secretName: {{ $v.kafka.caSecret }}}
+    {{- end }}
+    {{- if and .redis $v.redis.caSecret }}
+    - name: redis-ca
+      secret: {secretName: {{ $v.redis.caSecret }}}
+    {{- end }}
+    {{- with .keys }}
+    - name: keys-secret
+      secret: {secretName: {{ . }}, defaultMode: 0440}
+    - name: keys
+      emptyDir: {medium: Memory, sizeLimit: 1Mi}
+    {{- end }}
+    {{- with .pseudonyms }}
+    - name: pseudonym-keys-secret
+      secret: {secretName: {{ . }}, defaultMode: 0440}
+    - name: pseudonym-keys
+      emptyDir: {medium: Memory, sizeLimit: 1Mi}
+    {{- end }}
+    {{- with .volumes }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- with $v.nodeSelector }}
+  nodeSelector: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $v.tolerations }}
+  tolerations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $v.affinity }}
+  affinity: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "millstream.env" -}}
+{{- $v := .root.Values -}}
+{{- $secret := get $v.secrets .secret -}}
+- {name: KAFKA_BOOTSTRAP_SERVERS, value: {{ required "kafka.bootstrapServers: host:port, several with commas" $v.kafka.bootstrapServers | quote }}}
+- {name: KAFKA_SECURITY_PROTOCOL, value: {{ $v.kafka.securityProtocol }}}
+{{- if include "millstream.sasl" .root }}
+- {name: KAFKA_SASL_MECHANISM, value: {{ $v.kafka.saslMechanism }}}
+- name: KAFKA_SASL_USERNAME
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: kafka-username}}
+- {name: KAFKA_SASL_PASSWORD_FILE, value: /run/secrets/millstream/kafka-password}
+{{- end }}
+{{- if and (include "millstream.tls" .root) $v.kafka.caSecret }}
+- {name: KAFKA_SSL_CA_FILE, value: /run/secrets/kafka-ca/ca.crt}
+{{- end }}
+{{- if .redis }}
+- {name: REDIS_URL, value: {{ required "redis.url: rediss://host:6379/0" $v.redis.url | quote }}}
+- name: REDIS_USERNAME
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: redis-username}}
+- {name: REDIS_PASSWORD_FILE, value: /run/secrets/millstream/redis-password}
+{{- if $v.redis.caSecret }}
+- {name: REDIS_SSL_CA_FILE, value: /run/secrets/redis-ca/ca.crt}
+{{- end }}
+{{- end }}
+- {name: MILLSTREAM_TOPIC_PREFIX, value: {{ $v.topicPrefix | quote }}}
+- {name: MILLSTREAM_REDIS_PREFIX, value: {{ $v.redisPrefix | quote }}}
+{{- if .probes }}
+- {name: MILLSTREAM_METRICS_HOST, value: "0.0.0.0"}
+- {name: MILLSTREAM_METRICS_PORT, value: {{ $v.metrics.port | quote }}}
+{{- end }}
+{{- with .env }}{{ toYaml . | nindent 0 }}{{ end }}
+{{- range $name, $value := .settings }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end -}}
+
+{{- define "millstream.claim" -}}
+{{- $given := get .root.Values.persistence .volume -}}
+{{- $given.existingClaim | default (printf "%s-%s" (include "millstream.name" .root) .volume) -}}
+{{- end -}}
