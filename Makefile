@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench profiles chaos kafka lock format schemas
+.PHONY: demo test check bench profiles chaos kafka helm lock format schemas
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Millstream needs Python 3.11, and '$(PYTHON)' is not: install it, or run 'make PYTHON=/path/to/python3.11 ...'."; exit 2; }
@@ -33,6 +33,10 @@ schemas: .venv/ready
 
 kafka: .venv/ready
 	$(BIN)/millstream kafka
+
+# Needs Go 1.24 or later; builds for some minutes, once.
+helm: .venv/ready
+	$(BIN)/python -m tests.go_tools
 
 bench: .venv/ready
 	$(BIN)/millstream bench ingest

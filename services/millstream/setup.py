@@ -16,7 +16,7 @@ async def set_up(
     """May be called again: what stands is checked, not changed. Returns what to tell the operator.
     Raises OperatorError or Halt naming what does not fit."""
     topics = await create_topics(
-        settings.kafka_bootstrap_servers,
+        settings.brokers,
         read_topics(),
         prefix=settings.topic_prefix,
         replay=replay,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +33,7 @@ IMAGE_VARIABLES = {
     "MILLSTREAM_PSEUDONYM_KEYS_DIR",
 }
 Compose = dict[str, Any]
+PASSWORDS = "/run/secrets/millstream"
 
 
 @pytest.fixture
@@ -54,20 +58,20 @@ def ours(compose: Compose) -> Compose:
 
 
 def mounts(service: Compose) -> dict[str, str]:
-    """Volume -> folder, with the mode where one is given."""
+    """Volume, or file of ours, -> folder, with the mode where one is given."""
     return dict(volume.split(":", 1) for volume in service.get("volumes", ()))
+
+
+def volumes(service: Compose) -> dict[str, str]:
+    """Without files of ours."""
+    return {name: path for name, path in mounts(service).items() if not name.startswith(".")}
 
 
 def test_the_file_is_valid_by_the_specification(compose: Compose) -> None:
     parsed = parse(compose)
     assert set(parsed.service_names()) == {
-        "kafka",
-        "valkey",
-        "init",
-        "recommender",
-        "lake",
-        "trainer",
-        "gateway",
+        *("kafka", "passwords", "valkey", "init", "recommender", "lake", "trainer", "gateway"),
+        *("prometheus", "grafana"),
     }
 
 
@@ -92,14 +96,18 @@ def test_the_specification_refuses_what_is_misspelt(
 
 def test_every_volume_and_service_that_is_named_is_declared(compose: Compose) -> None:
     services = compose["services"]
-    used = {volume for service in services.values() for volume in mounts(service)}
+    used = {volume for service in services.values() for volume in volumes(service)}
     assert used == compose["volumes"].keys()
+    files = {file for service in services.values() for file in mounts(service)} - used
+    assert files
+    assert all((ROOT / file).exists() for file in files), files
     waited_for = {name for service in services.values() for name in service.get("depends_on", ())}
     assert waited_for <= services.keys()
     for service in services.values():
-        for name, wait in service.get("depends_on", {}).items():
+        waits = service.get("depends_on", {})
+        for name, wait in waits.items() if isinstance(waits, dict) else ():
             if wait["condition"] == "service_healthy":
-                assert "healthcheck" in services[name]
+                assert not services[name]["healthcheck"].get("disable")
 
 
 def test_our_services_are_commands_of_millstream(compose: Compose) -> None:
@@ -122,7 +130,7 @@ def test_folders_of_the_image_are_volumes(compose: Compose, dockerfile: str) -> 
     folders = set(re.findall(r"\bM[A-Z_]+=(/\S+)", dockerfile))
     mounted = {
         path.partition(":")[0] for s in ours(compose).values() for path in mounts(s).values()
-    }
+    } - {PASSWORDS}
     assert mounted == folders
     [made] = re.findall(r"install -d -o millstream (.*(?:\n .*)?)", dockerfile)
     assert set(re.findall(r"/[\w/-]+", made)) == folders
@@ -199,3 +207,100 @@ def test_the_gateway_listens_where_its_port_is_published_and_asked(compose: Comp
     assert gateway["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert gateway["environment"]["MILLSTREAM_GATEWAY_HOST"] == "0.0.0.0"  # noqa: S104
     assert f"127.0.0.1:{port}/readyz" in gateway["healthcheck"]["test"][-1]
+
+
+def test_each_service_has_its_own_user_of_redis_and_sees_no_other_password(
+    compose: Compose,
+) -> None:
+    users = {
+        name: service["environment"].get("REDIS_USERNAME")
+        for name, service in ours(compose).items()
+    }
+    assert users == {
+        "init": "operator",
+        "recommender": "recommender",
+        "lake": None,  # it does not speak to Redis
+        "trainer": "trainer",
+        "gateway": "gateway",
+    }
+    for name, user in users.items():
+        service = ours(compose)[name]
+        seen = {v for v in mounts(service) if v.endswith("-password")}
+        assert seen == ({f"{user}-password"} if user else set()), name
+        if user:
+            assert mounts(service)[f"{user}-password"] == f"{PASSWORDS}:ro"
+            assert service["environment"]["REDIS_PASSWORD_FILE"] == f"{PASSWORDS}/redis"
+
+
+def test_the_users_of_redis_are_those_of_our_file(compose: Compose, tmp_path: Path) -> None:
+    """What the containers run is run here: passwords are made, and their hashes put in place."""
+    passwords, valkey = compose["services"]["passwords"], compose["services"]["valkey"]
+    made = [path.partition(":")[0] for path in mounts(passwords).values()]
+    shown = [path for path in mounts(valkey).values() if path.startswith("/run/passwords/")]
+    assert [f"{path}:ro" for path in made] == shown
+    for folder in made:
+        (tmp_path / folder.removeprefix("/run/passwords/")).mkdir()
+    run_script(passwords["command"][0], tmp_path)
+    rendered = run_script(valkey["entrypoint"][2].partition("exec")[0], tmp_path)
+    lines = (tmp_path / "users.acl").read_text().splitlines()
+    names = {line.split()[1] for line in lines}
+    assert names == {"default", *(folder.rpartition("/")[2] for folder in made)}
+    assert rendered == ""
+    for line in lines:
+        _, name, state, *rules = line.split()
+        if name == "default":
+            assert state == "off"
+            continue
+        password = (tmp_path / name / "redis").read_text().strip()
+        assert rules[0] == f"#{hashlib.sha256(password.encode()).hexdigest()}"
+        assert len(password) >= 32
+    (tmp_path / "trainer" / "redis").write_text("")
+    with pytest.raises(subprocess.CalledProcessError):
+        run_script(valkey["entrypoint"][2].partition("exec")[0], tmp_path)
+
+
+def run_script(script: str, folder: Path) -> str:
+    """With the containers' folders elsewhere; what it printed."""
+    here = (
+        script.replace("$$", "$")
+        .replace("/run/passwords", str(folder))
+        .replace("/etc/millstream", str(ROOT / "deploy" / "redis"))
+        .replace("/run/users.acl", str(folder / "users.acl"))
+    )
+    return subprocess.run(
+        ["sh", "-ec", here], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+def test_prometheus_asks_every_service_where_it_tells_and_knows_the_alerts(
+    compose: Compose,
+) -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    [found] = [one for job in config["scrape_configs"] for one in job["dns_sd_configs"]]
+    running = {name for name in ours(compose) if name != "init"}
+    assert set(found["names"]) == running
+    for name in running:
+        variables = ours(compose)[name]["environment"]
+        assert variables["MILLSTREAM_METRICS_PORT"] == found["port"]
+        assert variables["MILLSTREAM_METRICS_HOST"] == "0.0.0.0"  # noqa: S104
+        assert "ports" not in ours(compose)[name] or name == "gateway", "metrics are not published"
+    mounted = mounts(compose["services"]["prometheus"])
+    assert mounted["./deploy/alerts"] == f"{Path(config['rule_files'][0]).parent}:ro"
+
+
+def test_grafana_has_the_dashboard_and_is_seen_on_this_machine_alone(compose: Compose) -> None:
+    grafana = compose["services"]["grafana"]
+    mounted = mounts(grafana)
+    [provider] = yaml.safe_load((ROOT / "deploy" / "grafana" / "dashboards.yaml").read_text())[
+        "providers"
+    ]
+    folder = mounted["./deploy/dashboards"].removesuffix(":ro")
+    assert provider["options"]["path"] == folder
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "deploy" / "dashboards" / Path(home).name).is_file()
+    [source] = yaml.safe_load((ROOT / "deploy" / "grafana" / "datasource.yaml").read_text())[
+        "datasources"
+    ]
+    assert source["url"] == "http://prometheus:9090"
+    for name in ("grafana", "prometheus"):
+        assert all(p.startswith("127.0.0.1:") for p in compose["services"][name]["ports"])

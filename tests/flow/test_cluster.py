@@ -13,7 +13,8 @@ from millstream.diagnosis.check import Verdict
 from millstream.diagnosis.store import store_checks
 from millstream.domain.clock import wall_clock
 from millstream.local.brokers import REDIS_VARIABLE
-from millstream.local.demo import online_retail, play
+from millstream.local.demo import play
+from millstream.local.recordings import online_retail
 from millstream.stores.cluster import masters
 from millstream.stores.keys import Keys
 from millstream.stores.redis import DEFAULT_SLOTS, fix_slots, load_functions

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from millstream.local.demo import online_retail, play
+from millstream.local.demo import play
+from millstream.local.recordings import online_retail
 
 pytestmark = pytest.mark.timeout(150)
 

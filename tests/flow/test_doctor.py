@@ -28,6 +28,7 @@ from millstream.streaming.topics import EVENTS
 
 NAMES = [
     *("broker", "topics", "settings of the events log", "keys of events", "clock of the log"),
+    "rights",
     *("redis", "eviction policy", "persistence", "functions", "slots", "clock of redis"),
     *("signing key", "current model"),
 ]

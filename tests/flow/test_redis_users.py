@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Iterator
+from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -15,10 +16,13 @@ from redis.exceptions import NoPermissionError
 from tests.builders import event
 from tests.documents import ROOT
 from tests.flow.recounted import ledger_of
+from tests.gateway import caller, key_for, settings_of
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.events import EventType
 from millstream.domain.identity import record_key
+from millstream.gateway.beside import going_on
+from millstream.gateway.wiring import running
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment
 from millstream.local.guard import guarded_directory
@@ -140,8 +144,40 @@ async def test_a_trainer_moves_the_current_model_and_reads_no_counts(
         await trainer.aclose()
 
 
+async def test_a_gateway_serves_moves_models_and_forgets_with_its_own_rights(
+    deployment: Deployment, store: Valkey, operator: Redis, tmp_path: Path
+) -> None:
+    url = url_of(store, "gateway")
+    settings = settings_of(deployment, tmp_path, redis_url=url)
+    async with (
+        running(settings) as gateway,
+        caller(gateway.door, key_for(settings)) as http,
+        going_on(gateway.beside),
+    ):
+        said = {"type": "purchase", "user_id": "u1", "items": [{"item_id": "a"}]}
+        assert (await http.post("/v1/events", json=said)).status_code == 202
+        for path in (
+            *("/v1/recommendations/u1", "/v1/recommendations/u1?explain=true"),
+            *("/v1/items/a/similar", "/v1/models"),
+        ):
+            assert (await http.get(path)).status_code == 200, path
+        forgotten = await http.post("/v1/erasures", json={"user_id": "u1"})
+        assert forgotten.status_code < 300, forgotten.text
+    redis, keys = connect(url), Keys(deployment.settings.redis_prefix)
+    try:
+        pointer = RedisModelPointer(redis, keys)
+        assert await pointer.choose("shop", "embedding", 2, "0" * 64, None)
+        assert await refused(operator) == set()
+        with pytest.raises(NoPermissionError):
+            await cast(Awaitable[object], redis.hset(keys.fences(0), "a", "1"))
+        with pytest.raises(NoPermissionError):
+            await redis.delete(keys.shopper(0, "shop", "u1"))
+    finally:
+        await redis.aclose()
+
+
 @pytest.mark.parametrize("command", NEVER)
-@pytest.mark.parametrize("user", ["recommender", "trainer"])
+@pytest.mark.parametrize("user", ["recommender", "trainer", "gateway"])
 async def test_what_only_the_operator_may(
     deployment: Deployment, operator: Redis, user: str, command: str
 ) -> None:

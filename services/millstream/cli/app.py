@@ -14,9 +14,11 @@ from millstream.cli import (
     bench_services,
     chaos,
     dead_letters,
+    demo,
     doctor,
     erase,
     evaluate,
+    evaluate_stream,
     fences,
     fuzz,
     gateway,
@@ -26,7 +28,9 @@ from millstream.cli import (
     rebuild,
     report_fairness,
     verify_gate,
+    verify_page,
 )
+from millstream.cli.beginning import begin
 from millstream.cli.variables import checked
 from millstream.settings import ConnectionSettings
 
@@ -59,8 +63,7 @@ def recommender() -> None:
     from millstream.recommender.app import run
     from millstream.recommender.settings import RecommenderSettings
 
-    logs.configure()
-    run(checked(RecommenderSettings))
+    run(begin("recommender", RecommenderSettings))
 
 
 @app.command()
@@ -69,32 +72,22 @@ def lake() -> None:
     from millstream.lake.settings import LakeSettings
     from millstream.lake.wiring import run
 
-    logs.configure()
-    asyncio.run(run(checked(LakeSettings)))
+    asyncio.run(run(begin("lake", LakeSettings)))
 
 
 @app.command()
-def trainer() -> None:
+def trainer(
+    once: bool = typer.Option(False, help="Train if a version is due, and end: for a cron job."),
+) -> None:
     """Trains models on the lake and promotes better ones, until SIGTERM."""
     from millstream.trainer.limits import bound_cpu
     from millstream.trainer.settings import TrainerSettings
 
-    logs.configure()
-    settings = checked(TrainerSettings)
+    settings = begin("trainer", TrainerSettings)
     bound_cpu(settings.threads, settings.niceness)
     from millstream.trainer.wiring import run
 
-    asyncio.run(run(settings))
-
-
-@app.command()
-def demo(json: bool = typer.Option(False, help="End with one JSON object.")) -> None:
-    """The whole system on five months of a real shop, in under four minutes."""
-    from millstream.cli.playing import report
-    from millstream.local.demo import online_retail, play
-
-    recording = online_retail()
-    report(partial(play, recording), json, lambda summary: summary.failures(recording.required))
+    asyncio.run(run(settings, once=once))
 
 
 @app.command()
@@ -105,19 +98,22 @@ def replay(
 ) -> None:
     """The whole system on recorded browse and purchase events (RetailRocket's columns)."""
     from millstream.cli.playing import report
-    from millstream.local.demo import play, retailrocket
+    from millstream.local.demo import play
+    from millstream.local.recordings import retailrocket
 
     recording = retailrocket(data, speed)
     report(partial(play, recording), json, lambda summary: summary.failures(recording.required))
 
 
 app.command()(chaos.chaos)
+app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(erase.erase)
 app.command()(gateway.gateway)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+evaluate.app.command()(evaluate_stream.stream)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")
 bench.app.command()(fuzz.fuzz)
@@ -128,6 +124,7 @@ app.add_typer(report_fairness.app, name="report")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
 verify.command()(verify_gate.gate)
+verify.command()(verify_page.page)
 
 
 @verify.command()

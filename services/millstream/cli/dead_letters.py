@@ -129,9 +129,7 @@ def replay(  # noqa: PLR0913  an option each
     key = load_private_key(settings.keys_dir)
     letters = asyncio.run(_at_most(wanted, most))
     _require_found(values, letters)
-    erasures = asyncio.run(
-        load_erasures(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
-    )
+    erasures = asyncio.run(load_erasures(settings.brokers, settings.topic(ERASURES)))
     replayer = Replayer(settings.topic(EVENTS), key, accept_late, erasures)
     replays, not_sent = prepare_all(replayer, letters, values)
     if not dry_run and replays:
@@ -190,12 +188,10 @@ async def _read(wanted: Wanted, take: Any) -> int:
     settings = checked(ConnectionSettings)
     producer = producer_for(settings, "millstream-dead-letters")
     try:  # says in one line where no broker answers
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
     finally:
         await producer.stop()
-    return await read_letters(
-        settings.kafka_bootstrap_servers, settings.topic(DEAD_LETTERS), wanted, take
-    )
+    return await read_letters(settings.brokers, settings.topic(DEAD_LETTERS), wanted, take)
 
 
 async def _at_most(wanted: Wanted, most: int) -> list[StoredLetter]:
@@ -230,7 +226,7 @@ def _confirm(replays: int, accept_late: bool, yes: bool) -> None:
 async def _send(settings: ConnectionSettings, replays: Sequence[Replay], rate: float) -> None:
     producer = producer_for(settings, "millstream-dead-letters")
     try:
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
         await send_all(producer, replays, rate)
     finally:
         await producer.stop()

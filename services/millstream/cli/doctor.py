@@ -7,6 +7,7 @@ import json as json_format
 import logging
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -22,11 +23,23 @@ from millstream.diagnosis.check import Check, Verdict
 from millstream.domain.clock import wall_clock
 from millstream.recommender.settings import RecommenderSettings
 
+
+class Role(StrEnum):
+    """Of deploy/kafka/acls.yaml."""
+
+    OPERATOR = "operator"
+    RECOMMENDER = "recommender"
+    LAKE = "lake"
+    TRAINER = "trainer"
+    GATEWAY = "gateway"
+
+
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.BAD: "bold red"}
 
 
 def doctor(
     tenant: Annotated[str, typer.Option(help="Whose current model to look at.")] = "default",
+    role: Annotated[Role, typer.Option(help="Of the user on Kafka.")] = Role.OPERATOR,
     replay: Annotated[bool, typer.Option(help="Set up with `init --replay`.")] = False,
     partitions: Annotated[int | None, typer.Option(min=1, help="As given to init.")] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
@@ -39,6 +52,7 @@ def doctor(
         settings,
         wall_clock,
         model=(tenant, settings.model_name),
+        role=role.value,
         replay=replay,
         partitions=partitions,
     )

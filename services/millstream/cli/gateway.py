@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.cli import logs
-from millstream.cli.variables import checked
+from millstream.cli.beginning import begin
 
 
 def gateway() -> None:
@@ -11,5 +10,4 @@ def gateway() -> None:
     from millstream.gateway.server import run
     from millstream.gateway.settings import GatewaySettings
 
-    logs.configure()
-    run(checked(GatewaySettings))
+    run(begin("gateway", GatewaySettings))

@@ -150,7 +150,7 @@ async def _surroundings(settings: ConnectionSettings) -> AsyncIterator[tuple[Poi
     redis = await connected(settings.redis_url)
     producer = producer_for(settings, client_id="millstream-models")
     try:
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
         yield RedisModelPointer(redis, Keys(settings.redis_prefix)), producer
     finally:
         await producer.stop()

@@ -29,7 +29,7 @@ async def _send(settings: ConnectionSettings, request: TrainingRequest) -> None:
 
     producer = producer_for(settings, client_id="millstream-models")
     try:
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
         await producer.send_and_wait(
             settings.topic(TRAINING),
             msgspec.json.encode(request),

@@ -20,24 +20,33 @@ R = TypeVar("R", bound="DataclassInstance")
 
 
 def report(
-    run: Callable[[Console], Awaitable[R]], as_json: bool, failures: Callable[[R], list[str]]
+    run: Callable[[Console], Awaitable[R]],
+    as_json: bool,
+    failures: Callable[[R], list[str]],
+    told: bool = False,
 ) -> None:
-    """Runs it and prints what came of it; exits with 1 where `failures` names anything.
+    """Runs it and prints what came of it, unless `run` has `told` it; exits with 1 where
+    `failures` names anything.
 
     Ctrl-C and SIGTERM stop everything, and it exits with 130 and 143. With `as_json` the last line
     of standard output is one object; all else goes to standard error."""
     console = Console(stderr=True)
     result = _run_to_end(run, console)
+    if not told:
+        tell(result, as_json)
+    if broken := failures(result):
+        for failure in broken:
+            sys.stderr.write(f"Not as promised: {failure}.\n")
+        raise SystemExit(1)
+
+
+def tell(result: DataclassInstance, as_json: bool) -> None:
     found = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(result).items()}
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         Console().print(_table(found))
     sys.stdout.flush()
-    if broken := failures(result):
-        for failure in broken:
-            sys.stderr.write(f"Not as promised: {failure}.\n")
-        raise SystemExit(1)
 
 
 def _run_to_end(run: Callable[[Console], Awaitable[R]], console: Console) -> R:

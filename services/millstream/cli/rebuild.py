@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from millstream.cli import logs
-from millstream.cli.variables import checked
+from millstream.cli.beginning import begin
 from millstream.recommender.settings import RecommenderSettings
 
 
@@ -29,12 +28,12 @@ def rebuild(
 
     For an empty Redis and stopped recommenders. Erasures come first; lists are not published and
     dead letters not sent again."""
+    from millstream.rebuild import telemetry
     from millstream.rebuild.spans import Options
     from millstream.rebuild.wiring import Outcome
     from millstream.rebuild.wiring import rebuild as run
 
-    logs.configure("WARNING")
-    settings = checked(RecommenderSettings)
+    settings = begin("rebuild", RecommenderSettings, "WARNING")
     if wipe and not yes:
         typer.confirm(
             f"All counts under {settings.redis_prefix!r} will be taken away, and counted anew from "
@@ -46,6 +45,7 @@ def rebuild(
         task = bar.add_task("counting anew", total=None, speed=0.0)
 
         def show(done: int, total: int) -> None:
+            telemetry.progress(done, total)
             bar.update(task, completed=done, total=total, speed=bar.tasks[0].speed or 0.0)
 
         outcome: Outcome = asyncio.run(run(settings, options, show))

@@ -13,12 +13,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from millstream.client.composition import EventFields, compose
 from millstream.client.lists import ListFollower, Wanted
 from millstream.client.outbox import Outbox, Outgoing, Position
+from millstream.domain.brokers import Servers
 from millstream.domain.clock import Clock, wall_clock
 from millstream.domain.events import Event, EventType, Tenant
 from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
 from millstream.domain.log import SENT_AT
 from millstream.domain.pseudonyms import Pseudonyms
+from millstream.streaming.access import access
 from millstream.streaming.producer import open_producer
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 
@@ -38,7 +40,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        bootstrap_servers: Servers,
         tenant: str = "default",
         topic_prefix: str = "",
         idempotence: bool = True,
@@ -175,7 +177,7 @@ class AsyncClient:
             if self._follower is None:
                 consumer = AIOKafkaConsumer(
                     f"{self._prefix}{RECOMMENDATIONS}",
-                    bootstrap_servers=self._servers,
+                    **access(self._servers),
                     client_id=CLIENT_ID,
                     group_id=None,
                     enable_auto_commit=False,

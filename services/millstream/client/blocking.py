@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from millstream.client.asynchronous import AsyncClient
 from millstream.client.composition import EventFields
+from millstream.domain.brokers import Servers
 from millstream.domain.clock import Clock, wall_clock
 from millstream.domain.events import Event, EventType
 from millstream.domain.lists import RecommendationList
@@ -23,7 +24,7 @@ class Client:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        bootstrap_servers: Servers,
         tenant: str = "default",
         topic_prefix: str = "",
         idempotence: bool = True,

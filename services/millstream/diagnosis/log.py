@@ -15,7 +15,9 @@ from millstream.diagnosis.placement import Placed, placement_check
 from millstream.domain.clock import Clock
 from millstream.domain.errors import OperatorError
 from millstream.settings import ConnectionSettings
+from millstream.streaming.access import access
 from millstream.streaming.log_settings import REPLICATE, require_events_log
+from millstream.streaming.starting import started
 from millstream.streaming.topic_admin import check_topics, partitions_of
 from millstream.streaming.topics import EVENTS, read_topics
 
@@ -56,10 +58,10 @@ async def log_checks(
 
 
 async def _broker(settings: ConnectionSettings) -> Check:
-    servers = settings.kafka_bootstrap_servers
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=ANSWER_MS)
+    servers = settings.brokers
+    admin = AIOKafkaAdminClient(**access(servers), request_timeout_ms=ANSWER_MS)
     try:
-        await admin.start()
+        await started(admin, servers)
         cluster = await admin.describe_cluster()
     except (KafkaError, OSError, TimeoutError) as error:
         raise OperatorError(
@@ -76,7 +78,7 @@ async def _broker(settings: ConnectionSettings) -> Check:
 async def _topics(settings: ConnectionSettings, replay: bool, partitions: int | None) -> Check:
     specs = read_topics()
     await check_topics(
-        settings.kafka_bootstrap_servers,
+        settings.brokers,
         specs,
         prefix=settings.topic_prefix,
         replay=replay,
@@ -88,7 +90,7 @@ async def _topics(settings: ConnectionSettings, replay: bool, partitions: int | 
 async def _trusted(settings: ConnectionSettings) -> Check:
     """As a recommender looks at them before it starts."""
     doubts = await require_events_log(
-        settings.kafka_bootstrap_servers,
+        settings.brokers,
         settings.topic(EVENTS),
         idempotence=settings.kafka_idempotence,
     )
@@ -100,10 +102,10 @@ async def _trusted(settings: ConnectionSettings) -> Check:
 async def sample_records(settings: ConnectionSettings) -> tuple[list[Placed], int]:
     """The newest SAMPLE records or more of each partition of the events topic, as far as they come
     within SAMPLE_S, and the number of partitions. In no group; raises KafkaError, OperatorError."""
-    servers = settings.kafka_bootstrap_servers
+    servers = settings.brokers
     places = await partitions_of(servers, settings.topic(EVENTS))
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
+        **access(servers),
         group_id=None,
         auto_offset_reset="earliest",
         enable_auto_commit=False,

@@ -22,10 +22,12 @@ from millstream.gateway.routes import (
     dead_letters,
     events,
     items,
+    live,
     models,
     operations,
     privacy,
     recommendations,
+    shop,
 )
 from millstream.stores.redis import TROUBLE
 
@@ -41,6 +43,10 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     recommendations.recommendations,
     recommendations.session,
     items.similar,
+    shop.preview,
+    shop.list_items,
+    shop.items_named,
+    shop.item_card,
     items.put_items,
     items.delete_item,
     models.list_models,
@@ -51,6 +57,8 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     dead_letters.replay_letters,
     privacy.erase,
     privacy.person,
+    live.live,
+    live.own_key,
     operations.health,
     operations.readiness,
     operations.metrics,

@@ -37,13 +37,24 @@ Keyed = tuple[bytes, bytes | None]
 
 
 class Delivery:
-    def __init__(self, producer: Producer, clock: Clock, ack_seconds: float) -> None:
+    """`shop_clock`: whose time the records bear, where it is not the wall's."""
+
+    def __init__(
+        self,
+        producer: Producer,
+        clock: Clock,
+        ack_seconds: float,
+        shop_clock: Clock | None = None,
+    ) -> None:
         self._producer = producer
         self._clock = clock
+        self._shop_clock = shop_clock or clock
         self._ack_s = ack_seconds
         self._under_way: set[asyncio.Future[object]] = set()
 
-    async def deliver(self, topic: str, records: Sequence[Keyed]) -> None:
+    async def deliver(
+        self, topic: str, records: Sequence[Keyed], headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         """Returns when all are durable, those of one key in the order given. Raises Refusal (503)
         where that has not come about within `ack_seconds`: some may be durable all the same, and
         an event that is sent again with its id counts once."""
@@ -53,7 +64,7 @@ class Delivery:
         try:
             async with asyncio.timeout(self._ack_s):
                 for key, value in records:
-                    sent.append(await self._send(topic, key, value))
+                    sent.append(await self._send(topic, key, value, headers))
                 # Not gathered: what is cancelled here would be cancelled in the producer's batch.
                 await asyncio.wait(sent)
         except TimeoutError:
@@ -67,10 +78,13 @@ class Delivery:
         if failed:
             raise away(f"Kafka did not acknowledge ({type(failed[0]).__name__})")
 
-    async def _send(self, topic: str, key: bytes, value: bytes | None) -> asyncio.Future[object]:
-        now = self._clock()
-        headers = [(SENT_AT, b"%d" % now)]
-        future = await self._producer.send(topic, value, key, timestamp_ms=now, headers=headers)
+    async def _send(
+        self, topic: str, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> asyncio.Future[object]:
+        ours = (SENT_AT, b"%d" % self._clock())
+        future = await self._producer.send(
+            topic, value, key, timestamp_ms=self._shop_clock(), headers=[ours, *headers]
+        )
         self._under_way.add(future)
         future.add_done_callback(self._leave)
         telemetry.UNDER_WAY.set(len(self._under_way))

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from millstream.domain.acceptance import HORIZON_MS, is_late
+from millstream.domain.clock import as_datetime
 from millstream.domain.decode import decode
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import MAX_RECORD_BYTES, Event, EventType, Tenant
@@ -80,13 +81,19 @@ def parts_of(body: bytes) -> Sequence[bytes]:
     return (body,) if events is UNSET else [bytes(part) for part in events]
 
 
-def judge(parts: Sequence[bytes], caller: Caller, now_ms: int) -> Judged:
+def judge(
+    parts: Sequence[bytes], caller: Caller, now_ms: int, replayed_ms: int | None = None
+) -> Judged:
+    """`replayed_ms`: what time it is in the shop where a recording is replayed; events then happen
+    at that time, whatever they say."""
     verdicts: list[Verdict] = []
     records: list[Record] = []
     known_as: dict[str, str] = {}
     for part in parts:
         try:
             event = _of_tenant(decode(part, (), now_ms), caller.tenant, now_ms)
+            if replayed_ms is not None:
+                event = msgspec.structs.replace(event, time=as_datetime(replayed_ms))
             sent = event if caller.pseudonyms is None else caller.pseudonyms.event(event)
             records.append(_record(sent))
         except Refused as refused:

@@ -70,6 +70,10 @@ class Letters:
         self._key = key
         self._one = asyncio.Lock()
 
+    @property
+    def can_replay(self) -> bool:
+        return self._key is not None
+
     async def newest(self, wanted: Wanted, limit: int) -> LetterList:
         held: list[tuple[int, int, int, StoredLetter]] = []
 
@@ -104,7 +108,7 @@ class Letters:
             )
         letters = await self._most(wanted, MOST_REPLAYED)
         settings = self._settings
-        erasures = await load_erasures(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
+        erasures = await load_erasures(settings.brokers, settings.topic(ERASURES))
         replayer = Replayer(settings.topic(EVENTS), self._key, accept_late, erasures)
         replays, not_sent = prepare_all(replayer, letters, {})
         if not dry_run:
@@ -127,7 +131,7 @@ class Letters:
     async def _read(self, wanted: Wanted, take: Callable[[StoredLetter], None]) -> int:
         settings = self._settings
         return await read_letters(
-            settings.kafka_bootstrap_servers,
+            settings.brokers,
             settings.topic(DEAD_LETTERS),
             wanted,
             take,

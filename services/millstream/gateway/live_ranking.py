@@ -14,6 +14,7 @@ from millstream.domain.lists import RankedItem, Source
 from millstream.features.recent_items import BOUND, Touch
 from millstream.features.state import ShopperState
 from millstream.gateway.models_in_service import Models
+from millstream.ranking.dissection import Dissected, dissect
 from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import Ranked, rank
 from millstream.ranking.settings import RankingSettings
@@ -86,6 +87,16 @@ class LiveRanking:
 
         found = await asyncio.get_running_loop().run_in_executor(self._thread, ranked)
         return Made(found.lists[0], serving.version, found.removed)
+
+    async def dissect(self, shopper: Shopper, settings: RankingSettings) -> tuple[Dissected, str]:
+        """With the model's version. Raises what Redis raises."""
+        shop = self._shop_of(shopper.tenant)
+        await shop.refresh({touch.item_id for touch in shopper.recent})
+        serving, now_ms = self._models.serving(shopper.tenant), self._clock()
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms
+        )
+        return found, serving.version
 
     async def similar(self, tenant: str, item_id: str) -> Made:
         """What others take next to the item, and what the model has near it; best first."""

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from millstream.domain.clock import Clock
+from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
+from millstream.gateway.live_feed import LiveFeed
 from millstream.gateway.moves import Moves
+from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
 from millstream.gateway.versions import Versions
+from millstream.gateway.watching import Watching
+from millstream.stores.sole_ledger import SoleLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +43,11 @@ class Parts:
     versions: Versions
     moves: Moves
     readiness: Readiness
+    browsing: Browsing
+    previews: Previews
+    feed: LiveFeed
+    watching: Watching
+    ledger: SoleLedger
+    clock: Clock
+    """Of the shop: another than the wall's where a recording `is_replay`ed."""
+    is_replay: bool

@@ -33,8 +33,13 @@ def check_shopper(user: str) -> None:
 def item_of(segment: str) -> str:
     """Raises Refusal (400) as `shopper_of`."""
     item_id = unquote(segment)
-    _check_id(item_id, "item")
+    check_item(item_id)
     return item_id
+
+
+def check_item(item_id: str) -> None:
+    """Raises Refusal (400) as `shopper_of`."""
+    _check_id(item_id, "item")
 
 
 def _check_id(given: str, what: str) -> None:

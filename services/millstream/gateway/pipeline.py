@@ -1,5 +1,6 @@
 """START HERE. What becomes of a request.
 
+0. The live page's files (site.py): given to anyone, they hold nothing of a tenant.
 1. Who calls (callers.py): the API key's digest gives tenant and scopes. No key in force: 401.
 2. How much (rates.py): past what one key may ask for in a second: 429, saying when to come again.
 3. A shopper's list with nothing else asked (hot_lists.py): one read of Redis, plain ASGI.
@@ -27,6 +28,7 @@ from millstream.gateway.paths import literal
 from millstream.gateway.problems import MEDIA_TYPE, Refusal, away, too_many
 from millstream.gateway.rates import Rates
 from millstream.gateway.settings import GatewaySettings
+from millstream.gateway.site import Site
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/openapi.json"})
 """Answered without a key; nothing of them tells of a tenant."""
@@ -42,17 +44,26 @@ class Door:
     """An ASGI application; `api` is the one behind it."""
 
     def __init__(
-        self, callers: Callers, rates: Rates, hot: HotLists, api: Any, settings: GatewaySettings
+        self,
+        callers: Callers,
+        rates: Rates,
+        hot: HotLists,
+        api: Any,
+        settings: GatewaySettings,
+        site: Site | None = None,
     ) -> None:
         self._callers = callers
         self._rates = rates
         self._hot = hot
         self._api = api
         self._settings = settings
+        self._site = site
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
+            return
+        if self._site is not None and await self._site.answer(scope, send):
             return
         began = perf_counter()
         try:

@@ -15,6 +15,7 @@ from millstream.domain.errors import OperatorError
 from millstream.gateway.beside import going_on
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.wiring import running
+from millstream.streaming.telemetry import AT_WORK
 
 DRAIN_S = 8
 MAX_CONNECTIONS = 4_000
@@ -54,6 +55,7 @@ def server_of(
 async def _serve(settings: GatewaySettings) -> None:
     async with running(settings) as gateway:
         server = server_of(gateway.door, settings)
+        AT_WORK.set(1)
         gc.freeze()  # what stands by now stays: no collection need look through it again
         # uvicorn takes the signals while it serves, and raises them again when it has ended.
         for number in (signal.SIGTERM, signal.SIGINT):

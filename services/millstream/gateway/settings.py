@@ -16,6 +16,11 @@ class GatewaySettings(PrivacySettings):
     """The file of `millstream keys api`: hashed keys, their scopes and tenants."""
     gateway_pseudonyms: bool = True
     """Off only where the shop itself sends pseudonyms: ids then go to the topics as they come."""
+    gateway_page: bool = True
+    """Whether the live page is served, at `/page/`; it does what its reader's API key may do."""
+    gateway_replay: bool = False
+    """On only beside the replay of a recording: events taken here happen at the time of the newest
+    one of the topic."""
     gateway_max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     gateway_requests_per_second: int = Field(default=2_000, ge=1)
     """Of one API key, in this process; past it the answer is 429."""

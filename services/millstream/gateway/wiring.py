@@ -13,26 +13,33 @@ from aiokafka import AIOKafkaProducer
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError
+from millstream.domain.log import LogRecord
 from millstream.domain.pseudonyms import Pseudonyms
 from millstream.gateway.api import make_api
+from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
 from millstream.gateway.hot_lists import HotLists
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
+from millstream.gateway.live_feed import LiveFeed, is_replayed
 from millstream.gateway.live_ranking import LiveRanking
 from millstream.gateway.models_in_service import Models
 from millstream.gateway.moves import Moves
 from millstream.gateway.parts import Parts, Topics
 from millstream.gateway.pipeline import Door
+from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.shelf import Shelf
+from millstream.gateway.shop_clock import ReplayClock
+from millstream.gateway.site import site
 from millstream.gateway.stored_lists import StoredLists
 from millstream.gateway.versions import Versions
+from millstream.gateway.watching import Watching
 from millstream.model.registry import Registry
 from millstream.model.signing import PRIVATE_NAME, load_private_key, load_public_key
 from millstream.privacy.following import ErasureFollower
@@ -48,6 +55,7 @@ from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import RETRIES_AT_START, TROUBLE, connect, connected, read_slots
 from millstream.stores.reverse_rows import SqliteRows
 from millstream.stores.served_lists import ServedLists
+from millstream.stores.sole_ledger import SoleLedger
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
@@ -100,15 +108,15 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         slots = await read_slots(redis, keys)
         producer = producer_for(settings, "millstream-gateway")
         stack.push_async_callback(producer.stop)
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
         catalogue, follower = await _catalogue(stack, settings)
         reverse = _reverse(stack, settings)
-        erasures = ErasureFollower(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
+        erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
         await stack.enter_async_context(erasures)
 
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
-        shop_of = _shops(AffinityStore(redis, keys, slots), catalogue)
+        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
         shelf = Shelf(shop_of, lambda: callers.tenants)
         await shelf.refresh()
         pointer = RedisModelPointer(redis, keys)
@@ -122,11 +130,20 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             settings.topic(EVENTS),
             settings.gateway_redis_seconds,
         )
-        live = LiveRanking(
-            shop_of, models, FeatureStore(redis, keys, slots, partitions=1), numbers, wall_clock
-        )
+        states = FeatureStore(redis, keys, slots, partitions=1)
+        replay = ReplayClock(wall_clock) if settings.gateway_replay else None
+        clock = replay or wall_clock
+        live = LiveRanking(shop_of, models, states, numbers, clock)
         stack.callback(live.close)
-        delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds)
+        browsing = Browsing(shop_of, catalogue, states.item, live)
+        feed = LiveFeed(lambda: callers.tenants)
+        watching = Watching(
+            settings.brokers,
+            settings.topic(EVENTS),
+            seen_by(feed, replay),
+            always=settings.gateway_replay,
+        )
+        delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
         erasing = Erasing(settings, reverse, stored)
         readiness = Readiness(producer.client.force_metadata_update, redis.ping)
         rates = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
@@ -142,8 +159,16 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             versions=Versions(registry, pointer, public_key),
             moves=Moves(registry, pointer, public_key, delivery, settings.topic(MODELS)),
             readiness=readiness,
+            browsing=browsing,
+            previews=Previews(live, browsing),
+            feed=feed,
+            watching=watching,
+            ledger=SoleLedger(redis, keys, states),
+            clock=clock,
+            is_replay=settings.gateway_replay,
         )
-        door = Door(callers, rates, HotLists(stored), make_api(lambda: parts), settings)
+        page = site() if settings.gateway_page else None
+        door = Door(callers, rates, HotLists(stored), make_api(lambda: parts), settings, page)
         yield Running(
             door,
             (
@@ -151,6 +176,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 shelf.follow,
                 models.follow,
                 readiness.follow,
+                watching.follow,
                 lambda: erasing.follow(erasures),
                 lambda: _numbers(numbers),
                 follower.run_to_its_end,
@@ -158,11 +184,20 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         )
 
 
+def seen_by(feed: LiveFeed, clock: ReplayClock | None) -> Callable[[LogRecord], None]:
+    def seen(record: LogRecord) -> None:
+        feed.take(record)
+        if clock is not None and not is_replayed(record):
+            clock.saw(record.log_ms)
+
+    return seen
+
+
 async def _catalogue(
     stack: AsyncExitStack, settings: GatewaySettings
 ) -> tuple[Catalogue, Follower]:
     catalogue = Catalogue()
-    servers = settings.kafka_bootstrap_servers
+    servers = settings.brokers
     follower = follow(
         servers, settings.topic(CATALOG), lambda record: catalogue.take(record.key, record.value)
     )

@@ -79,6 +79,10 @@ class KafkaLog:
                 chunk[place.partition] = records
         return chunk
 
+    def behind(self) -> Mapping[int, int]:
+        ends = {p: self._consumer.highwater(self._place(p)) for p in self._next}
+        return {p: max(0, end - self._next[p]) for p, end in ends.items() if end is not None}
+
     async def _partitions(self) -> set[int]:
         # Asking for the topic by name could create it.
         if not self._next and self.topic not in await self._admin.list_topics():

@@ -29,6 +29,9 @@ class Log(Protocol):
         """What has come, by partition, offsets rising; after at most half a second nothing.
         Raises Halt when the log and the files do not fit together."""
 
+    def behind(self) -> Mapping[int, int]:
+        """Records that the log has after those that were polled, as the last fetches told."""
+
 
 class Erasures(Protocol):
     """The requests to forget, as they come."""
@@ -54,6 +57,7 @@ async def run_pipeline(
         for partition, offset in (await log.join_new_partitions()).items():
             buffer.begin(partition, offset)
         chunk = await log.poll()  # partition -> records, raw
+        telemetry.polled(chunk, log.behind(), clock())
         buffer.add(chunk, clock())
         if buffer.due(clock()):
             await flush(log.topic, buffer, lake, erasures.marks)

@@ -18,6 +18,7 @@ from millstream.lake.pipeline import run_pipeline
 from millstream.lake.settings import LakeSettings
 from millstream.privacy.following import ErasureFollower
 from millstream.stores.lake import LakeWriter
+from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
 from millstream.streaming.topics import ERASURES, EVENTS
@@ -38,7 +39,7 @@ async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None
         bytes=settings.flush_megabytes << 20,
     )
     with LakeWriter(settings.lake_dir) as lake, _signals_set(stop):
-        erasures = ErasureFollower(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
+        erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
         async with _kafka_log(settings) as log, erasures:
             await run_pipeline(log, lake, Buffer(limits), erasures, wall_clock, stop)
             telemetry.stopped(log.topic)
@@ -46,17 +47,17 @@ async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None
 
 @asynccontextmanager
 async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
-    servers = settings.kafka_bootstrap_servers
+    servers = settings.brokers
     read_any_header_name()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
+        **access(servers),
         group_id=None,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
     )
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**access(servers), request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await started(consumer, servers)
         await started(admin, servers)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
@@ -15,95 +14,16 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event
 from millstream.domain.lists import RecommendationList
 from millstream.local import brokers
-from millstream.local.deployment import deployed
+from millstream.local.deployment import Deployment, deployed
 from millstream.local.live_view import LiveView, shown
-from millstream.local.online_retail import DEMO_UNTIL, OnlineRetailReplay, read_invoices
-from millstream.local.online_retail_catalogue import NOT_GOODS
 from millstream.local.pacing import Pacing
+from millstream.local.recordings import Recording
+from millstream.local.recount import Verdict
 from millstream.local.rehearsal import Rehearsal, rehearsing
-from millstream.local.retailrocket import RetailRocketReplay, bought, read_rows
-from millstream.local.scoring import Scorer, VersionComparison, by_invoice, by_item
-from millstream.local.summary import Required, Summary
+from millstream.local.replay import Outcome
+from millstream.local.scoring import VersionComparison
+from millstream.local.summary import Summary
 from millstream.local.versions import compare_on_later, load_version
-
-DEMO_EVENTS_PER_S = 200.0
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What is replayed. `stream` begins anew at each call; `skipped` tells what the last pass
-    left out of the recording."""
-
-    title: str
-    events: int
-    stream: Callable[[], Iterator[CatalogueItem | Event]]
-    scorer: Scorer
-    skipped: Callable[[], int]
-    left_out: frozenset[str]
-    events_per_s: float | None
-    first_model_lines: int
-    next_model_lines: int
-    """So many lines of `counted_types` make the first model, and so many more the next."""
-    counted_types: tuple[str, ...]
-    required: Required
-
-
-DEMO_REQUIRED = Required(
-    accepted=20_000,
-    lists=1000,
-    models_promoted=2,
-    p99_ms=1000.0,
-    better_than_popularity=True,
-    better_second_model=True,
-)
-"""Of the demo's whole slice; a shorter one promises no figures."""
-
-
-def online_retail(until: date = DEMO_UNTIL) -> Recording:
-    """UCI Online Retail, shipped with the package, up to a day; by default the demo's slice."""
-    passes: list[OnlineRetailReplay] = []
-
-    def stream() -> Iterator[CatalogueItem | Event]:
-        passes.append(OnlineRetailReplay())
-        return passes[-1].stream(read_invoices(until=until))
-
-    return Recording(
-        "Millstream, live: UCI Online Retail (purchases as they happened, views simulated)",
-        _count(stream()),
-        stream,
-        Scorer(by_invoice),
-        lambda: sum(passes[-1].skipped.values()),
-        frozenset(NOT_GOODS),
-        DEMO_EVENTS_PER_S,
-        60_000,
-        54_000,
-        ("purchase",),
-        DEMO_REQUIRED if until == DEMO_UNTIL else Required(),
-    )
-
-
-def retailrocket(data: Path, events_per_s: float | None) -> Recording:
-    """The browse and purchase events in a folder. Raises OperatorError where they are missing."""
-    rows = list(read_rows(data))
-    passes: list[RetailRocketReplay] = []
-
-    def stream() -> Iterator[CatalogueItem | Event]:
-        passes.append(RetailRocketReplay())
-        return passes[-1].stream(rows)
-
-    return Recording(
-        "Millstream, live: RetailRocket (views, carts and purchases as they happened)",
-        len(rows),
-        stream,
-        Scorer(by_item, bought(rows)),
-        lambda: sum(passes[-1].refused.values()),
-        frozenset(),
-        events_per_s,
-        40_000,
-        40_000,
-        ("view_item", "add_to_cart", "purchase"),
-        Required(rows=len(rows), better_than_popularity=True),
-    )
 
 
 class FirstList:
@@ -122,7 +42,17 @@ class FirstList:
             self.after_s = time.monotonic() - self._began
 
 
-async def play(recording: Recording, console: Console, models: int = 2) -> Summary:
+class Beside(Protocol):
+    """What else is there while it plays."""
+
+    async def begin(self, deployment: Deployment) -> None: ...
+    async def end(self, summary: Summary) -> None:
+        """All is measured, and still runs until this returns."""
+
+
+async def play(
+    recording: Recording, console: Console, models: int = 2, beside: Beside | None = None
+) -> Summary:
     """Starts what is not running already, plays, waits for `models` versions, measures, stops
     everything. Raises OperatorError where a server or a service does not come up or ends by
     itself."""
@@ -139,7 +69,8 @@ async def play(recording: Recording, console: Console, models: int = 2) -> Summa
                 every_lines=recording.next_model_lines,
                 counted_types=json.dumps(recording.counted_types),
             )
-            await deployment.recommender_ready()
+            begun = beside.begin(deployment) if beside is not None else asyncio.sleep(0)
+            await asyncio.gather(deployment.recommender_ready(), begun)
             pacing = Pacing(events_per_s=recording.events_per_s)
             async with rehearsing(
                 deployment, recording.scorer, pacing=pacing, listeners=[view, first_list]
@@ -149,9 +80,32 @@ async def play(recording: Recording, console: Console, models: int = 2) -> Summa
                     outcome = await rehearsal.play(recording.stream())
                 console.print("Replayed; models in training are waited for, then all is recounted.")
                 await rehearsal.await_models(models)
-                verdict, ledger = await rehearsal.recount()
+                verdict, ledger = await rehearsal.recount(others=beside is not None)
                 versions = _compare_versions(rehearsal, recording)
+            took_s = time.monotonic() - began
+            measured = Measured(outcome, verdict, ledger, versions, first_list.after_s, took_s)
+            summary = _summary(measured, recording, rehearsal, (kafka.name, redis.name))
+            if beside is not None:
+                await beside.end(summary)
+    return summary
+
+
+@dataclass(frozen=True)
+class Measured:
+    outcome: Outcome
+    verdict: Verdict
+    ledger: dict[str, int]
+    versions: VersionComparison | None
+    first_list_s: float | None
+    seconds: float
+
+
+def _summary(
+    measured: Measured, recording: Recording, rehearsal: Rehearsal, servers: tuple[str, str]
+) -> Summary:
     score = recording.scorer.score()
+    outcome, verdict = measured.outcome, measured.verdict
+    ledger, versions = measured.ledger, measured.versions
     return Summary(
         accepted=ledger["acc"],
         dead_lettered=ledger["bad"] + ledger["late"] + ledger["over"],
@@ -174,10 +128,10 @@ async def play(recording: Recording, console: Console, models: int = 2) -> Summa
         doubled=verdict.doubled,
         lost_lines=verdict.lost_lines,
         doubled_lines=verdict.doubled_lines,
-        first_list_s=first_list.after_s or 0.0,
-        seconds=time.monotonic() - began,
-        broker=kafka.name,
-        redis=redis.name,
+        first_list_s=measured.first_list_s or 0.0,
+        seconds=measured.seconds,
+        broker=servers[0],
+        redis=servers[1],
     )
 
 
@@ -192,7 +146,3 @@ def _compare_versions(rehearsal: Rehearsal, recording: Recording) -> VersionComp
     )
     events = [step for step in recording.stream() if isinstance(step, Event)]
     return compare_on_later(first, second, events, recording.left_out)
-
-
-def _count(stream: Iterator[CatalogueItem | Event]) -> int:
-    return sum(isinstance(step, Event) for step in stream)

@@ -55,6 +55,7 @@ class Deployment:
     def __init__(self, kafka: KafkaEndpoint, redis: RedisEndpoint, home: Path) -> None:
         self.kafka = kafka
         self.redis = redis
+        self.home = home
         prefix = f"run-{secrets.token_hex(4)}."
         self._variables = {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,

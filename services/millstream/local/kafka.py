@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from millstream.domain.errors import OperatorError
 from millstream.local.kafka_jars import KAFKA_VERSION, class_path, java_program
@@ -28,13 +28,17 @@ class ApacheKafka(LocalServer):
     """KRaft, broker and controller in one process, the records in the server's directory.
 
     `stop` or `kill` and then `start` bring the same log back on the same port. `properties` adds
-    to or replaces lines of server.properties. Producers may be idempotent, sessions may be 6 s."""
+    to or replaces lines of server.properties, `format_options` to the words that format the log
+    directory. Producers may be idempotent, sessions may be 6 s."""
 
     name = f"Apache Kafka {KAFKA_VERSION}"
     start_deadline_s = 90.0
 
-    def __init__(self, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, properties: Mapping[str, str] | None = None, format_options: Sequence[str] = ()
+    ) -> None:
         super().__init__()
+        self._format_options = format_options
         self._port = free_port()
         self._settings = self.directory / "server.properties"
         self._properties = node_properties(
@@ -50,6 +54,7 @@ class ApacheKafka(LocalServer):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # `=` because a cluster id that begins with a dash would be read as an option.
         tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}"]
+        tool += self._format_options
         settings = self._settings.with_suffix(".unformatted")
         settings.write_text(lines)
         run = subprocess.run(

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiokafka import AIOKafkaConsumer
 
+from millstream.domain.brokers import Servers
 from millstream.domain.lists import RecommendationList
+from millstream.streaming.access import access
 from millstream.streaming.topic_admin import partitions_of
 
 # An idle fetch of the embedded broker looks at the log again only after half of this (measured on
@@ -19,13 +21,13 @@ _DECODER = msgspec.json.Decoder(RecommendationList)
 
 
 @asynccontextmanager
-async def lists_consumer(bootstrap_servers: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def lists_consumer(servers: Servers, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     """Placed at the end of every partition of `topic` as the broker tells it.
 
     The embedded broker tells too low an end, so older lists may come first; they are harmless.
     Raises OperatorError when the topic does not exist."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **access(servers),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="latest",
@@ -34,7 +36,7 @@ async def lists_consumer(bootstrap_servers: str, topic: str) -> AsyncIterator[AI
     await consumer.start()
     try:
         # To subscribe would make a broker with automatic creation create a missing topic.
-        consumer.assign(await partitions_of(bootstrap_servers, topic))
+        consumer.assign(await partitions_of(servers, topic))
         for place in consumer.assignment():
             await consumer.position(place)  # the end is fixed now, before anything is sent
         yield consumer

@@ -16,7 +16,9 @@ from typing import TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
+from millstream.streaming.access import access
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 UserCount = tuple[str, str, str]
@@ -87,15 +89,15 @@ def _differences(
 
 
 async def read_values(
-    bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
+    servers: Servers, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
 ) -> AsyncIterator[bytes | None]:
     """What `read_records` gives, without places and times."""
-    async for record in read_records(bootstrap_servers, topic, ends, timeout_s):
+    async for record in read_records(servers, topic, ends, timeout_s):
         yield record.value
 
 
 async def read_records(
-    bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
+    servers: Servers, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
 ) -> AsyncIterator[Record]:
     """The records from the start of each partition up to the offset in `ends`, exclusive.
 
@@ -104,9 +106,7 @@ async def read_records(
     places = [TopicPartition(topic, number) for number, end in ends.items() if end > 0]
     if not places:
         return
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, group_id=None, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(**access(servers), group_id=None, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign(places)
@@ -127,18 +127,18 @@ async def read_records(
 
 
 async def recount_topic(
-    bootstrap_servers: str, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
+    servers: Servers, topic: str, ends: Mapping[int, int], timeout_s: float = 60.0
 ) -> Recount:
     """Raises TimeoutError as `read_values` does."""
     recount = Recount()
-    async for value in read_values(bootstrap_servers, topic, ends, timeout_s):
+    async for value in read_values(servers, topic, ends, timeout_s):
         recount.add(value)
     return recount
 
 
-async def broker_ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
+async def broker_ends(servers: Servers, topic: str) -> dict[int, int]:
     """The next offset of each partition as the broker tells it: too low on the embedded one."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap_servers, group_id=None)
+    consumer = AIOKafkaConsumer(topic, **access(servers), group_id=None)
     await consumer.start()
     try:
         told = await consumer.end_offsets(list(consumer.assignment()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,15 +19,16 @@ from typing import Any, TypeVar
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from millstream.domain.brokers import Servers
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import wall_clock
 from millstream.domain.events import Event
 from millstream.domain.models import ModelAnnouncement
 from millstream.local.deployment import Deployment
+from millstream.local.fetched_ends import fetched_ends
 from millstream.local.list_follower import follow_lists, lists_consumer
 from millstream.local.pacing import Pacing
 from millstream.local.recount import (
-    Recount,
     Verdict,
     broker_ends,
     check_ends,
@@ -37,6 +38,7 @@ from millstream.local.recount import (
 from millstream.local.replay import Asker, Listener, Outcome, Replay
 from millstream.local.storefront import Storefront, Topics
 from millstream.stores.feature_store import FeatureStore
+from millstream.stores.fences import LEDGER
 from millstream.stores.inventory import item_counts, shopper_counts
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected, read_slots
@@ -46,6 +48,8 @@ from millstream.streaming.topics import CATALOG, EVENTS, MODELS, RECOMMENDATIONS
 
 POLL_S = 0.2
 MODEL_DEADLINE_S = 90.0
+MOMENTS = 5
+"""So often a recount is begun anew where events came meanwhile."""
 
 T = TypeVar("T")
 _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
@@ -83,28 +87,43 @@ class Rehearsal:
             self.announced.append(_ANNOUNCEMENTS.decode(record.value))
             self._news.set()
 
-    async def recount(self) -> tuple[Verdict, dict[str, int]]:
-        """The store against the topic; and the store's own ledger."""
+    async def recount(self, others: bool = False) -> tuple[Verdict, dict[str, int]]:
+        """The store against the topic; and the store's own ledger. `others`: somebody else may
+        write to the topic as well, and go on doing so: what is compared is then of one moment."""
         settings = self.deployment.settings
         redis, keys = await connected(settings.redis_url), Keys(settings.redis_prefix)
         try:
             slots = await read_slots(redis, keys)
-            truth = await self._recount_log()
-            shoppers = await shopper_counts(redis, keys, slots)
-            items = await item_counts(redis, keys, slots)
-            ledger = await FeatureStore(redis, keys, slots, 0).ledger()
+            store = FeatureStore(redis, keys, slots, 0)
+            for _ in range(MOMENTS):
+                ends = await self._all_ends(store) if others else await self._sent_ends()
+                truth = await recount_topic(*self._log, ends)
+                shoppers = await shopper_counts(redis, keys, slots)
+                items = await item_counts(redis, keys, slots)
+                ledger = await store.ledger()
+                if not others or recorded(ledger) == sum(ends.values()):
+                    break
         finally:
             await redis.aclose()
         return compare(truth, shoppers, items), ledger
 
-    async def _recount_log(self) -> Recount:
+    async def _sent_ends(self) -> dict[int, int]:
         """Raises OperatorError where the broker can tell that the log holds other records than
         those whose places we were told."""
-        servers = self.deployment.settings.kafka_bootstrap_servers
-        topic, sent = self.deployment.settings.topic(EVENTS), self.replay.progress.ends
+        sent = self.replay.progress.ends
         if self.deployment.kafka.tells_ends:
-            check_ends(topic, sent, await broker_ends(servers, topic))
-        return await recount_topic(servers, topic, sent)
+            check_ends(self._log[1], sent, await broker_ends(*self._log))
+        return sent
+
+    async def _all_ends(self, store: FeatureStore) -> dict[int, int]:
+        sent = self.replay.progress.ends
+        nobody_else = recorded(await store.ledger()) == sum(sent.values())
+        return sent if nobody_else else await fetched_ends(*self._log)
+
+    @property
+    def _log(self) -> tuple[Servers, str]:
+        settings = self.deployment.settings
+        return settings.brokers, settings.topic(EVENTS)
 
     async def _announced(self, n: int) -> None:
         while len(self.announced) < n:
@@ -152,7 +171,7 @@ async def rehearsing(
         listeners=listeners,
     )
     rehearsal = Rehearsal(deployment, replay)
-    servers = settings.kafka_bootstrap_servers
+    servers = settings.brokers
     models = follow(servers, settings.topic(MODELS), rehearsal.take_model)
     await models.start()
     try:
@@ -167,6 +186,11 @@ async def rehearsing(
     finally:
         await models.close()
         await producer.stop()
+
+
+def recorded(ledger: Mapping[str, int]) -> int:
+    """How many records of the log have their fate in it."""
+    return sum(ledger[name] for name in LEDGER)
 
 
 def _raise(task: asyncio.Task[None]) -> None:

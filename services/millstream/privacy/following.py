@@ -10,6 +10,7 @@ import structlog
 from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.acceptance import Shopper
+from millstream.domain.brokers import Servers
 from millstream.domain.erasures import Erasure, Marks
 from millstream.streaming.followers import Follower, follow, read_to_its_end
 from millstream.streaming.topic_admin import partitions_of
@@ -55,9 +56,9 @@ class ErasureFollower(ErasureMarks):
     where the topic is missing or not read within CATCH_UP_S, and what ended the reading from
     `take_new`: going on without it would keep what is to be forgotten."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, servers: Servers, topic: str) -> None:
         super().__init__()
-        self._servers = bootstrap_servers
+        self._servers = servers
         self._topic = topic
         self._follower: Follower | None = None
 
@@ -83,9 +84,9 @@ class ErasureFollower(ErasureMarks):
             await self._follower.close()
 
 
-async def load_erasures(bootstrap_servers: str, topic: str) -> dict[Shopper, int]:
+async def load_erasures(servers: Servers, topic: str) -> dict[Shopper, int]:
     """Each erased shopper's mark, from the whole topic (its full name); for a rebuild, which sets
     them before it counts, and for a replay of dead letters, which asks `is_covered`. Raises
     OperatorError as ErasureFollower."""
-    async with ErasureFollower(bootstrap_servers, topic) as erasures:
+    async with ErasureFollower(servers, topic) as erasures:
         return dict(erasures.marks)

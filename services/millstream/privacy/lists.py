@@ -12,9 +12,11 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.acceptance import Shopper
+from millstream.domain.brokers import Servers
 from millstream.domain.erasures import Marks
 from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
+from millstream.streaming.access import access
 from millstream.streaming.followers import Follower, read_to_its_end
 from millstream.streaming.topic_admin import partitions_of
 
@@ -26,8 +28,8 @@ _LISTS = msgspec.json.Decoder(RecommendationList)
 class ListWatch:
     """Entered, it has read the partitions of the shoppers' keys to their ends, and goes on."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, shoppers: Collection[Shopper]) -> None:
-        self._servers = bootstrap_servers
+    def __init__(self, servers: Servers, topic: str, shoppers: Collection[Shopper]) -> None:
+        self._servers = servers
         self._topic = topic
         self._keys = {record_key(*shopper): shopper for shopper in shoppers}
         self._newest: dict[Shopper, bytes | None] = {}
@@ -44,7 +46,7 @@ class ListWatch:
     async def __aenter__(self) -> Self:
         places = await partitions_of(self._servers, self._topic)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **access(self._servers),
             group_id=None,
             auto_offset_reset="earliest",
             enable_auto_commit=False,

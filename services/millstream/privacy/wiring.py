@@ -44,7 +44,7 @@ async def run_erase(
         redis = await connected(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         state = await _state(settings, redis)
-        servers = settings.kafka_bootstrap_servers
+        servers = settings.brokers
         lists = settings.topic(RECOMMENDATIONS)
         watch = await stack.enter_async_context(ListWatch(servers, lists, shoppers))
         places: list[Place] = [RedisPlace(state), ListPlace(watch)]

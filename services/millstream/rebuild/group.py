@@ -13,6 +13,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from millstream.domain.errors import OperatorError
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.fences import FIRST_EPOCH
+from millstream.streaming.access import access
 from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS
 
@@ -36,8 +37,8 @@ async def left_behind(
     """Of an empty group. Waits for PATIENCE_S, in which a member that died is noticed; raises
     OperatorError where there are members then."""
     group, topic = settings.topic(settings.group), settings.topic(EVENTS)
-    servers = settings.kafka_bootstrap_servers
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    servers = settings.brokers
+    admin = AIOKafkaAdminClient(**access(servers))
     try:
         await started(admin, servers)
         if look_for_members:

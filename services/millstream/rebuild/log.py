@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import Halt
 from millstream.rebuild.plan import Span
+from millstream.streaming.access import access
 from millstream.streaming.cursor import Cursor, Jumped
 from millstream.streaming.decode import Record
 from millstream.streaming.header_names import read_any_header_name
@@ -67,14 +69,12 @@ class KafkaLog:
 
 
 @asynccontextmanager
-async def open_log(
-    bootstrap_servers: str, topic: str, spans: Sequence[Span]
-) -> AsyncIterator[KafkaLog]:
+async def open_log(servers: Servers, topic: str, spans: Sequence[Span]) -> AsyncIterator[KafkaLog]:
     read_any_header_name()
     async with AsyncExitStack() as stack:
-        reader = await stack.enter_async_context(LogReader(bootstrap_servers))
+        reader = await stack.enter_async_context(LogReader(servers))
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers,
+            **access(servers),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -82,7 +82,7 @@ async def open_log(
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         stack.push_async_callback(consumer.stop)
-        await started(consumer, bootstrap_servers)
+        await started(consumer, servers)
         yield KafkaLog(consumer, reader, topic, spans)
 
 

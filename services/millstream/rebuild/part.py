@@ -102,14 +102,14 @@ async def _opened(job: Job, pace: Pace) -> AsyncIterator[tuple[History, Stages]]
         log: Log = NoLog()
         from_log = [span for span in job.spans if span.end > span.lake_to]
         if from_log:
-            servers = settings.kafka_bootstrap_servers
+            servers = settings.brokers
             log = await stack.enter_async_context(open_log(servers, topic, from_log))
         stages = Stages(
             topic,
             LettersAgain(await _letters(job, stack), job.settled),
             signed_origins(load_public_key(settings.keys_dir)),
             recorder,
-            Deriver(AffinityStore(redis, keys, job.slots), numbers),
+            Deriver(AffinityStore(redis, keys, job.slots, numbers), numbers),
             pace,
         )
         yield History(settings.lake_dir, topic, job.spans, log, pace), stages
@@ -120,5 +120,5 @@ async def _letters(job: Job, stack: AsyncExitStack) -> DeadLetters | None:
         return None
     producer = producer_for(job.settings, "millstream-rebuild")
     stack.push_async_callback(producer.stop)
-    await started(producer, job.settings.kafka_bootstrap_servers)
+    await started(producer, job.settings.brokers)
     return DeadLetters(producer)

@@ -59,6 +59,6 @@ async def reach_epoch(redis: Redis, keys: Keys, slots: int, epoch: str) -> None:
 
 async def set_marks(settings: RecommenderSettings, redis: Redis, keys: Keys, slots: int) -> int:
     """Of all erased shoppers, before anything of theirs can be counted; returns how many."""
-    marks = await load_erasures(settings.kafka_bootstrap_servers, settings.topic(ERASURES))
+    marks = await load_erasures(settings.brokers, settings.topic(ERASURES))
     await ErasedState(redis, keys, slots).set_marks(marks)
     return len(marks)

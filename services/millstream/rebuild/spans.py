@@ -67,7 +67,7 @@ async def partitions(settings: RecommenderSettings, *, from_lake: bool) -> list[
                 "Check MILLSTREAM_LAKE_DIR and MILLSTREAM_TOPIC_PREFIX",
             )
         return found
-    places = await partitions_of(settings.kafka_bootstrap_servers, topic)
+    places = await partitions_of(settings.brokers, topic)
     return [place.partition for place in places]
 
 
@@ -83,7 +83,7 @@ async def spans_of(state: State, numbers: list[int], options: Options) -> list[S
     starts = {number: fences[number].lowest for number in numbers}
     if options.from_lake:
         return plan(starts, {}, lake)
-    async with LogReader(state.settings.kafka_bootstrap_servers) as log:
+    async with LogReader(state.settings.brokers) as log:
         bounds = await _bounds(state, numbers, log, options.ends)
         await _require_counted(state, fences, bounds, log)
         spans = plan(starts, bounds, lake)

@@ -19,6 +19,7 @@ from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.way_out import leave_in_time
 from millstream.recommender.wiring import Running, reach, running
 from millstream.recommender.worker import Worker
+from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import EVENTS
 from millstream.streaming.transport.app import ChunkApp
 
@@ -47,7 +48,7 @@ class RecommenderApp(ChunkApp):
         super().__init__(
             group=settings.topic(settings.group),
             source=settings.topic(EVENTS),
-            broker=settings.kafka_bootstrap_servers,
+            brokers=settings.brokers,
             resume=self._resume,
             session_timeout_s=settings.session_timeout_seconds,
         )
@@ -78,6 +79,7 @@ class RecommenderApp(ChunkApp):
             self.add_future(self._guarded(run()))
         self.add_future(self._guarded(self.worker.run(self.rewind)))
         self.add_future(self._guarded(self._commit_watermarks()))
+        AT_WORK.set(1)
 
     async def on_stop(self) -> None:
         await super().on_stop()

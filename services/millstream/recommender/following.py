@@ -34,7 +34,7 @@ async def follow_shop(
     followers go on until `stack` closes; that one of them ended is for the caller to notice.
     Raises OperatorError where no broker answers."""
     models.know("default")
-    servers = settings.kafka_bootstrap_servers
+    servers = settings.brokers
     followers = [
         follow(
             servers,

@@ -102,4 +102,6 @@ class HotSwap:
             self._loaded[tenant] = await asyncio.to_thread(self._registry.load, self._key, wanted)
             telemetry.SWAPS.labels("served").inc()
             telemetry.MODEL_VERSION.labels(tenant).set(current[0])
+            created = self._loaded[tenant].manifest.created_at.timestamp()
+            telemetry.MODEL_CREATED.labels(tenant).set(created)
             log.info("model in service", tenant=tenant, model=self._model, version=current[0])

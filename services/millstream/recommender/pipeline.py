@@ -94,4 +94,6 @@ async def deliver(
     # served: the newest list of each shopper in Redis, for who asks by shopper
     for one in ready:
         one.part.cursor.advance(one.prepared.decoded.to)
+        telemetry.handled(one.part.source[1], one.prepared.decoded.clock_ms)
     telemetry.count(recorded.verdicts, len(drafts))
+    telemetry.published(published.lists)

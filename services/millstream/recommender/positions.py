@@ -16,6 +16,7 @@ from millstream.domain.errors import OperatorError
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.fences import PartitionFences, begin_fence, read_fences
 from millstream.stores.keys import Keys
+from millstream.streaming.access import access
 from millstream.streaming.starting import started
 from millstream.streaming.topic_admin import partitions_of
 from millstream.streaming.topics import EVENTS
@@ -159,10 +160,10 @@ async def _log(
     settings: RecommenderSettings,
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     """A consumer that sees the recommender's group and is no member of it."""
-    servers = settings.kafka_bootstrap_servers
+    servers = settings.brokers
     places = list(await partitions_of(servers, settings.topic(EVENTS)))
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=servers,
+        **access(servers),
         group_id=settings.topic(settings.group),
         enable_auto_commit=False,
     )

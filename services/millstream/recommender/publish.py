@@ -15,6 +15,7 @@ from millstream.domain.identity import ShopperName, record_key
 from millstream.domain.lists import Origin, RankedItem, RecommendationList, recommendation_id
 from millstream.domain.log import SENT_AT, Headers
 from millstream.streaming.decode import Arrival
+from millstream.streaming.tracing import continued
 
 _encode = msgspec.json.Encoder().encode
 _MILLISECONDS = re.compile(rb"\d{1,16}")
@@ -89,7 +90,7 @@ class Publisher:
             self._topics.lists,
             None if ranked is None else _encode(ranked),
             record_key(*draft.name),
-            headers=_sent_at(draft.arrival.headers),
+            headers=_headers(draft.arrival),
         )
 
     def _list(self, draft: Draft, items: tuple[RankedItem, ...]) -> RecommendationList:
@@ -108,6 +109,12 @@ class Publisher:
             log_time=as_datetime(draft.arrival.log_ms),
             published_at=as_datetime(self._clock()),
         )
+
+
+def _headers(arrival: Arrival) -> list[tuple[str, bytes]]:
+    place = {"partition": arrival.partition, "offset": arrival.offset}
+    traced = continued("recommend", arrival.headers, arrival.log_ms, **place)
+    return [*_sent_at(arrival.headers), *traced]
 
 
 def _sent_at(headers: Headers) -> list[tuple[str, bytes]]:

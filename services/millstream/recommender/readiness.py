@@ -30,7 +30,7 @@ async def require_ready(
     await require_whole(redis, keys)
     await epochs(redis, keys, slots)  # raises where the functions of this release are not loaded
     doubts = await require_events_log(
-        settings.kafka_bootstrap_servers,
+        settings.brokers,
         settings.topic(EVENTS),
         idempotence=settings.kafka_idempotence,
     )

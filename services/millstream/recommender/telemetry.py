@@ -1,9 +1,12 @@
-"""What a recommender says of itself: every metric, once."""
+"""What a recommender says of itself: every metric, once. deploy/metrics.yaml is the closed list."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from millstream.domain.lists import RecommendationList, Source
 
 RECORDS = Counter("millstream_records", "Records by what became of them", ["verdict"])
 LISTS = Counter("millstream_lists", "Lists published")
@@ -26,6 +29,21 @@ CONSERVATION_CHECKS = Counter(
 )
 SWAPS = Counter("millstream_model_swaps", "Models taken into service", ["outcome"])
 MODEL_VERSION = Gauge("millstream_model_version", "Version in service", ["tenant"])
+MODEL_CREATED = Gauge(
+    "millstream_model_created_seconds", "When the version in service was made", ["tenant"]
+)
+LISTED = Counter("millstream_list_items", "Items of lists, by candidate source", ["source"])
+FRESHNESS_SECONDS = Histogram(
+    "millstream_freshness_seconds",
+    "From an event's place in the log to its list on the topic",
+    buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+LAG_MESSAGES = Gauge("millstream_consumer_lag_messages", "Records not handled yet", ["partition"])
+LAG_SECONDS = Gauge(
+    "millstream_consumer_lag_seconds",
+    "Age by log time of the record handled last, 0 where none waits",
+    ["partition"],
+)
 
 ANNOUNCEMENTS_REFUSED = Counter(
     "millstream_announcements_refused", "Model announcements that do not read as one"
@@ -49,6 +67,35 @@ def count(verdicts: Mapping[str, int], lists: int) -> None:
     for letter, n in verdicts.items():
         RECORDS.labels(VERDICTS[letter]).inc(n)
     LISTS.inc(lists)
+
+
+_handled_log_ms: dict[int, int] = {}
+
+
+def handled(partition: int, log_ms: int) -> None:
+    """All up to a record of this log time."""
+    _handled_log_ms[partition] = log_ms
+
+
+def handled_log_ms(partition: int) -> int | None:
+    return _handled_log_ms.get(partition)
+
+
+def forget_partition(partition: int) -> None:
+    """Another worker tells of it now."""
+    _handled_log_ms.pop(partition, None)
+    for gauge in (LAG_MESSAGES, LAG_SECONDS):
+        with contextlib.suppress(KeyError):  # its lag in seconds may never have been told
+            gauge.remove(str(partition))
+
+
+def published(lists: Sequence[RecommendationList]) -> None:
+    """A portion's lists, which are durable. Counting in C: a portion has thousands of items."""
+    sources = [item.source for made in lists for item in made.items]
+    for source in Source:
+        LISTED.labels(source.value).inc(sources.count(source))
+    for made in lists:
+        FRESHNESS_SECONDS.observe((made.published_at - made.log_time).total_seconds())
 
 
 def totals() -> dict[str, float]:

@@ -24,6 +24,7 @@ from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.following import follow_shop
 from millstream.recommender.guard import Assigned, Guard
 from millstream.recommender.hot_swap import HotSwap
+from millstream.recommender.lag import LOOK_SECONDS, Lag
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
@@ -89,7 +90,7 @@ async def reach(settings: RecommenderSettings) -> None:
     await redis.aclose()
     producer = producer_for(settings, "millstream-recommender")
     try:
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
     finally:
         await producer.stop()
 
@@ -106,11 +107,11 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         await require_ready(settings, redis, keys, slots)
         producer = producer_for(settings, "millstream-recommender")
         stack.push_async_callback(producer.stop)
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
 
-        affinities = AffinityStore(redis, keys, slots)
         numbers = ItemNumbers(redis, keys)
+        affinities = AffinityStore(redis, keys, slots, numbers)
         store = FeatureStore(redis, keys, slots, partitions)
         public_key = load_public_key(settings.keys_dir)
         models = HotSwap(
@@ -128,7 +129,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         )
         deriver = Deriver(affinities, numbers, drafter.forget)
         stack.push_async_callback(_last_flush, deriver)
-        log_reader = await stack.enter_async_context(LogReader(settings.kafka_bootstrap_servers))
+        log_reader = await stack.enter_async_context(LogReader(settings.brokers))
         dead_letters = DeadLetters(producer)
         origin_of = signed_origins(public_key)
         over_full = OverFull(
@@ -178,6 +179,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             log_reader,
             settings.chunk_events,
         )
+        lag = Lag(log_reader, worker.standing, wall_clock)
         guard = Guard(
             worker,
             log_reader,
@@ -197,6 +199,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
                 guard.run,
                 lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker, assigned)),
                 lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),
+                lambda: _every(LOOK_SECONDS, lambda: _look(lag, assigned)),
                 lambda: _sweep(ItemTotals(redis, keys, slots)),
                 lambda: _log_totals(catalogue),
                 *(follower.run_to_its_end for follower in followers),
@@ -219,6 +222,10 @@ async def _send_owed(over_full: OverFull, worker: Worker, assigned: Assigned) ->
 
 async def _conserved(conservation: Conservation, worker: Worker) -> None:
     await conservation.check(worker.standing())
+
+
+async def _look(lag: Lag, assigned: Assigned) -> None:
+    await lag.look(assigned())
 
 
 async def _last_flush(deriver: Deriver) -> None:

@@ -12,7 +12,14 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,
+    NoPermissionError,
+    RedisError,
+    TimeoutError,
+)
 
 from millstream.domain.errors import Halt, OperatorError, TryLater
 from millstream.stores.calls import RedisRefused
@@ -45,6 +52,7 @@ def connect(url: str, retries: int = RETRIES, timeout_s: float = TIMEOUT_S) -> R
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError],
         socket_timeout=timeout_s,
         socket_connect_timeout=min(timeout_s, 2),
+        driver_info=None,  # CLIENT SETINFO: Redis 7.0 lacks it, and no users.acl could allow it
     )
     pool = redis.connection_pool
     pool.connection_class = _mended(pool.connection_class)
@@ -63,11 +71,19 @@ async def connected(
         if told.get("cluster_enabled"):
             cluster = ClusterRedis(url, open_node)
             await cluster.nodes.read_map()
+    except (AuthenticationError, NoPermissionError) as error:
+        raise OperatorError(
+            "settings REDIS_USERNAME and REDIS_PASSWORD",
+            f"a user or a password that the server refuses ({error})",
+            "the user of this service in deploy/redis/users.acl, and its password",
+            "See docs/security.md",
+        ) from None
     except (RedisError, OSError) as error:
         raise OperatorError(
             "setting REDIS_URL",
             f"a server that does not answer ({type(error).__name__}: {error})",
-            "a Redis 7.0 or later, or a node of its cluster, that can be reached",
+            "a Redis 7.0 or later, or a node of its cluster, that can be reached: rediss:// where "
+            "it speaks TLS, and REDIS_SSL_CA_FILE where this machine does not know who signed it",
         ) from None
     finally:
         await probe.aclose()

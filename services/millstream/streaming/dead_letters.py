@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from millstream.domain.errors import Refused
 from millstream.domain.log import Headers, LogRecord
 from millstream.domain.replayed import Origin, without_ours
+from millstream.streaming import telemetry
 
 PREFIX = "millstream.error."
 SUFFIX = ".dlq"
@@ -57,6 +58,7 @@ class DeadLetters:
             # aiokafka writes a null header as it came, but its type hints know of none.
             headers=cast(list[tuple[str, bytes]], list(headers)),
         )
+        telemetry.DEAD_LETTERS.labels(refused.reason.value).inc()
 
 
 def letter(

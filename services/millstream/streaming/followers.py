@@ -9,7 +9,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
+from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
 
@@ -103,7 +105,7 @@ class Follower:
 
 
 async def read_to_its_end(
-    follower: Follower, servers: str, topic: str, seconds: float, needed: str
+    follower: Follower, servers: Servers, topic: str, seconds: float, needed: str
 ) -> None:
     """Starts it; returns once it has caught up, and it follows on. Where it does not it is closed
     again; raises OperatorError after `seconds`, saying what was `needed`, and where no broker
@@ -122,12 +124,12 @@ async def read_to_its_end(
         raise
 
 
-def follow(bootstrap_servers: str, topic: str, take: Take) -> Follower:
+def follow(servers: Servers, topic: str, take: Take) -> Follower:
     """A follower that is not started yet; to be called inside a running loop."""
     read_any_header_name()
     consumer = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=bootstrap_servers,
+        **access(servers),
         group_id=None,
         auto_offset_reset="earliest",
         enable_auto_commit=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
 from millstream.streaming.topic_admin import topic_settings
 from millstream.streaming.topics import KEPT_FOREVER
@@ -14,10 +15,10 @@ REPLICATE = f"Use 3 brokers, 3 replicas and min.insync.replicas={SAFE_REPLICAS}.
 """What to do about `doubts`."""
 
 
-async def require_events_log(bootstrap_servers: str, topic: str, *, idempotence: bool) -> list[str]:
+async def require_events_log(servers: Servers, topic: str, *, idempotence: bool) -> list[str]:
     """Returns what an operator should know and may leave so. Raises OperatorError where counts
     could go wrong: see `refusal`."""
-    config = await topic_settings(bootstrap_servers, topic)
+    config = await topic_settings(servers, topic)
     wrong = refusal(topic, config, idempotence=idempotence)
     if wrong is not None:
         raise wrong

@@ -11,7 +11,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from millstream.domain.brokers import Servers
 from millstream.domain.log import Partition
+from millstream.streaming.access import access
 from millstream.streaming.chunks import FETCH_WAIT_MS
 from millstream.streaming.decode import Record
 from millstream.streaming.header_names import read_any_header_name
@@ -42,9 +44,9 @@ class LogReader:
     """A consumer in no group, kept open; one question at a time. It has nothing under way from
     before a question: each one drops what was fetched for the last."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._servers = bootstrap_servers
-        self._consumer = _consumer(bootstrap_servers)
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._consumer = _consumer(servers)
         self._asking = asyncio.Lock()
 
     async def __aenter__(self) -> LogReader:
@@ -141,12 +143,12 @@ class LogReader:
         return {(place.topic, place.partition): offset for place, offset in told.items()}
 
 
-async def first_offset(bootstrap_servers: str, source: Partition, offset: int) -> int | None:
+async def first_offset(servers: Servers, source: Partition, offset: int) -> int | None:
     """The offset of the first record at or after `offset`, as a reader of committed records sees
     it. None when none came in ten seconds, and when the log no longer reaches back to `offset`:
     what retention took is no hole. Opens a connection of its own: what another consumer has under
     way, from before a seek or after it, is not asked."""
-    consumer = _consumer(bootstrap_servers)
+    consumer = _consumer(servers)
     place = TopicPartition(*source)
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -172,10 +174,10 @@ async def _stop(consumer: AIOKafkaConsumer) -> None:
     await consumer.stop()
 
 
-def _consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
+def _consumer(servers: Servers) -> AIOKafkaConsumer:
     read_any_header_name()
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **access(servers),
         group_id=None,
         auto_offset_reset="none",
         enable_auto_commit=False,

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
+from millstream.domain.brokers import Servers
+from millstream.streaming.access import access
+
 if TYPE_CHECKING:  # the client, which uses this file, is installed without pydantic
     from millstream.settings import ConnectionSettings
 
@@ -17,14 +20,14 @@ MAX_REQUEST_BYTES = 2 * 1024 * 1024
 
 
 def open_producer(
-    bootstrap_servers: str, *, client_id: str, idempotence: bool = True
+    servers: Servers, *, client_id: str, idempotence: bool = True
 ) -> AIOKafkaProducer:
     """A producer that is not started yet; to be called inside a running loop.
 
     A send counts when all in-sync replicas have it. Keys go to partitions by murmur2, as in the
     Java client (aiokafka's own default), so that a shopper's records stay in one partition."""
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **access(servers),
         client_id=client_id,
         acks="all",
         enable_idempotence=idempotence,
@@ -38,7 +41,7 @@ def open_producer(
 def producer_for(settings: ConnectionSettings, client_id: str) -> AIOKafkaProducer:
     """The producer of a service."""
     return open_producer(
-        settings.kafka_bootstrap_servers,
+        settings.brokers,
         client_id=client_id,
         idempotence=settings.kafka_idempotence,
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
+from millstream.streaming.access import refusal
 
 
 class Client(Protocol):
@@ -15,14 +17,16 @@ class Client(Protocol):
     async def start(self) -> None: ...
 
 
-async def started(client: Client, servers: str) -> None:
-    """Raises OperatorError where no broker of `servers` answers. Closing the client is the
-    caller's, also then."""
+async def started(client: Client, servers: Servers) -> None:
+    """Raises OperatorError where no broker of `servers` answers, or none lets us in. Closing the
+    client is the caller's, also then."""
     try:
         await client.start()
-    except (KafkaError, OSError) as error:
+    except TopicAuthorizationFailedError as error:
         raise OperatorError(
-            "setting KAFKA_BOOTSTRAP_SERVERS",
-            f"{servers}, where no broker answers ({type(error).__name__})",
-            "a Kafka cluster that can be reached",
+            f"the rights on {servers}",
+            f"a user who may not see topic {error.args[0]}",
+            "what deploy/kafka/acls.yaml has for this service",
         ) from None
+    except (KafkaError, OSError):
+        raise await refusal(servers) from None

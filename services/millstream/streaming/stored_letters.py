@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka.structs import ConsumerRecord
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError, Reason
 from millstream.domain.log import Headers
 from millstream.domain.replayed import Origin, read_claim, without_ours
@@ -104,7 +105,7 @@ def read_letter(record: ConsumerRecord[Any, Any]) -> StoredLetter | None:
 
 
 async def read_letters(
-    bootstrap_servers: str, topic: str, wanted: Wanted, take: Callable[[StoredLetter], None]
+    servers: Servers, topic: str, wanted: Wanted, take: Callable[[StoredLetter], None]
 ) -> int:
     """Hands over each letter that is wanted, in the order of its partition, up to the end seen at
     start; returns how many there were. Raises OperatorError where the topic can't be read."""
@@ -118,7 +119,7 @@ async def read_letters(
             found += 1
             take(letter)
 
-    follower = follow(bootstrap_servers, topic, look)
+    follower = follow(servers, topic, look)
     try:
         await follower.start()
         before = -1

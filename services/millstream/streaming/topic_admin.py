@@ -11,7 +11,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
+from millstream.streaming.access import access
+from millstream.streaming.starting import started
 from millstream.streaming.topics import TopicSpec, deployed, difference, topic_config
 
 VISIBLE_WITHIN_S = 30.0
@@ -19,7 +22,7 @@ POLL_S = 0.05
 
 
 async def create_topics(
-    bootstrap_servers: str,
+    servers: Servers,
     specs: Sequence[TopicSpec],
     *,
     prefix: str = "",
@@ -32,7 +35,7 @@ async def create_topics(
     cleanup policy or timestamp type differ, and where the cluster is away or refuses. Tansu tells
     the settings back as they were given but acts on none of them."""
     wanted = deployed(specs, prefix=prefix, partitions=partitions)
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(servers) as admin:
         before = await _leaders(admin)
         missing = {name: spec for name, spec in wanted.items() if name not in before}
         await _create(admin, missing, replay=replay)
@@ -43,7 +46,7 @@ async def create_topics(
 
 
 async def check_topics(
-    bootstrap_servers: str,
+    servers: Servers,
     specs: Sequence[TopicSpec],
     *,
     prefix: str = "",
@@ -52,7 +55,7 @@ async def check_topics(
 ) -> None:
     """Creates nothing. Raises OperatorError at the first topic that is missing or differs."""
     wanted = deployed(specs, prefix=prefix, partitions=partitions)
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(servers) as admin:
         found = await _leaders(admin)
         for name, spec in wanted.items():
             if name not in found:
@@ -63,10 +66,10 @@ async def check_topics(
         await _compare(admin, wanted, replay=replay)
 
 
-async def partitions_of(bootstrap_servers: str, topic: str) -> tuple[TopicPartition, ...]:
+async def partitions_of(servers: Servers, topic: str) -> tuple[TopicPartition, ...]:
     """Every partition of an existing topic, which is not created by asking. Raises OperatorError
     where it does not exist or the cluster does not answer."""
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(servers) as admin:
         found = await _leaders(admin)
     if topic not in found:
         raise OperatorError(
@@ -75,22 +78,22 @@ async def partitions_of(bootstrap_servers: str, topic: str) -> tuple[TopicPartit
     return tuple(TopicPartition(topic, number) for number in range(len(found[topic])))
 
 
-async def topic_settings(bootstrap_servers: str, topic: str) -> dict[str, str]:
+async def topic_settings(servers: Servers, topic: str) -> dict[str, str]:
     """The settings of one topic as the cluster tells them. Raises OperatorError if it is away."""
-    async with _admin(bootstrap_servers) as admin:
+    async with _admin(servers) as admin:
         return (await _configs(admin, [topic])).get(topic, {})
 
 
 @asynccontextmanager
-async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+async def _admin(servers: Servers) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**access(servers))
     try:
-        await admin.start()
+        await started(admin, servers)
         yield admin
     except (KafkaError, OSError) as error:
         raise OperatorError(
             "Kafka",
-            f"{type(error).__name__} from {bootstrap_servers}: {error}",
+            f"{type(error).__name__} from {servers}: {error}",
             "a cluster that answers",
             "Check KAFKA_BOOTSTRAP_SERVERS",
         ) from error

@@ -12,6 +12,7 @@ from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.indexing import with_index
 from millstream.model.manifest import ArtifactRefused, Manifest, Occasion, Quality
 from millstream.streaming.topics import MODELS
+from millstream.trainer import telemetry
 from millstream.trainer.announce import Outcome, announce, promote
 from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
@@ -68,6 +69,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     outcome = await _outcome(manifest, sha, refused, champion.number, tools)
     # outcome: whether the current version moved, and the verdict
     announcement = await announce(tools.producer, settings.topic(MODELS), manifest, sha, outcome)
+    telemetry.trained(announcement, facts.lines, started_ms, tools.clock())
     await _retain(tools)
     _log.info(
         "model version",

@@ -23,8 +23,11 @@ _log = structlog.get_logger(__name__)
 _LAST_SECONDS = 6.0
 
 
-async def serve(lake: Lake, trigger: Trigger, tools: Tools, stop: asyncio.Event) -> None:
-    """Until `stop` is set; `tools.stop` must turn true with it. Returns within seconds then."""
+async def serve(
+    lake: Lake, trigger: Trigger, tools: Tools, stop: asyncio.Event, *, once: bool = False
+) -> None:
+    """Until `stop` is set, or for one look at the lake; `tools.stop` must turn true with it.
+    Returns within seconds then."""
     while not stop.is_set():
         work = asyncio.create_task(_turn(lake, trigger, tools))
         ended = asyncio.create_task(stop.wait())
@@ -35,6 +38,8 @@ async def serve(lake: Lake, trigger: Trigger, tools: Tools, stop: asyncio.Event)
             work.cancel()
         with contextlib.suppress(Stopped, asyncio.CancelledError):
             await work
+        if once:
+            return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), tools.settings.poll_s)
 

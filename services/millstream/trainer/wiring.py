@@ -28,6 +28,7 @@ from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
+from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import CATALOG, EVENTS, TRAINING
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
@@ -67,9 +68,12 @@ _DRIFT_LOOKS = 4
 """Times between two trainings by lines that the newest lines are looked at for drift."""
 
 
-async def run(settings: TrainerSettings, ranking: RankingSettings | None = None) -> None:
-    """Trains until SIGTERM or SIGINT, then returns within 10 s. Raises OperatorError where the
-    signing key is missing, or the broker or Redis does not answer."""
+async def run(
+    settings: TrainerSettings, ranking: RankingSettings | None = None, *, once: bool = False
+) -> None:
+    """Trains until SIGTERM or SIGINT, then returns within 10 s; with `once` looks whether a version
+    is due, trains it if so, and returns. Raises OperatorError where the signing key is missing, or
+    the broker or Redis does not answer."""
     key = load_private_key(settings.keys_dir)
     registry = Registry(settings.model_store)
     registry.remove_partial(settings.tenant, settings.model_name)
@@ -85,7 +89,7 @@ async def run(settings: TrainerSettings, ranking: RankingSettings | None = None)
         stack.push_async_callback(redis.aclose)
         producer = producer_for(settings, client_id="millstream-trainer")
         stack.push_async_callback(producer.stop)
-        await started(producer, settings.kafka_bootstrap_servers)
+        await started(producer, settings.brokers)
         sold = partial(catalogue.items, settings.tenant)
         tools = Tools(
             settings=settings,
@@ -102,14 +106,15 @@ async def run(settings: TrainerSettings, ranking: RankingSettings | None = None)
         )
         trigger = resumed_trigger(tools)
         await _follow(stack, settings, catalogue, trigger)
-        await serve(StoredLake(settings), trigger, tools, stop)
+        AT_WORK.set(1)
+        await serve(StoredLake(settings), trigger, tools, stop, once=once)
 
 
 async def _follow(
     stack: AsyncExitStack, settings: TrainerSettings, catalogue: Catalogue, trigger: Trigger
 ) -> None:
-    """The catalogue, read to its end first or for ten seconds; and what is asked for."""
-    servers, name = settings.kafka_bootstrap_servers, (settings.tenant, settings.model_name)
+    """The catalogue and what is asked for, read to their ends first or for ten seconds."""
+    servers, name = settings.brokers, (settings.tenant, settings.model_name)
     sold = follow(
         servers,
         settings.topic(CATALOG),
@@ -123,7 +128,7 @@ async def _follow(
     for follower in (sold, asked):
         stack.push_async_callback(follower.close)
         await started(follower, servers)
-    await sold.wait_caught_up(CATCH_UP_SECONDS)
+    await asyncio.gather(*(one.wait_caught_up(CATCH_UP_SECONDS) for one in (sold, asked)))
 
 
 def _hidden(items: Mapping[str, CatalogueItem]) -> frozenset[str]:

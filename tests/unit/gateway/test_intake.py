@@ -102,3 +102,11 @@ def test_items_are_of_the_keys_tenant() -> None:
     [record] = judged.records
     assert record.key == b"shop:i1"
     assert msgspec.json.decode(record.value)["tenant"] == "shop"
+
+
+def test_beside_a_replay_events_happen_at_the_time_of_the_shop() -> None:
+    long_ago = NOON_MS - 15 * 365 * 86_400_000
+    judged = judge([encode(event("e1", "ann")), b"{"], OPEN, NOON_MS, long_ago)
+    [record] = judged.records
+    assert decode(record.value, (), long_ago).time_ms == long_ago
+    assert [verdict.status for verdict in judged.verdicts] == ["accepted", "refused"]

@@ -73,6 +73,9 @@ class ScriptedLog:
             self._stop.set()
         return chunk
 
+    def behind(self) -> Mapping[int, int]:
+        return {}
+
 
 async def test_what_was_polled_is_written_when_told_to_stop(tmp_path: Path) -> None:
     stop = asyncio.Event()

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from millstream.cli.playing import report
-from millstream.local.demo import DEMO_REQUIRED, online_retail
+from millstream.local.recordings import DEMO_REQUIRED, online_retail
 from millstream.local.summary import Required, Summary
 from millstream.local.takeover import Takeover
 

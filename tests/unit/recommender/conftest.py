@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
 import msgspec
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.builders import NOON_MS, TOPIC
@@ -22,6 +24,8 @@ from millstream.domain.identity import ShopperName
 from millstream.domain.lists import RecommendationList
 from millstream.domain.log import Partition
 from millstream.domain.replayed import no_origin
+from millstream.features.affinity_sums import Near
+from millstream.features.covisitation import Shares, shares
 from millstream.features.replayed import ItemNumbers as Numbers
 from millstream.features.replayed import ReplayedShopper
 from millstream.model.registry import Registry
@@ -34,6 +38,7 @@ from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorded, Recorder
 from millstream.recommender.tenure import Tenure
+from millstream.recommender.worker import Worker
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
@@ -41,6 +46,7 @@ from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, S
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, NumberedItem
 from millstream.stores.served_lists import ServedLists
+from millstream.streaming.chunks import Chunk
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.decode import Decoded, Record
 from millstream.streaming.over_full import OverFull
@@ -149,6 +155,12 @@ async def record(recorder: Recorder, *ranges: Decoded) -> Recorded:
     return await recorder.record([await recorder.prepare(one) for one in ranges])
 
 
+async def take(worker: Worker, chunks: Sequence[Chunk]) -> None:
+    """Returns when all of it is handled."""
+    await worker.begin(chunks)
+    await worker.settle()
+
+
 class MemoryServed(ServedLists):
     def __init__(self) -> None:
         self.lists: dict[ShopperName, RecommendationList] = {}
@@ -163,22 +175,30 @@ class MemoryServed(ServedLists):
 
 
 class MemoryAffinities(AffinityStore):
-    def __init__(self, popular: Weighted = ()) -> None:  # type: ignore[assignment]
+    def __init__(self, numbers: ItemNumbers, popular: Weighted = ()) -> None:  # type: ignore[assignment]
+        self._numbers = numbers
         self.pairs: list[tuple[str, Mapping[str, Mapping[str, float]]]] = []
         self.liked: list[tuple[str, Mapping[str, float]]] = []
         self.tenants: list[str] = []
         self.reads: list[str] = []
         self._popular = list(popular)
 
-    async def add_neighbours(self, tenant: str, added: Mapping[str, Mapping[str, float]]) -> None:
-        self.pairs.append((tenant, added))
+    async def add_neighbours(self, tenant: str, added: Near) -> Sequence[str]:
+        names = self._numbers.names(tenant)
+        named = {}
+        for item, (a, b) in zip(added.items.tolist(), pairwise(added.starts), strict=True):
+            others = [names[other] for other in added.others[a:b].tolist()]
+            named[names[item]] = dict(zip(others, added.weights[a:b].tolist(), strict=True))
+        if named:
+            self.pairs.append((tenant, named))
+        return list(named)
 
     async def add_popular(self, tenant: str, added: Mapping[str, float]) -> None:
         self.liked.append((tenant, added))
 
-    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Weighted]:
+    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Shares]:
         self.reads.append(tenant)
-        return {item: [(f"{item}+", 1.0)] for item in items}
+        return {item: shares([f"{item}+"], np.zeros(1)) for item in items}
 
     async def popular(self, tenant: str, n: int) -> Weighted:
         return self._popular[:n] if tenant == "default" else []
@@ -258,6 +278,13 @@ class MemoryPointer:
         return True
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Lists are made in a thread, for which no number of turns is enough."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  nothing tells it
+            await asyncio.sleep(0.001)
+
+
 async def turns(n: int) -> None:
     """Lets the other tasks of the loop run `n` times each."""
     for _ in range(n):
@@ -275,8 +302,8 @@ def producer() -> MemoryProducer:
 
 
 @pytest.fixture
-def affinities() -> MemoryAffinities:
-    return MemoryAffinities([("best", 9.0), ("better", 8.0)])
+def affinities(store: MemoryStore) -> MemoryAffinities:
+    return MemoryAffinities(store.numbers, [("best", 9.0), ("better", 8.0)])
 
 
 @pytest.fixture

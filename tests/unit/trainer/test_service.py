@@ -132,6 +132,19 @@ async def test_versions_come_as_the_lake_grows(
     assert resumed.wanted == tools.settings.every_lines
 
 
+async def test_once_trains_if_a_version_is_due_and_ends(
+    tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    wires, never = Wires(), asyncio.Event()
+    tools = tools_with(tmp_path, factorise, wires, threading.Event())
+    settings = tools.settings.model_copy(update={"first_after_lines": 1000, "every_lines": 1400})
+    tools = replace(tools, settings=settings)
+    for height, versions in ((900, []), (1000, [1]), (1000, [1])):
+        lake, trigger = GrowingLake(two_tastes, height), resumed_trigger(tools)
+        await asyncio.wait_for(serve(lake, trigger, tools, never, once=True), 20)
+        assert tools.registry.versions("default", "embedding") == versions
+
+
 async def test_a_window_that_no_longer_grows_does_not_end_the_training(
     tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
 ) -> None:

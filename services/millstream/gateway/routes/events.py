@@ -9,12 +9,14 @@ import msgspec
 from litestar import Request, post
 
 from millstream.domain.clock import wall_clock
+from millstream.domain.log import Headers
 from millstream.gateway import telemetry
 from millstream.gateway.api_keys import Scope
 from millstream.gateway.intake import Verdicts, judge, parts_of, told
 from millstream.gateway.problems import Refusal, too_many
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
+from millstream.streaming.tracing import TRACEPARENT, continued
 
 
 @post(
@@ -39,17 +41,26 @@ async def send_events(
         raise Refusal(
             HTTPStatus.BAD_REQUEST, 'an event, or {"events": [...]} with 1 to 500 of them'
         ) from None
+    began_ms = wall_clock()
     wait = parts.rates.events(caller.key_id, len(said))
     if wait:
         raise too_many(wait)
-    judged = judge(said, caller, wall_clock())
+    replayed_ms = parts.clock() if parts.is_replay else None
+    judged = judge(said, caller, began_ms, replayed_ms)
     if judged.records:
         if parts.reverse is not None:
             await parts.reverse.remember(caller.tenant, judged.known_as)
         await parts.delivery.deliver(
-            parts.topics.events, [(record.key, record.value) for record in judged.records]
+            parts.topics.events,
+            [(record.key, record.value) for record in judged.records],
+            continued("take events", _traceparent(request), began_ms, events=len(said)),
         )
     verdicts = told(judged.verdicts)
     telemetry.EVENTS.labels("accepted").inc(verdicts.accepted)
     telemetry.EVENTS.labels("refused").inc(verdicts.refused)
     return verdicts
+
+
+def _traceparent(request: Request[Any, Any, Any]) -> Headers:
+    """As a record's header: what is none, `continued` leaves out."""
+    return ((TRACEPARENT, request.headers.get(TRACEPARENT, "").encode()),)

@@ -48,7 +48,7 @@ def apply_rules(items: Codes, batch: Batch, shop: Shop, settings: RankingSetting
     while len(pending):
         head = items[pending, :width]
         facts = batch.table.facts(head, shop)
-        kept, out = _judge(Lines(head, pending, batch, shop, facts, settings))
+        kept, out = judge(Lines(head, pending, batch, shop, facts, settings))
         settled = (kept.sum(axis=1) >= settings.list_length) | (width >= items.shape[1])
         columns[pending[settled]] = _first(kept[settled], settings.list_length)
         room = settings.list_length - (kept.cumsum(axis=1) - kept)
@@ -58,7 +58,7 @@ def apply_rules(items: Codes, batch: Batch, shop: Shop, settings: RankingSetting
     return Kept(columns, removed)
 
 
-def _judge(lines: Lines) -> tuple[Mask, dict[str, Mask]]:
+def judge(lines: Lines) -> tuple[Mask, dict[str, Mask]]:
     """What every rule keeps, and what each takes out of what it is asked about; (n, w) each."""
     asked = lines.items != NOTHING
     out = {}

@@ -9,10 +9,12 @@ import faust
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 
+from millstream.domain.brokers import Servers
 from millstream.domain.log import Partition
 from millstream.streaming.chunks import Resume
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.transport.consumer import ChunkConsumer
+from millstream.streaming.transport.credentials import credentials
 from millstream.streaming.transport.delivery import CODEC, ChunkScheduler
 
 
@@ -36,7 +38,7 @@ class ChunkApp(faust.App):
         self,
         group: str,
         source: str,
-        broker: str,
+        brokers: Servers,
         resume: Resume,
         session_timeout_s: float,
     ) -> None:
@@ -46,7 +48,8 @@ class ChunkApp(faust.App):
         read_any_header_name()
         super().__init__(
             group,
-            broker=";".join(f"kafka://{host}" for host in broker.split(",")),
+            broker=";".join(f"kafka://{host}" for host in str(brokers).split(",")),
+            broker_credentials=credentials(brokers),
             ConsumerScheduler=ChunkScheduler,
             TableManager=NoTables,
             broker_session_timeout=session_timeout_s,

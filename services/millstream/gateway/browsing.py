@@ -1,0 +1,142 @@
+"""The shop as the live page shows it: what is on the shelves, and one item closely."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain, islice
+
+from msgspec import Struct
+
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.events import EventType
+from millstream.domain.lists import Source
+from millstream.features.item_counts import ItemCounts
+from millstream.gateway.live_ranking import LiveRanking
+from millstream.stores.cached_shop import CachedShop
+from millstream.stores.catalogue import Catalogue
+
+NEIGHBOURS = 12
+
+
+class ShelfItem(Struct, frozen=True, omit_defaults=True):
+    """`in_catalogue`: false for what was sold, but is not there by now."""
+
+    item_id: str
+    title: str
+    category: str = ""
+    price: float | None = None
+    in_stock: bool = True
+    hidden: bool = False
+    in_catalogue: bool = True
+
+
+class ShelfItems(Struct, frozen=True):
+    """`catalogue`: how many items there are in all."""
+
+    items: tuple[ShelfItem, ...]
+    catalogue: int
+
+
+class Neighbour(Struct, frozen=True):
+    item: ShelfItem
+    score: float
+    source: Source
+    reason: str
+
+
+class ItemCard(Struct, frozen=True):
+    """`counts`: lines of events by type, some seconds behind. `click_through`: clicks on it by
+    impressions of it; null where no impression was told."""
+
+    item: ShelfItem
+    counts: dict[str, int]
+    click_through: float | None
+    neighbours: tuple[Neighbour, ...]
+
+
+class Browsing:
+    """Raises what Redis raises."""
+
+    def __init__(
+        self,
+        shop_of: Callable[[str], CachedShop],
+        catalogue: Catalogue,
+        counts_of: Callable[[str, str], Awaitable[ItemCounts]],
+        live: LiveRanking,
+    ) -> None:
+        self._shop_of = shop_of
+        self._catalogue = catalogue
+        self._counts_of = counts_of
+        self._live = live
+
+    async def shelf(self, tenant: str, text: str, n: int) -> ShelfItems:
+        """What sells best, then what is new; with a text what has its words in title or id."""
+        if text:
+            entries = self._catalogue.items(tenant)
+            found = await asyncio.to_thread(matching, entries.values(), text, n)
+            return ShelfItems(found, len(entries))
+        shop = self._shop_of(tenant)
+        await shop.refresh(())
+        ids = dict.fromkeys(chain((item_id for item_id, _ in shop.popular()), shop.newest()))
+        entries_of = (entry for item_id in ids if (entry := shop.item(item_id)) is not None)
+        sold = (shelf_item(entry) for entry in entries_of if entry.in_stock and not entry.hidden)
+        return ShelfItems(tuple(islice(sold, n)), self._catalogue.size(tenant))
+
+    def named(self, tenant: str, item_ids: Sequence[str]) -> ShelfItems:
+        items = tuple(self.item(tenant, item_id) for item_id in item_ids)
+        return ShelfItems(items, self._catalogue.size(tenant))
+
+    async def card(self, tenant: str, item_id: str) -> ItemCard | None:
+        """None for what neither the catalogue nor an event ever named."""
+        entry = self._catalogue.get(tenant, item_id)
+        counts = (await self._counts_of(tenant, item_id)).by_type
+        if entry is None and not counts:
+            return None
+        similar = await self._live.similar(tenant, item_id)
+        neighbours = tuple(
+            Neighbour(
+                self.item(tenant, item.item_id), round(item.score, 4), item.source, item.reason
+            )
+            for item in similar.items[:NEIGHBOURS]
+        )
+        return ItemCard(
+            self.item(tenant, item_id),
+            {str(kind): n for kind, n in counts.items() if n},
+            click_through(counts),
+            neighbours,
+        )
+
+    def item(self, tenant: str, item_id: str) -> ShelfItem:
+        entry = self._catalogue.get(tenant, item_id)
+        return (
+            ShelfItem(item_id, item_id, in_catalogue=False) if entry is None else shelf_item(entry)
+        )
+
+
+def shelf_item(entry: CatalogueItem) -> ShelfItem:
+    return ShelfItem(
+        entry.item_id,
+        entry.title or entry.item_id,
+        entry.category,
+        entry.price,
+        entry.in_stock,
+        entry.hidden,
+    )
+
+
+def matching(entries: Iterable[CatalogueItem], text: str, n: int) -> tuple[ShelfItem, ...]:
+    """At most n whose title or id has every word of the text, in the order given; hidden ones and
+    those out of stock too, who asks for an item by name wants to see that."""
+    words = text.lower().split()
+    hits = (
+        entry
+        for entry in entries
+        if all(word in f"{entry.title} {entry.item_id}".lower() for word in words)
+    )
+    return tuple(shelf_item(entry) for entry in islice(hits, n))
+
+
+def click_through(counts: dict[EventType, int]) -> float | None:
+    shown = counts.get(EventType.VIEW_ITEM_LIST, 0)
+    return round(counts.get(EventType.SELECT_ITEM, 0) / shown, 4) if shown else None

@@ -1,0 +1,63 @@
+// Every panel as it looks: a picture, what axe finds, and whether it is wider than the screen.
+import { join } from "node:path";
+
+const SERIOUS = new Set(["serious", "critical"]);
+
+async function judge({ found, axe, size }, page, name) {
+  await page.evaluate(axe);
+  const told = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  for (const { id, impact, nodes } of told.violations) {
+    found.axe.push({ panel: name, size, id, impact, serious: SERIOUS.has(impact), at: nodes.slice(0, 3).map(({ target }) => target.join(" ")) });
+  }
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  if (wider > 1) found.too_wide.push(`${name} ${size}: ${wider} px`);
+}
+
+async function take(settings, page, name) {
+  await page.evaluate(() => scrollTo(0, 0));
+  await judge(settings, page, name);
+  const path = join(settings.pictures, `${name}-${settings.size}.png`);
+  await page.screenshot({ path });
+  settings.found.pictures.push(path);
+}
+
+async function at(page, place, ready) {
+  await page.evaluate((hash) => { location.hash = hash; }, place);
+  await page.waitForSelector(ready, { timeout: 30_000 });
+}
+
+async function brokenOff(settings, page) {
+  await page.route("**/v1/items*", (route) => route.abort());
+  await at(page, "#/item", "main .failed");
+  await take(settings, page, "error");
+  await page.unroute("**/v1/items*");
+}
+
+export async function look(settings) {
+  const { whole, reader, nobody, visitor, item } = settings;
+  await whole.reload();
+  await whole.waitForSelector(".ranked li .title");
+  await whole.waitForSelector(".cards .card");
+  await whole.locator(".cards .card button.look").nth(3).click();
+  await whole.waitForSelector(".for[data-took-ms]");
+  await take(settings, whole, "shop");
+  await at(whole, `#/shopper?user=~${visitor}`, ".score");
+  await take(settings, whole, "shopper");
+  await at(whole, `#/item?item=${encodeURIComponent(item)}`, ".halves .facts");
+  await take(settings, whole, "item");
+  await at(whole, "#/live", ".tile-of .n");
+  await take(settings, whole, "live");
+  await at(whole, "#/letters", ".letter");
+  await take(settings, whole, "letters");
+  await at(whole, "#/models", ".version.current");
+  await take(settings, whole, "models");
+  await brokenOff(settings, whole);
+  await reader.waitForSelector(".state.closed");
+  await reader.waitForSelector(".ranked li .title");
+  await take(settings, reader, "read-only-shop");
+  await at(reader, "#/models", ".state.closed");
+  await take(settings, reader, "read-only-models");
+  await nobody.waitForSelector("#key");
+  await take(settings, nobody, "sign-in");
+  await Promise.all([whole, reader, nobody].map((page) => page.context().close()));
+}
