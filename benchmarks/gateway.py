@@ -190,7 +190,9 @@ async def _prepare(settings: GatewaySettings, users: Sequence[str]) -> None:
         part = range(start, min(start + BATCH, len(users)))
         await served.put([_list(TENANT, pseudonyms.shopper(users[n]), n, topic) for n in part])
         await served.put([_list(BARE, users[n], n, topic) for n in part])
-    await AffinityStore(redis, keys, DEFAULT_SLOTS).note_tenants([TENANT, BARE])
+    await AffinityStore(redis, keys, DEFAULT_SLOTS, ItemNumbers(redis, keys)).note_tenants(
+        [TENANT, BARE]
+    )
     await redis.aclose()
 
 

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 from tests.builders import NOON_MS, TOPIC, event
+from tests.near import near_of
 
 from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.errors import Halt
@@ -28,9 +29,10 @@ from millstream.local.chaos.mutants import MUTATIONS, SOURCE, mutant
 from millstream.local.chaos.schedules import Schedule
 from millstream.local.valkey import Valkey
 from millstream.ranking.replayed_shop import ReplayedShop
-from millstream.stores.affinities import AffinityStore
+from millstream.stores.affinities import ROW, AffinityStore
 from millstream.stores.calls import RedisRefused, fcall
 from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
+from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, event_op, record_op
@@ -411,7 +413,7 @@ async def test_totals_are_the_sums_over_the_slots_however_often_they_are_swept(
     redis: Redis, keys: Keys
 ) -> None:
     store, totals = FeatureStore(redis, keys, slots=3, partitions=1), ItemTotals(redis, keys, 3)
-    await AffinityStore(redis, keys, 3).note_tenants(["default"])
+    await AffinityStore(redis, keys, 3, ItemNumbers(redis, keys)).note_tenants(["default"])
     ops = [purchase(n, f"e{n}", "a", "a", "b|c:d") for n in range(5)]
     for slot in range(3):
         await store.apply([replace(call(0, 5, *ops), slot=slot)])
@@ -427,7 +429,7 @@ async def test_totals_are_the_sums_over_the_slots_however_often_they_are_swept(
 
 async def test_a_sweep_that_died_is_mended_by_the_full_one(redis: Redis, keys: Keys) -> None:
     store, totals = FeatureStore(redis, keys, slots=1, partitions=1), ItemTotals(redis, keys, 1)
-    await AffinityStore(redis, keys, 1).note_tenants(["default"])
+    await AffinityStore(redis, keys, 1, ItemNumbers(redis, keys)).note_tenants(["default"])
     await apply(store, call(0, 1, purchase(0, "e1", "a")))
     await redis.delete(keys.dirty(0))  # taken, and then nothing
     await totals.sweep_all()
@@ -460,7 +462,9 @@ async def test_co_visitation_and_popularity_are_the_sums_of_the_replayed_shop(
         for n in range(120)
         for kind in [rng.choice(kinds)]
     ]
-    shop, store = ReplayedShop(), AffinityStore(redis, keys, slots=4)
+    numbers = ItemNumbers(redis, keys)
+    await numbers.learn("default", "abcdefgh")
+    shop, store = ReplayedShop(), AffinityStore(redis, keys, 4, numbers)
     pairs: dict[str, dict[str, float]] = {}
     popular: dict[str, float] = {}
     for one in events:
@@ -472,16 +476,18 @@ async def test_co_visitation_and_popularity_are_the_sums_of_the_replayed_shop(
             _add(popular, item, weight)
         shop.learn(one)
         if rng.random() < 0.1:
-            await store.add_neighbours("default", pairs)
+            await store.add_neighbours("default", near_of(pairs, numbers))
             await store.add_popular("default", popular)
             pairs, popular = {}, {}
-    await store.add_neighbours("default", pairs)
+    await store.add_neighbours("default", near_of(pairs, numbers))
     if popular:
         await store.add_popular("default", popular)
     _same_weights(await store.popular("default", 100), shop.popular())
     found = await store.neighbours("default", "abcdefgh")
     for item in "abcdefgh":
-        _same_weights(found[item], shop.neighbours(item))
+        due = shop.shares(item)
+        assert dict(zip(*found[item], strict=True)) == pytest.approx(dict(zip(*due, strict=True)))
+        assert sorted(found[item].parts, reverse=True) == found[item].parts.tolist()
 
 
 def _add(sums: dict[str, float], key: str, weight: float) -> None:
@@ -495,13 +501,30 @@ def _same_weights(found: Sequence[tuple[str, float]], due: Sequence[tuple[str, f
 
 
 async def test_lists_of_neighbours_are_bounded_to_the_heaviest(redis: Redis, keys: Keys) -> None:
-    store = AffinityStore(redis, keys, slots=1)
+    numbers = ItemNumbers(redis, keys)
+    store = AffinityStore(redis, keys, 1, numbers)
     many = {f"n{n:03}": float(n) for n in range(covisitation.BOUND + 30)}
-    await store.add_neighbours("default", {"a": many})
-    await store.add_neighbours("default", {"a": {"new": 1000.0, "n000": 0.0}})
+    await numbers.learn("default", ["a", "new", *many])
+    await store.add_neighbours("default", near_of({"a": many}, numbers))
+    await store.add_neighbours("default", near_of({"a": {"new": 1000.0, "n000": 0.0}}, numbers))
     (weighted,) = (await store.neighbours("default", ["a"])).values()
     heaviest = sorted(many, key=lambda name: -many[name])
-    assert [name for name, _ in weighted] == ["new", *heaviest[: covisitation.BOUND - 1]]
+    assert weighted.items == ["new", *heaviest[: covisitation.LEADING - 1]]
+    rows = await redis.strlen(keys.neighbours(0, "default", "a"))
+    assert rows == covisitation.BOUND * ROW.itemsize
+
+
+async def test_neighbours_of_another_worker_have_their_names(redis: Redis, keys: Keys) -> None:
+    theirs, ours = ItemNumbers(redis, keys), ItemNumbers(redis, keys)
+    await theirs.learn("default", ["a", "b"])
+    near = near_of({"a": {"b": 1.0}}, theirs)
+    assert await AffinityStore(redis, keys, 1, theirs).add_neighbours("default", near) == ["a"]
+    assert await AffinityStore(redis, keys, 1, ours).add_neighbours("default", near) == []
+    found = await AffinityStore(redis, keys, 1, ours).neighbours("default", ["a", "none"])
+    assert [list(shares.items) for shares in found.values()] == [["b"], []]
+    await redis.delete(keys.item_numbers("default"))
+    lost = await AffinityStore(redis, keys, 1, ItemNumbers(redis, keys)).neighbours("default", "a")
+    assert list(lost["a"].items) == []
 
 
 async def test_the_popular_are_bounded_to_the_heaviest(redis: Redis, keys: Keys) -> None:
@@ -517,7 +540,7 @@ async def test_the_popular_are_bounded_to_the_heaviest(redis: Redis, keys: Keys)
 async def test_redis_and_python_add_logarithms_alike(
     redis: Redis, keys: Keys, a: float, b: float
 ) -> None:
-    store = AffinityStore(redis, keys, slots=1)
+    store = AffinityStore(redis, keys, 1, ItemNumbers(redis, keys))
     for weight in (a, b):
         await store.add_popular("default", {"item": weight})
     ((_, weight),) = await store.popular("default", 1)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from redis.asyncio import Redis
 from tests.builders import NOON_MS, TOPIC
+from tests.near import near_of
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import TYPE_INDEX, EventType
@@ -18,6 +19,7 @@ from millstream.stores import calls
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.calls import RedisRefused, replies
 from millstream.stores.feature_store import FeatureStore, SlotCall, Status
+from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.ops import event_op
@@ -75,11 +77,14 @@ async def test_a_full_server_ends_in_a_halt_without_an_id(
     redis: Redis, store: FeatureStore, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(calls, "PATIENCE_S", 0.5)
-    affinities = AffinityStore(redis, KEYS, slots=1)
+    numbers = ItemNumbers(redis, KEYS)
+    await numbers.learn("default", [PLANTED])
+    affinities = AffinityStore(redis, KEYS, 1, numbers)
+    near = near_of({PLANTED: {PLANTED: 1.0}}, numbers)
     await redis.config_set("maxmemory", "1")
     making: dict[str, Callable[[], Awaitable[object]]] = {
         "apply": lambda: store.apply([call(0)]),
-        "neighbours": lambda: affinities.add_neighbours("default", {PLANTED: {PLANTED: 1.0}}),
+        "neighbours": lambda: affinities.add_neighbours("default", near),
         "popular": lambda: affinities.add_popular("default", {PLANTED: 1.0}),
         "tenants": lambda: affinities.note_tenants([PLANTED]),
         "lease": lambda: ItemTotals(redis, KEYS, slots=1).lease(PLANTED, 5),

@@ -39,6 +39,7 @@ from millstream.stores.cluster import masters
 from millstream.stores.feature_store import MAX_EVENT_IDS
 from millstream.stores.fences import PartitionFences, read_fences
 from millstream.stores.inventory import item_counts, shopper_counts
+from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys
 from millstream.stores.lake import offsets
 from millstream.stores.outbox import Outbox
@@ -169,9 +170,10 @@ async def test_what_is_rebuilt_is_what_stood_there(shop: Shop) -> None:
     }
     expected = without(before, ERASED, list(ids.values()))
     await assert_counted(shop, expected)
-    affinities = AffinityStore(shop.redis, shop.keys, DEFAULT_SLOTS)
+    numbers = ItemNumbers(shop.redis, shop.keys)
+    affinities = AffinityStore(shop.redis, shop.keys, DEFAULT_SLOTS, numbers)
     assert len(await affinities.popular("default", 5)) == 5
-    assert (await affinities.neighbours("default", ["i1"]))["i1"]
+    assert (await affinities.neighbours("default", ["i1"]))["i1"].items
     owed = await Outbox(shop.redis, shop.keys, DEFAULT_SLOTS).owed(shop.sources())
     assert len(owed) == ledger["over"], "the recommenders send what is over-full"
     assert await dead_letters(shop) == letters, "letters went out again"

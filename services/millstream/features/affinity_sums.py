@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.events import EventType
-from millstream.features.covisitation import BACKWARD, MAX_AGE_MS, MAX_LINES, MAX_RECENT
+from millstream.features.covisitation import (
+    BACKWARD,
+    BOUND,
+    MAX_AGE_MS,
+    MAX_LINES,
+    MAX_RECENT,
+)
 from millstream.features.forward_decay import HALF_LIFE_MS
 from millstream.features.ragged import Codes, places_within
 from millstream.features.weights import EVENT_WEIGHT
@@ -27,14 +33,21 @@ _MOST_HALVINGS = 960
 """79 years to either side of the landmark: what is added up stays within a double."""
 
 
-Column = tuple[list[int], list[float]]
+class Near(NamedTuple):
+    """Neighbours of items, all by number: those of `items[i]`, (n,), are `others[starts[i] :
+    starts[i + 1]]`, (p,), each with log2 of the weight to add."""
+
+    items: Codes
+    starts: Codes
+    others: Codes
+    weights: Weights
 
 
 class Added(NamedTuple):
-    """Items by number, each with log2 of the weight to add. `near`: per item its neighbours."""
+    """`popular`: items by number, each with log2 of the weight to add."""
 
-    near: dict[int, Column]
-    popular: Column
+    near: Near
+    popular: tuple[Codes, Weights]
 
 
 class AffinitySums:
@@ -95,14 +108,8 @@ class AffinitySums:
         """Of all that was noted so far."""
         self.settle()
         pairs, weights = self._sums(self._pairs)
-        items, others = pairs >> _NUMBER_BITS, (pairs & ((1 << _NUMBER_BITS) - 1)).tolist()
-        logs = weights.tolist()
-        borders = np.flatnonzero(np.diff(items, prepend=-1))
-        ends = [*borders[1:].tolist(), len(others)]
-        spans = zip(items[borders].tolist(), borders.tolist(), ends, strict=False)
-        near = {item: (others[start:end], logs[start:end]) for item, start, end in spans}
-        liked, likings = self._sums(self._liked)
-        return Added(near, (liked.tolist(), likings.tolist()))
+        items, others = pairs >> _NUMBER_BITS, pairs & ((1 << _NUMBER_BITS) - 1)
+        return Added(_heaviest(items, others, weights), self._sums(self._liked))
 
     def _weights(self, times_ms: Codes) -> Weights:
         halvings = (times_ms - self._landmark_ms) / HALF_LIFE_MS
@@ -116,6 +123,17 @@ class AffinitySums:
         distinct, which = np.unique(keys, return_inverse=True)
         totals = np.bincount(which, weights)
         return distinct, np.log2(totals) + self._landmark_ms / HALF_LIFE_MS
+
+
+def _heaviest(items: Codes, others: Codes, weights: Weights) -> Near:
+    """Of each item's neighbours as many as are kept of it. `items` must ascend."""
+    order = np.lexsort((-weights, items))
+    items, others, weights = items[order], others[order], weights[order]
+    _, counts = np.unique(items, return_counts=True)
+    kept = places_within(counts) < BOUND
+    items = items[kept]
+    starts = np.flatnonzero(np.diff(items, prepend=-1))
+    return Near(items[starts], np.append(starts, len(items)), others[kept], weights[kept])
 
 
 class _Lines(NamedTuple):

@@ -7,6 +7,10 @@ fades by half in 30 days. A look, a cart and a purchase join two items alike: we
 they say about interest, a few purchases drown what thousands of looks say (measured)."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from millstream.domain.events import Event
 from millstream.features.forward_decay import HALF_LIFE_MS, log_weight
@@ -24,7 +28,6 @@ MAX_AGE_MS = 24 * 3_600_000
 """Older touches belong to another visit."""
 
 Pair = tuple[str, str, float]
-Weighted = Sequence[tuple[str, float]]
 
 
 def writes(event: Event, recent_before: Sequence[Touch]) -> Iterator[Pair]:
@@ -55,9 +58,23 @@ def _pairs(lines: list[str], recent: list[str], full: float) -> Iterator[Pair]:
                 yield item, other, full
 
 
-def shares(weighted: Weighted) -> list[tuple[str, float]]:
-    """(neighbour, log2 weight), the heaviest first, as parts of their sum; at most LEADING."""
-    leading = weighted[:LEADING]
-    linear = [2.0 ** (weight - leading[0][1]) for _, weight in leading]
-    total = sum(linear)
-    return [(item, part / total) for (item, _), part in zip(leading, linear, strict=True)]
+class Shares(NamedTuple):
+    """An item's leading neighbours, the heaviest first, and each one's part of their sum."""
+
+    items: Sequence[str]
+    parts: NDArray[np.float64]
+
+
+NO_SHARES = Shares((), np.zeros(0))
+
+
+def shares_of(weighted: Sequence[tuple[str, float]]) -> Shares:
+    """As `shares`, of (neighbour, log2 weight) pairs."""
+    weights = np.array([weight for _, weight in weighted], dtype=np.float64)
+    return shares([item for item, _ in weighted], weights)
+
+
+def shares(items: Sequence[str], weights: NDArray[np.float64]) -> Shares:
+    """Of neighbours with log2 weights, the heaviest first; at most LEADING."""
+    linear = np.exp2(weights[:LEADING] - weights[:1])
+    return Shares(items[:LEADING], linear / linear.sum())

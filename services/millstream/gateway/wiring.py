@@ -108,7 +108,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
 
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
-        shop_of = _shops(AffinityStore(redis, keys, slots), catalogue)
+        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
         shelf = Shelf(shop_of, lambda: callers.tenants)
         await shelf.refresh()
         pointer = RedisModelPointer(redis, keys)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.features.covisitation import Shares
 from millstream.ranking.shop import Shop
 
 if TYPE_CHECKING:
@@ -18,16 +19,17 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 NOTHING = -1
 """Stands where there is no item."""
+NEVER = -1
+"""No edition of a catalogue."""
 MAX_ITEMS = 500_000
 MAX_NEIGHBOURHOODS = 50_000
 
 
 class Neighbours(NamedTuple):
-    """`line`: what the shop said, by which a newer answer is told from it."""
+    """`said`: by the shop, by which a newer answer is told from it; `items`: its items' codes."""
 
-    line: Sequence[tuple[str, float]]
+    said: Shares
     items: Codes
-    shares: NDArray[np.float64]
 
 
 class Facts(NamedTuple):
@@ -63,8 +65,8 @@ class ItemTable:
         self.ids = self.codes.ids
         self._near: dict[int, Neighbours] = {}
         self._rows: tuple[Items | None, Codes] = (None, _codes([]))
-        self._entries: list[CatalogueItem | None] = []
         self._facts = _no_facts(0)
+        self._asked_in = np.full(1, NEVER, dtype=np.int64)
         self._categories: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -92,32 +94,30 @@ class ItemTable:
         return codes[rows]
 
     def near(self, code: int, shop: Shop) -> Neighbours:
-        line = shop.shares(self.ids[code])
+        said = shop.shares(self.ids[code])
         held = self._near.get(code)
-        if held is not None and held.line is line:
+        if held is not None and held.said is said:
             return held
         if len(self._near) >= MAX_NEIGHBOURHOODS:
             self._near.clear()
-        items = self.of(item_id for item_id, _ in line)
-        shares = np.array([share for _, share in line], dtype=np.float64)
-        found = self._near[code] = Neighbours(line, items, shares)
+        found = self._near[code] = Neighbours(said, self.of(said.items))
         return found
 
     def facts(self, items: Codes, shop: Shop) -> Facts:
         """Right for the codes in `items`, which may hold NOTHING."""
-        grown = len(self) - len(self._entries)
-        if grown:
-            self._entries += [None] * grown
-            self._facts = _grown(self._facts, len(self))
-        ids, entries = self.ids, self._entries
-        for code in np.unique(items[items != NOTHING]).tolist():
-            entry = shop.item(ids[code])
-            if entry is not entries[code]:
-                self._take(code, entry)
+        if len(self) >= len(self._asked_in):
+            self._facts, self._asked_in = _grown(self._facts, self._asked_in, len(self))
+        edition = shop.edition()
+        asked = self._asked_in[items] == edition
+        asked |= items == NOTHING
+        if not asked.all():
+            new = np.unique(items[~asked])
+            for code in new.tolist():
+                self._take(code, shop.item(self.ids[code]))
+            self._asked_in[new] = edition
         return self._facts
 
     def _take(self, code: int, entry: CatalogueItem | None) -> None:
-        self._entries[code] = entry
         hidden, out_of_stock, bought_once, category = self._facts
         hidden[code] = entry is not None and entry.hidden
         out_of_stock[code] = entry is not None and not entry.in_stock
@@ -138,11 +138,11 @@ def _no_facts(size: int) -> Facts:
     return Facts(hidden, out_of_stock, bought_once, np.full(size + 1, NOTHING, dtype=np.int64))
 
 
-def _grown(facts: Facts, needed: int) -> Facts:
-    size = len(facts.hidden) - 1
-    if needed <= size:
-        return facts
-    grown = _no_facts(max(needed, 2 * size))
-    for old, new in zip(facts, grown, strict=True):
+def _grown(facts: Facts, asked_in: Codes, needed: int) -> tuple[Facts, Codes]:
+    """With room for `needed` codes and for as many again."""
+    size = len(asked_in) - 1
+    room = max(needed, 2 * size)
+    grown, asked = _no_facts(room), np.full(room + 1, NEVER, dtype=np.int64)
+    for old, new in zip((*facts, asked_in), (*grown, asked), strict=True):
         new[:size] = old[:size]
-    return grown
+    return grown, asked

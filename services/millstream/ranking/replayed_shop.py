@@ -9,6 +9,7 @@ from heapq import nsmallest
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event
 from millstream.features import covisitation, popularity
+from millstream.features.covisitation import Shares
 from millstream.features.forward_decay import log_add
 from millstream.features.recent_items import RECENT_ITEMS
 from millstream.features.replayed import ItemNumbers, ReplayedShopper
@@ -25,6 +26,7 @@ class ReplayedShop:
         self._neighbours: dict[str, dict[str, float]] = defaultdict(dict)
         self._popular: dict[str, float] = {}
         self._sorted: dict[str, Weighted] = {}
+        self._shares: dict[str, Shares] = {}
         self._newest: list[str] = []
 
     def learn(self, event: Event) -> None:
@@ -33,6 +35,7 @@ class ReplayedShop:
         for item, other, weight in covisitation.writes(event, before):
             _add(self._neighbours[item], other, weight)
             self._sorted.pop(item, None)
+            self._shares.pop(item, None)
         for item, weight in popularity.writes(event):
             _add(self._popular, item, weight)
         self._sorted.pop("", None)
@@ -46,8 +49,10 @@ class ReplayedShop:
             self._sorted[item_id] = _heaviest(self._neighbours.get(item_id, {}), covisitation.BOUND)
         return self._sorted[item_id]
 
-    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
-        return covisitation.shares(self.neighbours(item_id))
+    def shares(self, item_id: str) -> Shares:
+        if item_id not in self._shares:
+            self._shares[item_id] = covisitation.shares_of(self.neighbours(item_id))
+        return self._shares[item_id]
 
     def popular(self) -> Weighted:
         if "" not in self._sorted:
@@ -59,6 +64,9 @@ class ReplayedShop:
             order = sorted(self._catalogue.values(), key=lambda i: (i.added_at, i.item_id))
             self._newest = [item.item_id for item in reversed(order)]
         return self._newest
+
+    def edition(self) -> int:
+        return 0
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(item_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.features.covisitation import Shares
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
 from millstream.features.state import ShopperState
 
@@ -35,14 +36,18 @@ class Shopper:
 class Shop(Protocol):
     """The derived state of one tenant. Never blocks."""
 
-    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
-        """(neighbour, its part of all the neighbours' weight), the greatest first."""
+    def shares(self, item_id: str) -> Shares:
+        """The same object until they change."""
         ...
 
     def popular(self) -> Weighted: ...
 
     def newest(self) -> Sequence[str]:
         """Item ids of the catalogue, the latest added first."""
+        ...
+
+    def edition(self) -> int:
+        """Another number once `item` may answer otherwise."""
         ...
 
     def item(self, item_id: str) -> CatalogueItem | None:

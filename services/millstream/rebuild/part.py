@@ -109,7 +109,7 @@ async def _opened(job: Job, pace: Pace) -> AsyncIterator[tuple[History, Stages]]
             LettersAgain(await _letters(job, stack), job.settled),
             signed_origins(load_public_key(settings.keys_dir)),
             recorder,
-            Deriver(AffinityStore(redis, keys, job.slots), numbers),
+            Deriver(AffinityStore(redis, keys, job.slots, numbers), numbers),
             pace,
         )
         yield History(settings.lake_dir, topic, job.spans, log, pace), stages

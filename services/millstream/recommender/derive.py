@@ -7,10 +7,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
-from typing import cast
 
-from millstream.features.affinity_sums import AffinitySums, Column
-from millstream.features.layout import Names
+from millstream.features.affinity_sums import AffinitySums
 from millstream.recommender.record import Recorded
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.item_numbers import ItemNumbers
@@ -88,28 +86,14 @@ class Deriver:
 
     async def _write(self, tenant: str, sums: AffinitySums) -> None:
         # Beside the loop: a backlog's flush has some hundred thousand pairs.
-        near, popular = await asyncio.to_thread(_summed, sums, self._numbers.names(tenant))
-        if near:
-            await self._store.add_neighbours(tenant, near)
-            self._written(tenant, near)
+        near, (liked, weights) = await asyncio.to_thread(sums.added)
+        written = await self._store.add_neighbours(tenant, near)
+        self._written(tenant, written)
+        names = self._numbers.names(tenant)
+        popular = {
+            names[number]: weight
+            for number, weight in zip(liked.tolist(), weights.tolist(), strict=True)
+            if number in names
+        }
         if popular:
             await self._store.add_popular(tenant, popular)
-
-
-def _summed(
-    sums: AffinitySums, names: Names
-) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """By item id what to add to its neighbours, and to what is popular."""
-    added = sums.added()
-    near = {
-        names[item]: _named(column, names) for item, column in added.near.items() if item in names
-    }
-    return near, _named(added.popular, names)
-
-
-def _named(column: Column, names: Names) -> dict[str, float]:
-    """Without items that are not known here (yet): another worker's."""
-    numbers, weights = column
-    named = dict(zip(map(names.get, numbers), weights, strict=True))
-    named.pop(None, None)
-    return cast(dict[str, float], named)

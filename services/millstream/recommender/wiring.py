@@ -109,8 +109,8 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         await started(producer, settings.kafka_bootstrap_servers)
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
 
-        affinities = AffinityStore(redis, keys, slots)
         numbers = ItemNumbers(redis, keys)
+        affinities = AffinityStore(redis, keys, slots, numbers)
         store = FeatureStore(redis, keys, slots, partitions)
         public_key = load_public_key(settings.keys_dir)
         models = HotSwap(

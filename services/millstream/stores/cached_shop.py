@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock
-from millstream.features.covisitation import shares
+from millstream.features.covisitation import NO_SHARES, Shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.catalogue import Catalogue
 
@@ -18,6 +18,7 @@ MAX_KEPT = 50_000
 """Items whose neighbours are held per tenant; past that all are forgotten and read again."""
 POPULAR = 200
 NEWEST = 50
+_NEVER = (0, NO_SHARES)
 
 
 class CachedShop:
@@ -31,7 +32,7 @@ class CachedShop:
         self._affinities = affinities
         self._catalogue = catalogue
         self._clock = clock
-        self._shares: dict[str, tuple[int, list[tuple[str, float]]]] = {}
+        self._shares: dict[str, tuple[int, Shares]] = {}
         self._popular: Weighted = []
         self._popular_at = 0
 
@@ -47,21 +48,24 @@ class CachedShop:
             self._shares.clear()
             stale = list(items)
         found = await self._affinities.neighbours(self._tenant, stale)
-        self._shares.update((item, (now, shares(near))) for item, near in found.items())
+        self._shares.update((item, (now, near)) for item, near in found.items())
 
     def forget(self, items: Iterable[str]) -> None:
         """Their neighbours are read again when they are next asked for."""
         for item in items:
             self._shares.pop(item, None)
 
-    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
-        return self._shares.get(item_id, (0, []))[1]
+    def shares(self, item_id: str) -> Shares:
+        return self._shares.get(item_id, _NEVER)[1]
 
     def popular(self) -> Weighted:
         return self._popular
 
     def newest(self) -> Sequence[str]:
         return self._catalogue.newest(self._tenant, NEWEST)
+
+    def edition(self) -> int:
+        return self._catalogue.edition
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(self._tenant, item_id)

@@ -19,9 +19,12 @@ class Catalogue:
         self._items: dict[str, dict[str, CatalogueItem]] = defaultdict(dict)
         self._by_age: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
         self.refused = 0
+        self.edition = 0
+        """Rises with every record that was taken."""
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """A record of the topic. One that does not read as an item is counted and passed over."""
+        self.edition += 1
         if value is None:
             tenant, _, item_id = (key or b"").decode(errors="replace").partition(":")
             self._remove(tenant, item_id)
@@ -43,6 +46,9 @@ class Catalogue:
     def items(self, tenant: str) -> dict[str, CatalogueItem]:
         """As it stands now; later records do not change what was returned."""
         return dict(self._items.get(tenant, {}))
+
+    def size(self, tenant: str) -> int:
+        return len(self._items.get(tenant, ()))
 
     def newest(self, tenant: str, n: int) -> Sequence[str]:
         """At most n items that can be sold, the latest added first."""

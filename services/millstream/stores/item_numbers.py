@@ -48,6 +48,20 @@ class ItemNumbers:
         for item, number in zip(unknown, (n for row in answers for n in row), strict=True):
             self._note(tenant, int(number), item)
 
+    async def recalled(self, tenant: str, numbers: Sequence[int]) -> list[str | None]:
+        """The id of each number, None where the store has none; one round trip if any is not known
+        here: other workers number items too."""
+        names = self._names[tenant]
+        unknown = [number for number in dict.fromkeys(numbers) if number not in names]
+        if unknown:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hmget(self._keys.item_numbers(tenant), unknown)
+            (found,) = await replies(pipeline)
+            for number, item in zip(unknown, found, strict=True):
+                if item is not None:
+                    self._note(tenant, number, item.decode())
+        return [names.get(number) for number in numbers]
+
     async def load(self) -> None:
         """Every number there is, where the store has more than are known here: shoppers who come
         from another worker have touched items that this one never met."""

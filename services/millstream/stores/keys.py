@@ -67,7 +67,7 @@ class Keys:
         return f"{self.prefix}it:{tenant}:{item}"
 
     def neighbours(self, slot: int, tenant: str, item: str) -> str:
-        """STRING: msgpack [neighbour, log2 weight, ...], heaviest first."""
+        """STRING: I4 number of a neighbour, d log2 of its weight, and so on, heaviest first."""
         return f"{self.prefix}n:{{{slot}}}:{tenant}:{item}"
 
     def popular(self, tenant: str) -> str:

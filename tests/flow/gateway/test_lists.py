@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from tests.gateway import OTHER, TENANT, Gate, caller, gate, key_for
+from tests.near import near_of
 
 from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.lists import (
@@ -79,7 +80,7 @@ async def put(shop: Gate, *lists: RecommendationList) -> None:
     redis, keys = redis_of(shop)
     numbers = ItemNumbers(redis, keys)
     await ServedLists(redis, keys, DEFAULT_SLOTS, numbers).put(lists)
-    await AffinityStore(redis, keys, DEFAULT_SLOTS).note_tenants([TENANT])
+    await AffinityStore(redis, keys, DEFAULT_SLOTS, ItemNumbers(redis, keys)).note_tenants([TENANT])
     await redis.aclose()
 
 
@@ -186,11 +187,13 @@ async def stock(shop: Gate) -> None:
     ]
     assert (await shop.http.put("/v1/items", json={"items": items})).json()["refused"] == 0
     redis, keys = redis_of(shop)
-    affinities = AffinityStore(redis, keys, DEFAULT_SLOTS)
+    numbers = ItemNumbers(redis, keys)
+    await numbers.learn(TENANT, [f"i{n}" for n in range(40)])
+    affinities = AffinityStore(redis, keys, DEFAULT_SLOTS, numbers)
     now = wall_clock() / HOUR_MS
     await affinities.add_popular(TENANT, {f"i{n}": now + n / 100 for n in range(40)})
     near = {f"i{n}": now - n / 10 for n in range(30, 34)}
-    await affinities.add_neighbours(TENANT, {"i1": near})
+    await affinities.add_neighbours(TENANT, near_of({"i1": near}, numbers, TENANT))
     await affinities.note_tenants([TENANT])
     await redis.aclose()
 

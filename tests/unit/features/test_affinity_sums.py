@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import random
 from collections import defaultdict
+from itertools import pairwise
 
 import pytest
 from tests.builders import NOON_MS, event
 
 from millstream.domain.events import Event, EventType
 from millstream.features import covisitation, popularity
-from millstream.features.affinity_sums import AffinitySums, Column
-from millstream.features.covisitation import MAX_AGE_MS, MAX_LINES
+from millstream.features.affinity_sums import AffinitySums, Near, Weights
+from millstream.features.covisitation import BOUND, MAX_AGE_MS, MAX_LINES
 from millstream.features.forward_decay import log_add
+from millstream.features.ragged import Codes
 from millstream.features.recent_items import RECENT_ITEMS
 from millstream.features.replayed import ItemNumbers, ReplayedShopper
 from millstream.features.state import ShopperState
@@ -56,8 +58,15 @@ def add(sums: dict[str, float], key: str, weight: float) -> None:
     sums[key] = log_add(sums[key], weight) if key in sums else weight
 
 
-def named(column: Column, names: dict[int, str]) -> dict[str, float]:
-    return dict(zip((names[number] for number in column[0]), column[1], strict=True))
+def named(numbers: Codes, weights: Weights, names: dict[int, str]) -> dict[str, float]:
+    return dict(zip((names[n] for n in numbers.tolist()), weights.tolist(), strict=True))
+
+
+def named_near(near: Near, names: dict[int, str]) -> dict[str, dict[str, float]]:
+    return {
+        names[item]: named(near.others[start:end], near.weights[start:end], names)
+        for item, (start, end) in zip(near.items.tolist(), pairwise(near.starts), strict=True)
+    }
 
 
 @pytest.mark.parametrize("settled_after", [1, 50, 10_000])
@@ -73,16 +82,29 @@ def test_the_sums_are_those_of_event_after_event(settled_after: int) -> None:
         if sums.noted >= settled_after:
             sums.settle()
     added, names = sums.added(), numbers.names
-    assert named(added.popular, names) == pytest.approx(expected.popular, abs=1e-9)
-    assert {names[item] for item in added.near} == set(expected.near)
-    for item, column in added.near.items():
-        assert named(column, names) == pytest.approx(expected.near[names[item]], abs=1e-9)
+    assert named(*added.popular, names) == pytest.approx(expected.popular, abs=1e-9)
+    near = named_near(added.near, names)
+    assert near.keys() == expected.near.keys()
+    for item, weights in near.items():
+        assert weights == pytest.approx(expected.near[item], abs=1e-9)
+
+
+def test_of_each_item_the_heaviest_neighbours_stay() -> None:
+    sums = AffinitySums()
+    for other in range(1, BOUND + 11):
+        for again in range(other):
+            sums.note(EventType.PURCHASE, NOON_MS + again, [0, other], b"")
+    near = sums.added().near
+    assert near.starts[1] == BOUND
+    assert near.others[:BOUND].tolist() == list(range(BOUND + 10, 10, -1))
+    assert near.items.tolist() == list(range(BOUND + 11)), "the light ones have their own"
 
 
 def test_nothing_noted_adds_nothing() -> None:
     sums = AffinitySums()
     sums.note(EventType.REMOVE_FROM_CART, NOON_MS, [1, 2], b"")
-    assert sums.added() == ({}, ([], []))
+    near, (liked, _) = sums.added()
+    assert (len(near.items), near.starts.tolist(), len(near.others), len(liked)) == (0, [0], 0, 0)
 
 
 def test_times_a_century_apart_stay_numbers() -> None:

@@ -17,7 +17,7 @@ MINUTES_30_DAYS = 30 * 24 * 60
 
 
 def shares(shop: ReplayedShop, item: str) -> dict[str, float]:
-    return {other: round(share, 3) for other, share in shop.shares(item)}
+    return {other: round(share, 3) for other, share in zip(*shop.shares(item), strict=True)}
 
 
 def test_a_later_item_is_led_to_twice_as_much_as_it_leads_back() -> None:
@@ -49,7 +49,7 @@ def test_another_day_is_another_visit() -> None:
     day = covisitation.MAX_AGE_MS / 60_000
     shop.learn(event("ann", "a"))
     shop.learn(event("ann", "b", minute=day + 1))
-    assert shop.shares("a") == shop.shares("b") == []
+    assert list(shop.shares("a").items) == list(shop.shares("b").items) == []
 
 
 def test_neighbours_fade_by_half_in_the_half_life() -> None:
@@ -67,8 +67,8 @@ def test_neighbours_are_bounded_to_the_heaviest_and_half_of_them_lead_on() -> No
         shop.learn(event(f"u{n}", f"i{n}", minute=n * 60 + 1))
     newest_first = [f"i{n}" for n in reversed(range(covisitation.BOUND + 5))]
     assert [item for item, _ in shop.neighbours("a")] == newest_first[: covisitation.BOUND]
-    assert [item for item, _ in shop.shares("a")] == newest_first[: covisitation.LEADING]
-    assert sum(share for _, share in shop.shares("a")) == pytest.approx(1.0)
+    assert list(shop.shares("a").items) == newest_first[: covisitation.LEADING]
+    assert shop.shares("a").parts.sum() == pytest.approx(1.0)
 
 
 def test_popularity_weighs_by_type_and_fades() -> None:
@@ -86,7 +86,7 @@ def test_what_says_nothing_of_interest_derives_nothing(kind: EventType) -> None:
     shop = ReplayedShop()
     shop.learn(event("ann", "a", "b", kind=kind))
     assert not shop.popular()
-    assert shop.shares("a") == []
+    assert list(shop.shares("a").items) == []
 
 
 def test_an_erased_shopper_is_a_stranger() -> None:

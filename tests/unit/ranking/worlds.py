@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.lists import Source
+from millstream.features.covisitation import NO_SHARES, Shares
 from millstream.features.recent_items import Touch
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates.source import Candidates
@@ -21,6 +23,7 @@ from millstream.ranking.shop import Shopper
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 NOW_MS = int(START.timestamp() * 1000)
+_EDITIONS = count()
 
 
 @dataclass
@@ -32,8 +35,18 @@ class FixedShop:
     fresh: Sequence[str] = ()
     catalogue: Mapping[str, CatalogueItem] = field(default_factory=dict)
 
-    def shares(self, item_id: str) -> Sequence[tuple[str, float]]:
-        return self.near.get(item_id, ())
+    def __post_init__(self) -> None:
+        self._edition = next(_EDITIONS)
+        self._shares = {
+            item: Shares([other for other, _ in near], np.array([share for _, share in near]))
+            for item, near in self.near.items()
+        }
+
+    def shares(self, item_id: str) -> Shares:
+        return self._shares.get(item_id, NO_SHARES)
+
+    def edition(self) -> int:
+        return self._edition
 
     def popular(self) -> Sequence[tuple[str, float]]:
         return self.best

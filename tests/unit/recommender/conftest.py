@@ -6,10 +6,12 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
 import msgspec
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.builders import NOON_MS, TOPIC
@@ -22,6 +24,8 @@ from millstream.domain.identity import ShopperName
 from millstream.domain.lists import RecommendationList
 from millstream.domain.log import Partition
 from millstream.domain.replayed import no_origin
+from millstream.features.affinity_sums import Near
+from millstream.features.covisitation import Shares, shares
 from millstream.features.replayed import ItemNumbers as Numbers
 from millstream.features.replayed import ReplayedShopper
 from millstream.model.registry import Registry
@@ -163,22 +167,30 @@ class MemoryServed(ServedLists):
 
 
 class MemoryAffinities(AffinityStore):
-    def __init__(self, popular: Weighted = ()) -> None:  # type: ignore[assignment]
+    def __init__(self, numbers: ItemNumbers, popular: Weighted = ()) -> None:  # type: ignore[assignment]
+        self._numbers = numbers
         self.pairs: list[tuple[str, Mapping[str, Mapping[str, float]]]] = []
         self.liked: list[tuple[str, Mapping[str, float]]] = []
         self.tenants: list[str] = []
         self.reads: list[str] = []
         self._popular = list(popular)
 
-    async def add_neighbours(self, tenant: str, added: Mapping[str, Mapping[str, float]]) -> None:
-        self.pairs.append((tenant, added))
+    async def add_neighbours(self, tenant: str, added: Near) -> Sequence[str]:
+        names = self._numbers.names(tenant)
+        named = {}
+        for item, (a, b) in zip(added.items.tolist(), pairwise(added.starts), strict=True):
+            others = [names[other] for other in added.others[a:b].tolist()]
+            named[names[item]] = dict(zip(others, added.weights[a:b].tolist(), strict=True))
+        if named:
+            self.pairs.append((tenant, named))
+        return list(named)
 
     async def add_popular(self, tenant: str, added: Mapping[str, float]) -> None:
         self.liked.append((tenant, added))
 
-    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Weighted]:
+    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Shares]:
         self.reads.append(tenant)
-        return {item: [(f"{item}+", 1.0)] for item in items}
+        return {item: shares([f"{item}+"], np.zeros(1)) for item in items}
 
     async def popular(self, tenant: str, n: int) -> Weighted:
         return self._popular[:n] if tenant == "default" else []
@@ -275,8 +287,8 @@ def producer() -> MemoryProducer:
 
 
 @pytest.fixture
-def affinities() -> MemoryAffinities:
-    return MemoryAffinities([("best", 9.0), ("better", 8.0)])
+def affinities(store: MemoryStore) -> MemoryAffinities:
+    return MemoryAffinities(store.numbers, [("best", 9.0), ("better", 8.0)])
 
 
 @pytest.fixture

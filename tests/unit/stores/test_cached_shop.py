@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from millstream.features.covisitation import Shares, shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import KEEP_MS, KEEP_POPULAR_MS, CachedShop
 from millstream.stores.catalogue import Catalogue
@@ -14,9 +17,9 @@ class CountedReads(AffinityStore):
         self.asked: list[str] = []
         self.popular_asked = 0
 
-    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Weighted]:  # noqa: ARG002
+    async def neighbours(self, tenant: str, items: Sequence[str]) -> dict[str, Shares]:  # noqa: ARG002
         self.asked += items
-        return {item: [(f"{item}{len(self.asked)}", 1.0)] for item in items}
+        return {item: shares([f"{item}{len(self.asked)}"], np.zeros(1)) for item in items}
 
     async def popular(self, tenant: str, n: int) -> Weighted:  # noqa: ARG002
         self.popular_asked += 1
@@ -33,7 +36,7 @@ async def test_neighbours_are_read_once_in_a_while_and_when_they_changed() -> No
     shop.forget(["b", "never asked for"])
     await shop.refresh(["a", "b"])
     assert reads.asked == ["a", "b", "b"]
-    assert shop.shares("b") == [("b3", 1.0)]
+    assert list(shop.shares("b").items) == ["b3"]
     now[0] += 1
     await shop.refresh(["a"])
     assert reads.asked == ["a", "b", "b", "a"]

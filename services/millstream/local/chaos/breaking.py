@@ -12,6 +12,9 @@ from millstream.local.chaos.watch import read_slots, sums
 
 HALT_S = 10.0
 """The promise: nothing is counted any more after so long."""
+START_S = 45.0
+"""A worker that has to start first, on a machine on which other lanes' workers do too, may take so
+much longer; it counts nothing before it has compared."""
 EXIT_S = 15.0
 """A halted worker that can't close what it has open is ended by itself (way_out.py)."""
 AGAIN_S = 120.0
@@ -68,7 +71,7 @@ async def _recovered(fault: Fault, scene: Scene, report: Report, told: Told) -> 
 
 
 async def _expect_halt(fault: Fault, scene: Scene, report: Report) -> None:
-    if not await scene.crew.halted(HALT_S):
+    if not await scene.crew.halted(HALT_S + (START_S if fault.starts_workers else 0.0)):
         return
     async with scene.redis() as wire:
         before = sums(await read_slots(wire, scene.where))

@@ -52,7 +52,7 @@ def _ways(touches: Touches, batch: Batch, context: Context) -> _Ways:
     distinct, which = np.unique(touches.items, return_inverse=True)
     near = [batch.table.near(code, context.shop) for code in distinct.tolist()]
     items = np.concatenate([_NO_CODES, *(neighbours.items for neighbours in near)])
-    shares = np.concatenate([_NO_SHARES, *(neighbours.shares for neighbours in near)])
+    shares = np.concatenate([_NO_SHARES, *(neighbours.said.parts for neighbours in near)])
     hidden = batch.table.facts(distinct, context.shop).hidden[distinct]
 
     counts = np.array([len(neighbours.items) for neighbours in near], dtype=np.int64)

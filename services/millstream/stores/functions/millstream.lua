@@ -645,36 +645,66 @@ local function log_add(a, b)
   return high + math.log(1 + 2 ^ (low - high)) / math.log(2)
 end
 
--- recs_neighbours_v1: KEYS n of items; ARGV 1 bound, then per key msgpack {neighbour, log2 w, ...}.
--- A value is msgpack {neighbour, log2 w, ...}, the heaviest first.
+local ROW = 12 -- bytes: I4 number of a neighbour, d log2 of its weight
+
+local forms = {} -- by how many rows; their numbers stay the bytes that they are
+
+local function form_of_rows(n)
+  if not forms[n] then forms[n] = '>' .. string.rep('c4d', n) end
+  return forms[n]
+end
+
+-- {number, weight, number, weight, ..., where the text ends}
+local function unpack_rows(text)
+  return {read(form_of_rows(#text / ROW), text)}
+end
+
+-- Of the rows in `given` those that `held` has, with what both weigh, and those that it has not,
+-- the heaviest first; the rest of `held` as it stands.
+local function apart(held, given)
+  local added, rest, moved = {}, {}, {}
+  for i = 1, #given - 1, 2 do added[given[i]] = given[i + 1] end
+  for i = 1, #held - 1, 2 do
+    local number, weight = held[i], held[i + 1]
+    if added[number] then
+      added[number] = log_add(weight, added[number])
+    else
+      rest[#rest + 1], rest[#rest + 2] = number, weight
+    end
+  end
+  for i = 1, #given - 1, 2 do
+    local number, weight, at = given[i], added[given[i]], #moved + 1
+    while at > 1 and moved[at - 1] < weight do
+      moved[at], moved[at + 1], at = moved[at - 2], moved[at - 1], at - 2
+    end
+    moved[at], moved[at + 1] = number, weight
+  end
+  return rest, moved
+end
+
+-- The heaviest of both, each of which has its heaviest first.
+local function merge_rows(a, b, bound)
+  local out, i, j = {}, 1, 1
+  for at = 1, math.min(2 * bound, #a + #b), 2 do
+    if i < #a and (j > #b or a[i + 1] >= b[j + 1]) then
+      out[at], out[at + 1], i = a[i], a[i + 1], i + 2
+    else
+      out[at], out[at + 1], j = b[j], b[j + 1], j + 2
+    end
+  end
+  return out
+end
+
+-- recs_neighbours_v1: KEYS n of items; ARGV 1 bound, then per key the rows to add, a number once
+-- and a thousand at most. A value is rows, the heaviest first.
 local function neighbours(keys, args)
+  if not sub then bind() end
   local bound = integer(args[1], 'bound')
   for i, key in ipairs(keys) do
-    local weights, order = {}, {}
-    local function add(list)
-      for j = 1, #list, 2 do
-        local name, weight = list[j], list[j + 1]
-        if weights[name] then
-          weights[name] = log_add(weights[name], weight)
-        else
-          weights[name] = weight
-          order[#order + 1] = name
-        end
-      end
-    end
-    local stored = redis.call('GET', key)
-    if stored then add(cmsgpack.unpack(stored)) end
-    add(cmsgpack.unpack(args[i + 1]))
-    table.sort(order, function(a, b)
-      if weights[a] ~= weights[b] then return weights[a] > weights[b] end
-      return a < b
-    end)
-    local kept = {}
-    for j = 1, math.min(bound, #order) do
-      kept[#kept + 1] = order[j]
-      kept[#kept + 1] = weights[order[j]]
-    end
-    redis.call('SET', key, cmsgpack.pack(kept))
+    local held, given = unpack_rows(redis.call('GET', key) or ''), unpack_rows(args[i + 1])
+    local rest, moved = apart(held, given)
+    local kept = merge_rows(rest, moved, bound)
+    redis.call('SET', key, write(form_of_rows(#kept / 2), unpack(kept)))
   end
   return #keys
 end

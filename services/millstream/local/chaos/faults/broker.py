@@ -80,6 +80,7 @@ class LogTrimmed(Fault):
 
     kind = "log-trimmed"
     halts = True
+    starts_workers = True
     ends_episode = True
 
     async def inject(self, scene: Scene) -> None:
@@ -126,6 +127,7 @@ class TopicMadeAnewLonger(TopicMadeAnew):
     only the records are others. Nothing but the witness tells."""
 
     kind = "topic-made-anew-longer"
+    starts_workers = True
     beyond = True
 
     async def inject(self, scene: Scene) -> None:

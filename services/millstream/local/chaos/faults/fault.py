@@ -20,6 +20,8 @@ class Fault(ABC):
     """Between inject and heal; drawn by the run's seed."""
     halts: ClassVar[bool] = False
     """Every worker must halt within ten seconds, and count nothing before it is healed."""
+    starts_workers: ClassVar[bool] = False
+    """It comes while they are away, and they can notice it only once they are up."""
     rolls_back: ClassVar[bool] = False
     """Fences may stand lower afterwards."""
     ends_episode: ClassVar[bool] = False
