@@ -38,6 +38,7 @@ from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorded, Recorder
 from millstream.recommender.tenure import Tenure
+from millstream.recommender.worker import Worker
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
@@ -45,6 +46,7 @@ from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, S
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, NumberedItem
 from millstream.stores.served_lists import ServedLists
+from millstream.streaming.chunks import Chunk
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.decode import Decoded, Record
 from millstream.streaming.over_full import OverFull
@@ -151,6 +153,12 @@ async def no_trial(_records: Sequence[Record]) -> set[int]:
 
 async def record(recorder: Recorder, *ranges: Decoded) -> Recorded:
     return await recorder.record([await recorder.prepare(one) for one in ranges])
+
+
+async def take(worker: Worker, chunks: Sequence[Chunk]) -> None:
+    """Returns when all of it is handled."""
+    await worker.begin(chunks)
+    await worker.settle()
 
 
 class MemoryServed(ServedLists):
