@@ -70,6 +70,10 @@ class Flights:
         """Returns when the last one has been recorded, or came to nothing."""
         await self._last.recorded.wait()
 
+    async def sent(self) -> None:
+        """Returns when the lists of the last one were handed over, or it came to nothing."""
+        await self._last.sent.wait()
+
     async def landed(self) -> None:
         """Returns when none is under way. Raises what one of them raised."""
         while self._tasks:
