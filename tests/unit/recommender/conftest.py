@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -276,6 +276,13 @@ class MemoryPointer:
             return False
         self.current[tenant, model] = (version, sha)
         return True
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lists are made in a thread, for which no number of turns is enough."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  nothing tells it
+            await asyncio.sleep(0.001)
 
 
 async def turns(n: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.builders import TOPIC, event, record
-from tests.unit.recommender.conftest import SLOTS, MemoryProducer, MemoryStore, take, turns
+from tests.unit.recommender.conftest import SLOTS, MemoryProducer, MemoryStore, take, turns, until
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import Event
@@ -338,8 +338,8 @@ async def test_a_partition_that_leaves_while_a_chunk_is_handled_ends_it(
     chunk = broker.fetch(40)
     assert chunk is not None
     handling = asyncio.create_task(take(broker.worker, [chunk]))
-    await turns(50)
-    assert producer.waiting
+    await until(lambda: bool(producer.waiting))
+    await turns(50)  # the others go as far as they may
     await broker.worker.resume({})
     producer.holding = False
     for durable in producer.waiting:
@@ -392,7 +392,7 @@ async def test_a_stop_waits_for_what_is_in_work_and_lets_nothing_begin(
     assert first is not None
     assert second is not None
     handling = [asyncio.create_task(take(broker.worker, [first]))]
-    await turns(50)
+    await until(lambda: bool(producer.waiting))
     stopping = asyncio.create_task(broker.worker.stop(timeout=30))
     await turns(5)
     handling.append(asyncio.create_task(take(broker.worker, [second])))
@@ -411,7 +411,7 @@ async def test_a_stop_does_not_wait_for_ever(producer: MemoryProducer, broker: B
     chunk = broker.fetch(5)
     assert chunk is not None
     handling = asyncio.create_task(take(broker.worker, [chunk]))
-    await turns(50)
+    await until(lambda: bool(producer.waiting))
     await broker.worker.stop(timeout=0.01)
     assert not handling.done()
     handling.cancel()
