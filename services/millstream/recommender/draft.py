@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
 from millstream.domain.identity import ShopperName
+from millstream.ranking.candidates.source import TasteModel
 from millstream.ranking.items import ItemTable
-from millstream.ranking.rank import rank
+from millstream.ranking.rank import Ranked, rank
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 from millstream.recommender import telemetry
@@ -57,6 +60,7 @@ class Drafter:
         self._settings = settings
         self._shops: dict[str, CachedShop] = {}
         self._tables: dict[str, ItemTable] = {}
+        self._one_at_a_time = threading.Lock()
 
     async def draft(self, due: Due, recorded: Recorded) -> list[Draft]:
         """One list per due shopper; one who was erased, or has no state, gets a tombstone."""
@@ -83,8 +87,10 @@ class Drafter:
         ]
         await shop.refresh({touch.item_id for shopper in shoppers for touch in shopper.recent})
         serving = self._models.serving(tenant)
-        table = self._table(tenant)
-        ranked = rank(shoppers, shop, serving.scorer, self._settings, now_ms, table)
+        # Beside the loop, which meanwhile counts what comes next and hears of lists that are out.
+        ranked = await asyncio.to_thread(
+            self._rank, shoppers, shop, serving.scorer, now_ms, self._table(tenant)
+        )
         for rule, removed in ranked.removed.items():
             telemetry.REMOVED.labels(rule).inc(removed)
         for source, failures in ranked.failed.items():
@@ -93,6 +99,18 @@ class Drafter:
             Draft(name, due[name], items, serving.version)
             for name, items in zip(names, ranked.lists, strict=True)
         ]
+
+    def _rank(
+        self,
+        shoppers: Sequence[Shopper],
+        shop: CachedShop,
+        model: TasteModel | None,
+        now_ms: int,
+        table: ItemTable,
+    ) -> Ranked:
+        """One at a time: a portion that was given up goes on here, and the table is for one."""
+        with self._one_at_a_time:
+            return rank(shoppers, shop, model, self._settings, now_ms, table)
 
     def forget(self, tenant: str, items: Iterable[str]) -> None:
         """Their neighbours have changed."""

@@ -1,8 +1,9 @@
 """START HERE: what happens to events, from the log to each shopper's list.
 
-Three steps, each for a portion of the log at a time and in the order of the log. While one
-portion's lists go out the next is with Redis, and the one after it is decoded (worker.py). Each may
-be repeated from any point: nothing is counted twice, and a list that goes out twice has one id."""
+Four steps, each for a portion of the log at a time and in the order of the log. While one portion's
+lists are on their way to the brokers, those of the next are made, the one after it is with Redis,
+and another is decoded (worker.py, flights.py). Each may be repeated from any point: nothing is
+counted twice, and a list that goes out twice has one id."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from millstream.domain.failpoints import failpoint
 from millstream.recommender import telemetry
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness, owed
-from millstream.recommender.publish import Publisher
+from millstream.recommender.publish import Publisher, Sending
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Prepared, Recorded, Recorder
 from millstream.recommender.tenure import Tenure
@@ -74,11 +75,12 @@ async def record(ready: Sequence[Ready], stages: Stages) -> Recorded:
     return recorded
 
 
-async def deliver(
+async def answer(
     ready: Sequence[Ready], recorded: Recorded, stages: Stages, still_ours: Callable[[], None]
-) -> None:
-    """Lists for what was counted; after the lists before these went out. `still_ours` raises where
-    another worker may have the partitions by now, and may have taken a list back."""
+) -> Sending:
+    """Lists for what was counted; after the lists before these were handed over, so that a
+    shopper's are in order on their topic. `still_ours` raises where another worker may have the
+    partitions by now, and may have taken a list back."""
     publish_from = {one.part.source[1]: one.part.cursor.publish_from for one in ready}
     due = owed(recorded, publish_from, stages.freshness)
     # due: per shopper the newest event that is owed a list
@@ -86,7 +88,15 @@ async def deliver(
     # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
     failpoint("before-produce")
     still_ours()
-    published = await stages.publisher.publish(drafts)
+    return await stages.publisher.send(drafts)
+    # sent: handed to the producer, in order
+
+
+async def deliver(
+    ready: Sequence[Ready], recorded: Recorded, sending: Sending, stages: Stages
+) -> None:
+    """Returns when the lists are durable and can be asked for; after the ones before these are."""
+    published = await sending.durable()
     failpoint("after-produce")
     # published: durable on the topic
     await stages.served.put(published.lists)
@@ -95,5 +105,5 @@ async def deliver(
     for one in ready:
         one.part.cursor.advance(one.prepared.decoded.to)
         telemetry.handled(one.part.source[1], one.prepared.decoded.clock_ms)
-    telemetry.count(recorded.verdicts, len(drafts))
+    telemetry.count(recorded.verdicts, len(sending.drafts))
     telemetry.published(published.lists)

@@ -61,6 +61,20 @@ class Published:
     erased: Sequence[ShopperName]
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Lists on their way to the brokers."""
+
+    drafts: Sequence[Draft]
+    lists: Sequence[RecommendationList]
+    waiting: Sequence[asyncio.Future[object]]
+
+    async def durable(self) -> Published:
+        """Returns when every list is; raises what the producer raises."""
+        await asyncio.gather(*self.waiting)
+        return Published(self.lists, [draft.name for draft in self.drafts if draft.items is None])
+
+
 class Publisher:
     def __init__(
         self, producer: Producer, topics: Topics, variant: str, settings_digest: str, clock: Clock
@@ -71,8 +85,8 @@ class Publisher:
         self._digest = settings_digest
         self._clock = clock
 
-    async def publish(self, drafts: Sequence[Draft]) -> Published:
-        """Returns when every list is durable; raises what the producer raises."""
+    async def send(self, drafts: Sequence[Draft]) -> Sending:
+        """Returns when every list is queued; raises what the producer raises."""
         lists: list[RecommendationList] = []
         waiting = []
         for draft in drafts:
@@ -80,8 +94,7 @@ class Publisher:
             waiting.append(await self._send(draft, ranked))
             if ranked is not None:
                 lists.append(ranked)
-        await asyncio.gather(*waiting)
-        return Published(lists, [draft.name for draft in drafts if draft.items is None])
+        return Sending(drafts, lists, waiting)
 
     async def _send(
         self, draft: Draft, ranked: RecommendationList | None

@@ -14,7 +14,7 @@ REMOVED = Counter("millstream_items_removed", "Items that policy took out of lis
 SOURCE_FAILURES = Counter("millstream_source_failures", "Candidate sources that raised", ["source"])
 HOLES = Counter("millstream_log_holes", "Offsets that the log does not have")
 REWINDS = Counter("millstream_rewinds", "Times the position was read again from the fences")
-CHUNK_SECONDS = Histogram("millstream_chunk_seconds", "One chunk from delivery to published lists")
+CHUNK_SECONDS = Histogram("millstream_chunk_seconds", "One portion from decoded to lists in force")
 GONE = Counter(
     "millstream_over_full_gone", "Over-full events whose letter went out without the record"
 )

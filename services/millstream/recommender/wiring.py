@@ -105,7 +105,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         keys = Keys(settings.redis_prefix)
         slots = await read_slots(redis, keys)
         await require_ready(settings, redis, keys, slots)
-        producer = producer_for(settings, "millstream-recommender")
+        producer = producer_for(settings, "millstream-recommender", linger_ms=0)
         stack.push_async_callback(producer.stop)
         await started(producer, settings.brokers)
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -15,7 +15,8 @@ import structlog
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.recommender import telemetry
-from millstream.recommender.pipeline import Part, Ready, Stages, deliver, prepare, record
+from millstream.recommender.flights import Flights, Turn
+from millstream.recommender.pipeline import Part, Ready, Stages, answer, deliver, prepare, record
 from millstream.recommender.portions import portions, rounds
 from millstream.recommender.record import FenceMoved
 from millstream.stores.fences import FIRST_EPOCH, Fences
@@ -31,8 +32,8 @@ mend. More than there can be chunks on their way, fetched before we went back: e
 
 
 INBOX_CHUNKS = 32
-MOST_UNDER_WAY = 2
-"""Portions recorded or delivered while the next one is decoded."""
+MOST_UNDER_WAY = 3
+"""Portions recorded, answered or delivered while the next one is decoded."""
 LOOKS = 3
 """At the log for a witness, where the broker does not answer."""
 
@@ -57,36 +58,12 @@ class Standing:
     witness: str
 
 
-@dataclass(slots=True)
-class Turn:
-    """How far a portion has come."""
-
-    recorded: asyncio.Event = field(default_factory=asyncio.Event)
-    delivered: asyncio.Event = field(default_factory=asyncio.Event)
-    came_to_nothing: bool = False
-
-    def pass_on(self) -> None:
-        self.recorded.set()
-        self.delivered.set()
-
-    def give_up(self) -> None:
-        """Whoever waits for it is to give up too. A cancellation alone does not see to that: the
-        clients below us swallow one that comes as their answer does."""
-        self.came_to_nothing = True
-        self.pass_on()
-
-    def require(self) -> None:
-        """Raises FenceMoved where it came to nothing."""
-        if self.came_to_nothing:
-            raise FenceMoved("the portion before came to nothing")
-
-
 Rewind = Callable[[], Awaitable[None]]
 """Seeks to where `Worker.resume` says."""
 
 
 class Worker:
-    """Handles one set of ranges at a time, so that a range is never in two calls at once. What
+    """Records one set of ranges at a time, so that a range is never in two calls at once. What
     came meanwhile is handled together: one round trip and one scoring for all partitions."""
 
     def __init__(
@@ -103,6 +80,8 @@ class Worker:
         self._chunk_records = chunk_records
         self._cursors: dict[Partition, Cursor] = {}
         self._busy = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._flights = Flights(MOST_UNDER_WAY, self._news.set)
         self._in_doubt = False
         self._is_released = False
         self._rewinds = 0
@@ -173,34 +152,49 @@ class Worker:
         return {tp: Standing(at.expected, at.witness) for tp, at in self._cursors.items()}
 
     async def deliver(self, chunk: Chunk) -> None:
-        """Hands a chunk to `run`; waits while as many as may be are under way."""
+        """Hands a chunk to `run`; waits while as many as may be are waiting."""
         await self._inbox.put(chunk)
+        self._news.set()
 
     async def run(self, rewind: Rewind) -> None:
-        """For ever: takes what has been delivered, all partitions together. Raises Halt."""
+        """For ever: begins what has been delivered, all partitions together, and notices what
+        became of it. Raises Halt."""
         self._rewind = rewind
         while True:
-            chunks = [await self._inbox.get()]
+            await self._news.wait()
+            self._news.clear()
+            # A portion of three events costs nearly what one of thirty does: what comes while lists
+            # are made is begun together.
+            await self._flights.sent()
+            chunks = []
             while not self._inbox.empty():
                 chunks.append(self._inbox.get_nowait())
-            await self.take(chunks)
+            await self.begin(chunks)
 
-    async def take(self, chunks: Sequence[Chunk]) -> None:
-        """Handles what is new in the chunks; on a gap reads the positions again. Raises Halt."""
-        for round_ in rounds(chunks):
-            async with self._busy:
-                try:
+    async def begin(self, chunks: Sequence[Chunk]) -> None:
+        """What is new in the chunks is on its way when it returns; where that, or what was begun
+        before, meets a gap, the positions are read again. Raises Halt."""
+        async with self._busy:
+            try:
+                self._flights.look()
+                for round_ in rounds(chunks):
                     if self._in_doubt:
+                        await self._flights.landed()
                         await self._dispel()
-                    with telemetry.CHUNK_SECONDS.time():
-                        await self._handle(round_)
-                except (Jumped, FenceMoved) as moved:
-                    await self._go_back(moved)
-                    return  # the other rounds are from before the seek
-                else:
-                    self._rewinds = 0
+                    await self._begin(round_)
+            except (Jumped, FenceMoved) as moved:
+                await self._go_back(moved)  # what is left of the chunks is from before the seek
+
+    async def settle(self) -> None:
+        """Returns when nothing is under way. Raises Halt."""
+        async with self._busy:
+            try:
+                await self._flights.landed()
+            except FenceMoved as moved:
+                await self._go_back(moved)
 
     async def _go_back(self, moved: Jumped | FenceMoved) -> None:
+        await self._flights.give_up()
         telemetry.REWINDS.inc()
         self._rewinds += 1
         if self._rewind is None or self._rewinds > MAX_REWINDS:
@@ -211,47 +205,40 @@ class Worker:
         log.warning("going back", why=str(moved))
         await self._rewind()
 
-    async def _handle(self, chunks: Sequence[Chunk]) -> None:
+    async def _begin(self, chunks: Sequence[Chunk]) -> None:
         """`chunks`: one per partition at most."""
         parts = [part for chunk in chunks if (part := await self._fresh(chunk)) is not None]
-        under_way: deque[asyncio.Task[None]] = deque()
-        turn = Turn()
-        turn.pass_on()
-        try:
-            for portion in portions(parts, self._chunk_records):
-                ready = await prepare(portion, self._stages)
-                before, turn = turn, Turn()
-                under_way.append(asyncio.create_task(self._finish(ready, before, turn)))
-                await asyncio.sleep(0)  # its calls go out before the next portion is decoded
-                if len(under_way) > MOST_UNDER_WAY:
-                    await under_way.popleft()
-            while under_way:
-                await under_way.popleft()
-        finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+        for portion in portions(parts, self._chunk_records):
+            ready = await prepare(portion, self._stages)
+            for part in portion:
+                part.cursor.took(part.records[-1].offset + 1)
+            await self._flights.begin(partial(self._finish, ready))
 
     async def _finish(self, ready: Sequence[Ready], before: Turn, turn: Turn) -> None:
         """Each step after that of the portion before, which may still be at its next step."""
-        try:
-            await before.recorded.wait()
-            before.require()
-            began = self._stages.tenure.begin()
-            # A part is left out when it changed hands, or we were sent back, while we worked.
-            now = [one for one in ready if self._cursors.get(one.part.source) is one.part.cursor]
-            recorded = await record(now, self._stages) if now else None
-            turn.recorded.set()
+        began_s = monotonic()
+        await before.recorded.wait()
+        before.require()
+        began = self._stages.tenure.begin()
+        # A part is left out when it changed hands, or we were sent back, while we worked.
+        now = [one for one in ready if self._cursors.get(one.part.source) is one.part.cursor]
+        recorded = await record(now, self._stages) if now else None
+        turn.recorded.set()
+        await before.sent.wait()
+        before.require()
+        still_ours = partial(self._require_ours, now, began)
+        if recorded is None:
             await before.delivered.wait()
-            before.require()
-            if recorded is not None:
-                await deliver(now, recorded, self._stages, partial(self._require_ours, now, began))
-                for one in now:
-                    one.part.cursor.witness = one.prepared.decoded.witness
-        except BaseException:
-            turn.give_up()
-            raise
-        turn.delivered.set()
+            return
+        sending = await answer(now, recorded, self._stages, still_ours)
+        turn.sent.set()
+        await before.delivered.wait()
+        before.require()
+        await deliver(now, recorded, sending, self._stages)
+        for one in now:
+            one.part.cursor.witness = one.prepared.decoded.witness
+        self._rewinds = 0
+        telemetry.CHUNK_SECONDS.observe(monotonic() - began_s)
 
     def _require_ours(self, ready: Sequence[Ready], began: float) -> None:
         """Raises FenceMoved where a partition changed hands, or may have."""
@@ -270,6 +257,7 @@ class Worker:
         try:
             fresh = cursor.take(chunk.records)
         except Jumped as jumped:
+            await self._flights.landed()  # its lists are not to go out twice
             first = await self._log.first_offset(source, jumped.expected)
             if self._cursors.get(source) is not cursor:  # sought meanwhile: it comes again
                 return None
@@ -277,23 +265,27 @@ class Worker:
                 raise
             cursor.nothing_before = first
             fresh = cursor.take(chunk.records)  # `first` exists: if it is missing too, it was lost
-            missing = first - cursor.expected
+            missing = first - cursor.taken
             telemetry.HOLES.inc(missing)
             log.warning("offsets that the log does not have", partition=source[1], number=missing)
-        return Part(source, fresh, cursor.expected, cursor) if fresh else None
+        return Part(source, fresh, cursor.taken, cursor) if fresh else None
 
     async def advance_idle(self) -> None:
-        """May find that a slot rolled back, and then goes back as `take` does. Raises Halt."""
+        """May find that a slot rolled back, and then goes back as `begin` does. Raises Halt."""
         async with self._busy:
             try:
+                await self._flights.recorded()
+                self._flights.look()
                 await self._stages.recorder.advance_idle()
             except FenceMoved as moved:
                 await self._go_back(moved)
 
     async def stop(self, timeout: float) -> None:
-        """Returns when nothing is in work, or after `timeout` seconds; nothing begins after it."""
+        """Returns when nothing is under way, or after `timeout` seconds; nothing begins then."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._busy.acquire(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._busy.acquire()
+                await self._flights.ended()
 
     def watermark(self) -> dict[Partition, int]:
         """Per partition the offset up to which every owed list is out."""

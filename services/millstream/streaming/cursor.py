@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 
@@ -26,24 +26,33 @@ class Jumped(Exception):  # noqa: N818
 
 @dataclass
 class Cursor:
-    """One assigned partition. `expected`: the next offset to handle; `publish_from`: lists for
-    earlier offsets went out before this worker took over; `witness`: of the last record handled;
-    `nothing_before`: the log was asked, and has nothing from `expected` up to there."""
+    """One assigned partition. `expected`: up to where all is handled; `taken`: the next offset to
+    take, ahead of it by what is under way; `publish_from`: lists for earlier offsets went out
+    before this worker took over; `witness`: of the last record handled; `nothing_before`: the log
+    was asked, and has nothing from `taken` up to there."""
 
     expected: int
     publish_from: int
     witness: str = ""
     nothing_before: int = 0
+    taken: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.taken = self.expected
 
     def take(self, records: Sequence[R]) -> Sequence[R]:
-        """The records not handled yet, none for a stale delivery. Raises Jumped on a gap."""
-        first = next((i for i, r in enumerate(records) if r.offset >= self.expected), None)
+        """The records not taken yet, none for a stale delivery. Raises Jumped on a gap."""
+        first = next((i for i, r in enumerate(records) if r.offset >= self.taken), None)
         if first is None:
             return []
         fresh = records[first:]
-        if fresh[0].offset > max(self.expected, self.nothing_before):
-            raise Jumped(self.expected, fresh[0].offset)
+        if fresh[0].offset > max(self.taken, self.nothing_before):
+            raise Jumped(self.taken, fresh[0].offset)
         return fresh
+
+    def took(self, to: int) -> None:
+        self.taken = max(self.taken, to)
 
     def advance(self, to: int) -> None:
         self.expected = max(self.expected, to)
+        self.took(to)

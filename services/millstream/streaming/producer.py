@@ -20,7 +20,11 @@ MAX_REQUEST_BYTES = 2 * 1024 * 1024
 
 
 def open_producer(
-    servers: Servers, *, client_id: str, idempotence: bool = True
+    servers: Servers,
+    *,
+    client_id: str,
+    idempotence: bool = True,
+    linger_ms: int = LINGER_MS,
 ) -> AIOKafkaProducer:
     """A producer that is not started yet; to be called inside a running loop.
 
@@ -32,16 +36,19 @@ def open_producer(
         acks="all",
         enable_idempotence=idempotence,
         compression_type="lz4",
-        linger_ms=LINGER_MS,
+        linger_ms=linger_ms,
         max_batch_size=BATCH_BYTES,
         max_request_size=MAX_REQUEST_BYTES,
     )
 
 
-def producer_for(settings: ConnectionSettings, client_id: str) -> AIOKafkaProducer:
-    """The producer of a service."""
+def producer_for(
+    settings: ConnectionSettings, client_id: str, linger_ms: int = LINGER_MS
+) -> AIOKafkaProducer:
+    """The producer of a service. `linger_ms` 0 where what belongs together is sent together."""
     return open_producer(
         settings.brokers,
         client_id=client_id,
         idempotence=settings.kafka_idempotence,
+        linger_ms=linger_ms,
     )

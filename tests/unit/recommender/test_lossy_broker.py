@@ -95,17 +95,26 @@ class LossyBroker:
             self.fences[number] = max(self.fences[number], to)
         return ready
 
-    async def deliver(
+    async def answer(
         self,
         ready: Sequence[Ready],
         recorded: Sequence[Ready],
         _: object,
         still_ours: Callable[[], None],
+    ) -> Sequence[Ready]:
+        """In place of pipeline.answer."""
+        await self._some_turns()
+        assert recorded is ready
+        still_ours()
+        return ready
+
+    async def deliver(
+        self, ready: Sequence[Ready], recorded: Sequence[Ready], sending: object, _: object
     ) -> None:
         """In place of pipeline.deliver: the positions move when the lists are out."""
         await self._some_turns()
         assert recorded is ready
-        still_ours()
+        assert sending is ready
         for part in (one.part for one in ready):
             part.cursor.advance(part.records[-1].offset + 1)
 
@@ -170,6 +179,7 @@ async def test_all_that_the_log_has_is_handled(
         broker = LossyBroker(seed)
         monkeypatch.setattr("millstream.recommender.worker.prepare", broker.prepare)
         monkeypatch.setattr("millstream.recommender.worker.record", broker.record)
+        monkeypatch.setattr("millstream.recommender.worker.answer", broker.answer)
         monkeypatch.setattr("millstream.recommender.worker.deliver", broker.deliver)
         run = await broker.run()
         assert run.ended_by is None, f"seed {seed}: {run.ended_by}"

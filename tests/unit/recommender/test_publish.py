@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from tests.builders import NOON_MS, TOPIC, arrival, event
@@ -13,6 +14,10 @@ from millstream.domain.lists import Origin, RankedItem, Source, recommendation_i
 from millstream.recommender.publish import Draft, Publisher, Topics
 
 ITEMS = (RankedItem("a", 0.5, Source.POPULAR, "bought often"),)
+
+
+async def publish(publisher: Publisher, drafts: Sequence[Draft]) -> None:
+    await (await publisher.send(drafts)).durable()
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def draft(offset: int = 4, *, erased: bool = False) -> Draft:
 async def test_a_list_carries_its_provenance(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
-    await publisher.publish([draft()])
+    await publish(publisher, [draft()])
     (sent,) = producer.sent
     assert (sent.topic, sent.key, sent.headers) == ("lists", b"default:ann", (("sent_at", b"17"),))
     made = sent.made
@@ -63,7 +68,7 @@ async def test_of_the_headers_only_one_time_is_copied(
 ) -> None:
     headers = [("sent_at", content) for content in given]
     made = arrival(event("e1", "ann"), 4, NOON_MS, headers)
-    await publisher.publish([Draft(("default", "ann"), made, ITEMS, "embedding-v2")])
+    await publish(publisher, [Draft(("default", "ann"), made, ITEMS, "embedding-v2")])
     (sent,) = producer.sent
     assert sent.headers == tuple(("sent_at", content) for content in kept)
 
@@ -71,9 +76,9 @@ async def test_of_the_headers_only_one_time_is_copied(
 async def test_the_same_event_gives_the_same_id(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
-    await publisher.publish([draft()])
-    await publisher.publish([draft()])
-    await publisher.publish([draft(5)])
+    await publish(publisher, [draft()])
+    await publish(publisher, [draft()])
+    await publish(publisher, [draft(5)])
     first, again, other = (sent.made.recommendation_id for sent in producer.sent)
     assert first == again == recommendation_id("default", "ann", Origin(TOPIC, 3, 4)) != other
 
@@ -81,7 +86,7 @@ async def test_the_same_event_gives_the_same_id(
 async def test_who_was_erased_gets_a_tombstone(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
-    await publisher.publish([draft(erased=True)])
+    await publish(publisher, [draft(erased=True)])
     (sent,) = producer.sent
     assert (sent.key, sent.value) == (b"default:ann", None)
 
@@ -90,7 +95,7 @@ async def test_it_returns_when_every_list_is_durable(
     producer: MemoryProducer, publisher: Publisher
 ) -> None:
     producer.holding = True
-    publishing = asyncio.create_task(publisher.publish([draft(4), draft(5)]))
+    publishing = asyncio.create_task(publish(publisher, [draft(4), draft(5)]))
     await turns(5)
     assert len(producer.waiting) == 2
     producer.waiting[0].set_result(None)
@@ -105,4 +110,4 @@ async def test_a_list_that_did_not_leave_is_told(
 ) -> None:
     producer.failure = ConnectionError()
     with pytest.raises(ConnectionError):
-        await publisher.publish([draft()])
+        await publish(publisher, [draft()])

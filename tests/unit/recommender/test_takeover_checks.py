@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.builders import TOPIC, event, record
-from tests.unit.recommender.conftest import SLOTS, MemoryStore
+from tests.unit.recommender.conftest import SLOTS, MemoryStore, take
 from tests.unit.streaming.test_witness import MemoryLog
 
 from millstream.domain.errors import Halt
@@ -99,7 +99,7 @@ async def test_after_a_lost_connection_nothing_is_handled_of_another_log(
     log.records = {n: record(event(f"new{n}", "ann"), n) for n in range(20)}
     worker.doubt()
     with pytest.raises(Halt, match=r"witness-mismatch.md"):
-        await worker.take([Chunk(*TP, [log.records[12]])])
+        await take(worker, [Chunk(*TP, [log.records[12]])])
     assert worker.standing()[TP].expected == 12
 
 
@@ -111,8 +111,8 @@ async def test_after_a_lost_connection_the_same_log_goes_on(
     await resume(worker)
     worker.doubt()
     asked = log.asked
-    await worker.take([Chunk(*TP, RECORDS[12:14])])
-    await worker.take([Chunk(*TP, RECORDS[14:16])])
+    await take(worker, [Chunk(*TP, RECORDS[12:14])])
+    await take(worker, [Chunk(*TP, RECORDS[14:16])])
     assert (worker.standing()[TP].expected, log.asked) == (16, asked + 1), "it asks once"
 
 
@@ -163,6 +163,6 @@ async def test_what_is_handled_is_what_is_compared_from_then_on(
     redis.fences = (0,) * 4
     await resume(worker)
     assert worker.standing()[TP].witness == ""
-    await worker.take([Chunk(TOPIC, 0, RECORDS[:12])])
+    await take(worker, [Chunk(TOPIC, 0, RECORDS[:12])])
     assert worker.standing()[TP].expected == 12
     assert worker.standing()[TP].witness == witness_of(RECORDS[11])

@@ -8,7 +8,7 @@ import pytest
 from tests.builders import TOPIC, event, record
 from tests.unit.recommender.conftest import MemoryProducer, MemoryStore
 
-from millstream.recommender.pipeline import Part, Stages, deliver, prepare
+from millstream.recommender.pipeline import Part, Stages, answer, deliver, prepare
 from millstream.recommender.pipeline import record as record_ranges
 from millstream.recommender.record import FenceMoved
 from millstream.recommender.tenure import Tenure
@@ -69,7 +69,8 @@ async def test_what_was_drafted_before_the_stop_is_not_sent(
         ready = await prepare([part], stages)
         began = tenure.begin()
         recorded = await record_ranges(ready, stages)
-        await deliver(ready, recorded, stages, lambda: tenure.check(began))
+        sending = await answer(ready, recorded, stages, lambda: tenure.check(began))
+        await deliver(ready, recorded, sending, stages)
 
     apply = store.apply
 
