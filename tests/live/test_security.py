@@ -44,7 +44,7 @@ from millstream.streaming.starting import started
 from millstream.streaming.topic_admin import check_topics
 from millstream.streaming.topics import EVENTS, read_topics
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]  # four services start in one test
 
 PREFIX = "safe."
 KEYS = "ms:safe."
@@ -225,7 +225,8 @@ async def test_with_its_own_user_each_role_does_its_work(shop: Shop) -> None:
             await asyncio.to_thread(processes[-1].start)
             await until_at_work(processes[-1], variables)
         async with AsyncClient(brokers, topic_prefix=PREFIX) as client:
-            said = await client.track(EventType.PURCHASE, user_id="u1", items=[Line("a"), Line("b")])
+            lines = [Line("a"), Line("b")]
+            said = await client.track(EventType.PURCHASE, user_id="u1", items=lines)
             assert await client.recommendations("u1", after=said, timeout=PATIENCE_S) is not None
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -300,7 +301,7 @@ async def test_what_a_user_of_redis_may_not_is_refused(shop: Shop) -> None:
         ("recommender", ("FLUSHALL",)),
         ("trainer", ("HGETALL", f"{KEYS}f:{{0}}")),
         ("gateway", ("HSET", f"{KEYS}f:{{0}}", "a", "1")),
-        ("gateway", ("FCALL", "recs_apply_v1", "0")),
+        ("gateway", ("FCALL", "recs_apply_v1", "1", f"{KEYS}f:{{0}}")),
     ):
         url = shop.redis.url.replace("//", f"//{role}:{_quoted(role)}@")
         redis = await connected(f"{url}?ssl_ca_certs={shop.folder / 'ca' / 'ca.pem'}")

@@ -17,6 +17,7 @@ from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
+from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
 from millstream.stores.sole_ledger import SoleLedger
@@ -49,5 +50,5 @@ class Parts:
     watching: Watching
     ledger: SoleLedger
     clock: Clock
-    """Of the shop: another than the wall's where a recording `is_replay`ed."""
-    is_replay: bool
+    """Of the shop: `replay` where a recording is replayed, else the wall's."""
+    replay: ReplayClock | None

@@ -20,6 +20,10 @@ class ReplayClock:
         if self._newest_ms is None or log_ms > self._newest_ms:
             self._newest_ms, self._seen_at = log_ms, self._wall()
 
+    @property
+    def has_begun(self) -> bool:
+        return self._newest_ms is not None
+
     def __call__(self) -> int:
         if self._newest_ms is None:
             return self._wall()

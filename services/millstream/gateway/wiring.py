@@ -165,7 +165,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             watching=watching,
             ledger=SoleLedger(redis, keys, states),
             clock=clock,
-            is_replay=settings.gateway_replay,
+            replay=replay,
         )
         page = site() if settings.gateway_page else None
         door = Door(callers, rates, HotLists(stored), make_api(lambda: parts), settings, page)

@@ -9,7 +9,9 @@ def test_it_is_the_time_of_the_newest_record_and_goes_on_from_there() -> None:
     wall = [1_000_000]
     clock = ReplayClock(lambda: wall[0])
     assert clock() == 1_000_000, "before anything was seen: now"
+    before = clock.has_begun
     clock.saw(500)
+    assert (before, clock.has_begun) == (False, True)
     assert clock() == 500
     wall[0] += 40
     assert clock() == 540

@@ -13,7 +13,7 @@ from millstream.domain.log import Headers
 from millstream.gateway import telemetry
 from millstream.gateway.api_keys import Scope
 from millstream.gateway.intake import Verdicts, judge, parts_of, told
-from millstream.gateway.problems import Refusal, too_many
+from millstream.gateway.problems import Refusal, away, too_many
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
 from millstream.streaming.tracing import TRACEPARENT, continued
@@ -45,7 +45,9 @@ async def send_events(
     wait = parts.rates.events(caller.key_id, len(said))
     if wait:
         raise too_many(wait)
-    replayed_ms = parts.clock() if parts.is_replay else None
+    if parts.replay is not None and not parts.replay.has_begun:
+        raise away("the replay has not begun")
+    replayed_ms = None if parts.replay is None else parts.replay()
     judged = judge(said, caller, began_ms, replayed_ms)
     if judged.records:
         if parts.reverse is not None:

@@ -26,6 +26,16 @@ async function at(page, place, ready) {
   await page.waitForSelector(ready, { timeout: 30_000 });
 }
 
+// In the page: some seconds in which more happens than one visitor's clicks.
+async function someTraffic(item) {
+  const headers = { authorization: `Bearer ${sessionStorage.getItem("millstream.key")}`, "content-type": "application/json" };
+  const one = () => ({ event_id: crypto.randomUUID(), type: "view_item", time: new Date().toISOString(), anonymous_id: crypto.randomUUID().slice(0, 8), items: [{ item_id: item }] });
+  for (const many of [3, 8, 5, 12, 7, 4, 9, 6]) {
+    await fetch("/v1/events", { method: "POST", headers, body: JSON.stringify({ events: Array.from({ length: many }, one) }) });
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+}
+
 async function brokenOff(settings, page) {
   await page.route("**/v1/items*", (route) => route.abort());
   await at(page, "#/item", "main .failed");
@@ -46,6 +56,7 @@ export async function look(settings) {
   await at(whole, `#/item?item=${encodeURIComponent(item)}`, ".halves .facts");
   await take(settings, whole, "item");
   await at(whole, "#/live", ".tile-of .n");
+  if (settings.size === "wide") await whole.evaluate(someTraffic, item);
   await take(settings, whole, "live");
   await at(whole, "#/letters", ".letter");
   await take(settings, whole, "letters");

@@ -1,5 +1,5 @@
 // A mini shop: what is clicked here is a real event, and the list beside it is the real answer.
-import { html, useCallback, useState } from "../vendor/preact.js";
+import { html, useCallback, useEffect, useState } from "../vendor/preact.js";
 import { ask } from "../pieces/api.js";
 import { useAsked, useDeed } from "../pieces/asked.js";
 import { useList } from "../pieces/list_watch.js";
@@ -46,11 +46,24 @@ function Shelves({ act, closed }) {
   </section>`;
 }
 
+// Whether the list is on the screen: on a phone it may be far above what was clicked.
+function useListSeen() {
+  const [seen, setSeen] = useState(true);
+  useEffect(() => {
+    const watch = new IntersectionObserver(([entry]) => setSeen(entry.isIntersecting));
+    const list = document.querySelector(".beside");
+    if (list) watch.observe(list);
+    return () => watch.disconnect();
+  }, []);
+  return seen;
+}
+
 export function Shop({ access }) {
   const [name, setName] = useState(visitor());
   const [done, setDone] = useState([]);
   const list = useList(`~${name}`, LENGTH);
   const closed = !access.scopes.includes("events:write");
+  const seen = useListSeen();
   const deed = useDeed(async (type, item) => {
     const since = performance.now();
     setDone((before) => [{ type, item, n: before.length }, ...before].slice(0, 8));
@@ -87,6 +100,6 @@ export function Shop({ access }) {
         </section>
       </aside>
     </div>
-    ${done.length > 0 && html`<p class="jump"><span>${saidOf(list)}</span>
+    ${done.length > 0 && !seen && html`<p class="jump"><span>${saidOf(list)}</span>
       <button onClick=${() => document.getElementById("for").scrollIntoView()}>See it</button></p>`}`;
 }

@@ -45,7 +45,7 @@ function Known({ preview }) {
 function List({ items, again }) {
   const most = Math.max(...items.map(({ score }) => score), 0.0001);
   return html`<section aria-labelledby="list" class="wide"><h2 id="list">The list, as it would be made now</h2>
-    <div class="row"><${Legend} /><span class="push"></span><button onClick=${again}>Ask again</button></div>
+    <div class="row above"><${Legend} /><span class="push"></span><button onClick=${again}>Ask again</button></div>
     <div class="scroll" tabindex="0" role="region" aria-label="The list"><table class="stack">
       <thead><tr><th scope="col">#</th><th scope="col">Item</th><th scope="col">Why</th><th scope="col">Score, by source</th></tr></thead>
       <tbody>${items.map(({ item, score, source, reason, parts }, place) => html`<tr key=${item.item_id}>
