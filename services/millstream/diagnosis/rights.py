@@ -20,7 +20,5 @@ async def rights_check(settings: ConnectionSettings, role: Role, name: str) -> C
             f"Give the user what {ACLS} has for its role; say which role it has with --role",
         )
     if not settings.brokers.knows_us:
-        return Check(
-            RIGHTS, Verdict.OK, "whoever reaches the cluster has all: it asks for no user"
-        )
+        return Check(RIGHTS, Verdict.OK, "whoever reaches the cluster has all: it asks for no user")
     return Check(RIGHTS, Verdict.OK, f"all that a {name} needs")
