@@ -63,7 +63,7 @@ async def examine(settings: ConnectionSettings, clock_ahead_ms: int = 0) -> dict
         settings, lambda: wall_clock() + clock_ahead_ms, model=MODEL, partitions=3
     )
     assert [check.name for check in checks] == NAMES
-    assert all(check.remedy for check in checks if check.verdict is not Verdict.OK)
+    assert all(check.remedy for check in checks if check.verdict is not Verdict.OK), checks
     return {check.name: check for check in checks}
 
 

@@ -33,7 +33,8 @@ ANSWER_MS = 5_000
 async def log_checks(
     settings: ConnectionSettings, *, replay: bool, partitions: int | None, clock: Clock
 ) -> list[Check]:
-    broker = await examined(BROKER, _broker(settings))
+    mend = "Check KAFKA_BOOTSTRAP_SERVERS, and that the cluster runs"
+    broker = await examined(BROKER, _broker(settings), mend)
     if broker.verdict is Verdict.BAD:
         away = "the broker does not answer"
         return [broker, *(not_examined(name, away) for name in (TOPICS, SETTINGS, KEYS, CLOCK))]

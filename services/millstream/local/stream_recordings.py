@@ -17,7 +17,7 @@ from millstream.local.retailrocket import RetailRocketReplay, read_rows
 from millstream.trainer.sessions.data import TEST_NAME, TRAIN_NAME
 from millstream.trainer.stream.rows import Recording
 
-_LEARNT = 0.7
+_LEARNT = 0.8
 """Of recordings without a published split the share of events that is only learnt."""
 _NO_PAUSE_MS = 10 * 365 * 86_400_000
 _TRAIN_DAYS = 131

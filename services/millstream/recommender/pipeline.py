@@ -88,8 +88,8 @@ async def answer(
     # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
     failpoint("before-produce")
     still_ours()
+    # sending: in the producer's hands, in order
     return await stages.publisher.send(drafts)
-    # sent: handed to the producer, in order
 
 
 async def deliver(

@@ -16,6 +16,7 @@ from millstream.streaming.telemetry import AT_WORK
 
 @pytest.fixture
 def served() -> Iterator[str]:
+    AT_WORK.set(0)  # services that other tests began in this process
     server = status_server(LOOPBACK, 0)
     thread = Thread(target=server.serve_forever)
     thread.start()

@@ -28,11 +28,7 @@ _WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
 _REPEAT_RECENCIES = (0.3, 0.5, 0.7, 0.85, 0.99)
 _ROUNDS = 2
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0)
-FACTOR_RULES = (
-    FactorRule(rate=0.1),
-    FactorRule(rate=0.2),
-    FactorRule(rate=0.1, negatives=10),
-)
+FACTOR_RULES = (FactorRule(rate=0.1), FactorRule(rate=0.2))
 
 
 def choose_knn(live: Live, asked: Sequence[Row]) -> KnnRule:

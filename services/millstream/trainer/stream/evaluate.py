@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -41,6 +42,7 @@ def evaluate_stream(
     """Blocks for many minutes. Shares are from 0 to 1."""
     began = time.process_time()
     parts = parts_of(recording)
+    gc.freeze()  # a million rows that stay: looked through time and again they cost minutes
     asked = parts.asked(parts.test)
     told(f"{recording.name}: {len(recording.events)} events, {len(asked)} questions")
     runs = [_run(parts, _seeded(rule, seed), fit, told) for seed in range(seeds)]

@@ -9,7 +9,7 @@ from millstream.trainer.stream.replay import is_asked
 from millstream.trainer.stream.rows import Recording, Row, rows_of
 
 _HELD_OUT_SHARE = 0.1
-_HELD_OUT_MOST = 4_000
+_HELD_OUT_MOST = 3_000
 
 
 @dataclass(frozen=True, slots=True)

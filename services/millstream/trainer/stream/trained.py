@@ -32,7 +32,7 @@ class TasteRule:
     cleaning: Cleaning
     measuring: Measuring
     steps: StepRule = field(default_factory=StepRule)
-    lines: int = 200_000
+    lines: int = 100_000
 
 
 def train_taste(
