@@ -14,6 +14,7 @@ from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
 from millstream.domain.log import LogRecord
 from millstream.streaming.access import access
+from millstream.streaming.decode import as_log_record
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.topic_admin import partitions_of
 
@@ -100,17 +101,7 @@ class Watching:
             read = self._read.get(place.partition, -1)
             for record in records:
                 if record.offset > read:  # after a leap the embedded broker gives some again
-                    self._take(
-                        LogRecord(
-                            record.topic,
-                            record.partition,
-                            record.offset,
-                            record.timestamp,
-                            record.key,
-                            record.value,
-                            tuple(record.headers),
-                        )
-                    )
+                    self._take(as_log_record(record))
             self._read[place.partition] = max(read, records[-1].offset)
         if sum(map(len, chunks.values())) >= MOST_AT_ONCE:
             await self._leap(consumer)

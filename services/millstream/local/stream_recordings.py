@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,9 +13,10 @@ from millstream.domain.events import Event, EventType, Line
 from millstream.local.online_retail import invoice_events, read_invoices
 from millstream.local.prepare import convert
 from millstream.local.retailrocket import RetailRocketReplay, read_rows
-from millstream.trainer.sessions.data import TEST_NAME, TRAIN_NAME
+from millstream.trainer.sessions.data import TEST_NAME, TRAIN_NAME, text_lines
 from millstream.trainer.stream.rows import Recording
 
+_RETAIL_NAMES = ("online_retail.csv", "online_retail.csv.gz")
 _LEARNT = 0.8
 """Of recordings without a published split the share of events that is only learnt."""
 _NO_PAUSE_MS = 10 * 365 * 86_400_000
@@ -74,7 +74,7 @@ def _sessions(folder: Path) -> Recording:
     test = sorted(_test_sessions(folder))
     if not test:
         raise OperatorError(TEST_NAME, "no row", "prefix, target, Unix time and session id")
-    train = [line.split() for line in _lines(folder / TRAIN_NAME)]
+    train = [line.split() for line in text_lines(folder / TRAIN_NAME)]
     first = datetime.fromtimestamp(test[0][0], UTC)
     apart = timedelta(days=_TRAIN_DAYS) / max(1, len(train))
     learnt = [
@@ -106,7 +106,7 @@ def _sessions(folder: Path) -> Recording:
 def _test_sessions(folder: Path) -> Iterator[tuple[int, str, list[str]]]:
     """Time in seconds, name, items: of each session's rows the one with the longest prefix."""
     longest: dict[str, tuple[int, str, list[str]]] = {}
-    for line in _lines(folder / TEST_NAME):
+    for line in text_lines(folder / TEST_NAME):
         columns = line.split("\t")
         if len(columns) < 4:
             raise OperatorError(
@@ -133,17 +133,6 @@ def _touches(name: str, start: datetime, items: list[str]) -> Iterator[Event]:
         )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            yield from file
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise OperatorError(
-            f"the data file {path.name}", f"{path} ({error})", "a gzip file of text", "See --data"
-        ) from None
-
-
-_RETAIL_NAMES = ("online_retail.csv", "online_retail.csv.gz")
 _KNOWN: dict[str, Callable[[Path], Recording]] = {
     "events.csv": _retailrocket,
     "events.csv.gz": _retailrocket,

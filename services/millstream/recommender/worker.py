@@ -185,14 +185,6 @@ class Worker:
             except (Jumped, FenceMoved) as moved:
                 await self._go_back(moved)  # what is left of the chunks is from before the seek
 
-    async def settle(self) -> None:
-        """Returns when nothing is under way. Raises Halt."""
-        async with self._busy:
-            try:
-                await self._flights.landed()
-            except FenceMoved as moved:
-                await self._go_back(moved)
-
     async def _go_back(self, moved: Jumped | FenceMoved) -> None:
         await self._flights.give_up()
         telemetry.REWINDS.inc()

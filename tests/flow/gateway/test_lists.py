@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from tests.gateway import OTHER, TENANT, Gate, caller, gate, key_for
 from tests.near import near_of
 
@@ -40,15 +39,6 @@ HOUR_MS = 3_600_000
 ITEMS = [
     RankedItem(f"i{n}", round(2.0 - n / 16, 4), list(Source)[n % 5], "because") for n in range(20)
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tansu: Tansu, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Gate]:
-    """One for all tests here; each has shoppers of its own."""
-    async with gate(tansu, valkey, tmp_path_factory.mktemp("gate")) as opened:
-        yield opened
 
 
 def redis_of(shop: Gate) -> tuple[Any, Keys]:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 from tests.builders import event
-from tests.gateway import OTHER, TENANT, Gate, caller, gate, key_for
+from tests.gateway import OTHER, TENANT, Gate, caller, key_for
 
 from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.identity import record_key
 from millstream.gateway.api_keys import Scope
-from millstream.local.tansu import Tansu
-from millstream.local.valkey import Valkey
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import EVENTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(
-    tansu: Tansu, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Gate]:
-    """With a recommender, four items, and a shopper who looked at two of them."""
-    async with gate(tansu, valkey, tmp_path_factory.mktemp("gate")) as opened:
-        yield opened
 
 
 def item(item_id: str, **more: Any) -> dict[str, Any]:

@@ -156,9 +156,12 @@ async def record(recorder: Recorder, *ranges: Decoded) -> Recorded:
 
 
 async def take(worker: Worker, chunks: Sequence[Chunk]) -> None:
-    """Returns when all of it is handled."""
+    """Returns when all of it is handled; as `run` does, notices whenever a portion ends."""
     await worker.begin(chunks)
-    await worker.settle()
+    while tasks := worker._flights._tasks:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)  # one that ended before its turn is noticed later
+        await worker.begin([])
 
 
 class MemoryServed(ServedLists):

@@ -43,11 +43,11 @@ class World:
 
 def read_world(directory: Path) -> World:
     """Blocks for seconds. Raises OperatorError where a file is missing or not of that form."""
-    lines = [line.split() for line in _lines(directory / TRAIN_NAME)]
+    lines = [line.split() for line in text_lines(directory / TRAIN_NAME)]
     row: dict[str, int] = {}
     train = [[row.setdefault(item, len(row)) for item in line] for line in lines]
     prefixes, targets = [], []
-    for line in _lines(directory / TEST_NAME):
+    for line in text_lines(directory / TEST_NAME):
         columns = line.split("\t")
         if len(columns) < 2:
             raise OperatorError(
@@ -62,7 +62,8 @@ def read_world(directory: Path) -> World:
     return World(len(row), session_log(train), test, least)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def text_lines(path: Path) -> Iterator[str]:
+    """Of a gzip file, each with its line break. Raises OperatorError."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             yield from file
