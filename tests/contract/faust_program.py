@@ -1,7 +1,8 @@
 """Run by test_faust.py in a process of its own: Faust wants the main thread's loop.
 
 Reads to `last` from `first`, goes back to `again` and reads to `last` once more, then fails. Each
-line it prints is a JSON object: what `resume` was told, or the offsets of a chunk."""
+line it prints is a JSON object: what `resume` was told, or the offsets of a chunk and what the next
+fetch waits for."""
 
 from __future__ import annotations
 
@@ -11,13 +12,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import faust
 
 from millstream.domain.log import Partition
 from millstream.streaming.chunks import LogBounds
 from millstream.streaming.transport.app import ChunkApp
+from millstream.streaming.transport.consumer import ChunkConsumer
 
 
 @dataclass
@@ -58,9 +60,14 @@ def build(plan: Plan) -> ChunkApp:
     app = ChunkApp(plan.group, plan.topic, plan.broker, resume, session_timeout_s=plan.session_s)
 
     @app.agent(app.chunks(), name="reader")
-    async def read(chunks: Any) -> None:
-        async for chunk in chunks:
-            tell(offsets=[record.offset for record in chunk.records])
+    async def read(fetches: Any) -> None:
+        async for [chunk] in fetches:
+            fetcher = cast(ChunkConsumer, app.consumer)._thread._ensure_consumer()._fetcher
+            tell(
+                offsets=[record.offset for record in chunk.records],
+                next_waits_ms=fetcher._fetch_max_wait_ms,
+                next_waits_for_bytes=fetcher._fetch_min_bytes,
+            )
             while blocks:
                 time.sleep(blocks.pop())  # noqa: ASYNC251  as a long call into a library does
             if chunk.records[-1].offset == plan.last:

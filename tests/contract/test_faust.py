@@ -24,6 +24,7 @@ from millstream.streaming.chunks import FETCH_WAIT_MS, Chunk
 from millstream.streaming.transport.app import ChunkApp
 from millstream.streaming.transport.consumer import ChunkConsumer
 from millstream.streaming.transport.delivery import ChunkScheduler
+from millstream.streaming.transport.thread import BUSY_RECORDS, BUSY_WAIT_MS, PLENTY_BYTES
 
 RECORDS = 60
 COMMITTED = 50
@@ -54,11 +55,12 @@ async def test_the_scheduler_is_accepted_and_makes_one_message_of_a_fetch() -> N
     consumer = consumer_of(app)
     assert isinstance(consumer.scheduler, ChunkScheduler)
     record = type("R", (), {"offset": 7, "timestamp": 5, "timestamp_type": 1})()
-    fetched = {TP("t", 0): [record, record], TP("t", 1): [], TP("t", 2): [record]}
-    messages = list(consumer.scheduler.iterate(fetched))
-    assert [tp.partition for tp, _ in messages] == [0, 2]
-    message: Any = consumer._to_message(*messages[0])
-    assert (message.offset, message.value) == (7, Chunk("t", 0, [record, record]))
+    fetched = {TP("t", 1): [], TP("t", 0): [record, record], TP("t", 2): [record]}
+    [(tp, envelope)] = consumer.scheduler.iterate(fetched)
+    message: Any = consumer._to_message(tp, envelope)
+    assert (message.tp, message.offset) == (TP("t", 0), 7)
+    assert message.value == [Chunk("t", 0, [record, record]), Chunk("t", 2, [record])]
+    assert not list(consumer.scheduler.iterate({TP("t", 1): []}))
     assert [str(url) for url in app.conf.broker] == ["kafka://127.0.0.1:1", "kafka://127.0.0.1:2"]
 
 
@@ -99,7 +101,7 @@ async def test_a_header_of_a_record_reaches_no_agent() -> None:
     [(tp, envelope)] = consumer.scheduler.iterate({TP("t", 0): [record(b"{}", headers=headers)]})
     message: Any = consumer._to_message(tp, envelope)
     assert not message.headers
-    assert message.value.records[0].headers == tuple(headers), "ours to read, as data"
+    assert message.value[0].records[0].headers == tuple(headers), "ours to read, as data"
 
 
 def test_the_client_tells_no_leader_epoch_and_no_topic_id() -> None:
@@ -130,6 +132,13 @@ async def positions_are_ours(plan: Plan) -> None:
     assert [known | {"committed_in": line["committed_in"]} for line in bounds] == bounds
     assert len(bounds) == 2, "once at the assignment, once at the seek back"
     assert read(told) == [*range(plan.first, RECORDS), *range(plan.again, RECORDS)]
+    waits = {
+        len(line["offsets"]) >= BUSY_RECORDS: (line["next_waits_for_bytes"], line["next_waits_ms"])
+        for line in told
+        if "offsets" in line
+    }
+    assert waits[True] == (PLENTY_BYTES, BUSY_WAIT_MS), "the fetcher looks at them at each fetch"
+    assert waits.get(False, (1, FETCH_WAIT_MS)) == (1, FETCH_WAIT_MS)
     assert await committed(plan) == COMMITTED
     assert read(await run(plan))[: RECORDS - plan.first] == [*range(plan.first, RECORDS)]
 

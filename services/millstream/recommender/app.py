@@ -134,11 +134,11 @@ def build(settings: RecommenderSettings) -> RecommenderApp:
     app = RecommenderApp(settings)
 
     @app.agent(app.chunks(), name="recommender", use_reply_headers=False)
-    async def recommend(chunks: Any) -> None:
+    async def recommend(fetches: Any) -> None:
         try:
-            async for chunk in chunks:
+            async for chunks in fetches:
                 failpoint("after-poll")
-                await app.worker.deliver(chunk)
+                await app.worker.deliver(chunks)
         except Exception as error:
             app.stopped_by = error
             raise

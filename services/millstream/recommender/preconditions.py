@@ -13,7 +13,7 @@ from mode.supervisors import CrashingSupervisor
 from millstream.domain.errors import Halt
 from millstream.streaming.transport.app import ChunkApp, ChunkTransport
 from millstream.streaming.transport.consumer import ChunkConsumer
-from millstream.streaming.transport.delivery import ChunkScheduler
+from millstream.streaming.transport.delivery import CODEC, ChunkScheduler
 
 VERSIONS = {"faust-streaming": "0.15.3", "aiokafka": "0.14."}
 """Whose private members we override; tests/contract/test_faust.py was run against these."""
@@ -80,7 +80,7 @@ def _agents(app: ChunkApp) -> Iterator[Rule]:
         yield _is(f"the topic {of}", tuple(topic.topics), (app.source,))
         yield _is(f"acks {of}", topic.acks, False)
         yield _is(f"key_serializer {of}", topic.key_serializer, "raw")
-        yield _is(f"value_serializer {of}", topic.value_serializer, "chunk")
+        yield _is(f"value_serializer {of}", topic.value_serializer, CODEC)
         yield _is(f"concurrency {of}", agent.concurrency, 1)
         yield _is(f"isolated_partitions {of}", agent.isolated_partitions, False)
         yield _is(f"the supervisor {of}", agent.supervisor_strategy, None)

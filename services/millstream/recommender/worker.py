@@ -151,9 +151,11 @@ class Worker:
     def standing(self) -> dict[Partition, Standing]:
         return {tp: Standing(at.expected, at.witness) for tp, at in self._cursors.items()}
 
-    async def deliver(self, chunk: Chunk) -> None:
-        """Hands a chunk to `run`; waits while as many as may be are waiting."""
-        await self._inbox.put(chunk)
+    async def deliver(self, chunks: Sequence[Chunk]) -> None:
+        """Hands chunks to `run`; waits while as many as may be are waiting."""
+        for chunk in chunks:
+            self._news.set()  # for those before one that has to wait
+            await self._inbox.put(chunk)
         self._news.set()
 
     async def run(self, rewind: Rewind) -> None:

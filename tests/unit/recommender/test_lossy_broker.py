@@ -161,7 +161,7 @@ class LossyBroker:
 
     async def _deliver(self) -> None:
         while True:
-            await self.worker.deliver(await self.queue.get())
+            await self.worker.deliver([await self.queue.get()])
 
 
 async def _no_records(_: Mapping[Partition, int]) -> dict[Partition, Any]:

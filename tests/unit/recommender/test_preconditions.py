@@ -17,6 +17,7 @@ from millstream.recommender.app import RecommenderApp, build
 from millstream.recommender.preconditions import require_wiring
 from millstream.recommender.settings import RecommenderSettings
 from millstream.streaming.transport.app import ChunkApp
+from millstream.streaming.transport.delivery import CODEC
 
 
 @pytest.fixture
@@ -99,12 +100,12 @@ async def yields(stream: Any) -> Any:
 Agent = Callable[[ChunkApp], Any]
 AGENTS: dict[str, tuple[Agent, str]] = {
     "acknowledges": (
-        lambda app: app.agent(app.topic(app.source, value_serializer="chunk"))(listens),
+        lambda app: app.agent(app.topic(app.source, value_serializer=CODEC))(listens),
         "acks of agent",
     ),
     "decodes keys": (
         lambda app: app.agent(
-            app.topic(app.source, value_serializer="chunk", key_serializer="json", acks=False)
+            app.topic(app.source, value_serializer=CODEC, key_serializer="json", acks=False)
         )(listens),
         "key_serializer of agent",
     ),
@@ -113,7 +114,7 @@ AGENTS: dict[str, tuple[Agent, str]] = {
         "value_serializer of agent",
     ),
     "reads another topic": (
-        lambda app: app.agent(app.topic("other", value_serializer="chunk", acks=False))(listens),
+        lambda app: app.agent(app.topic("other", value_serializer=CODEC, acks=False))(listens),
         "topic of agent",
     ),
     "runs twice": (

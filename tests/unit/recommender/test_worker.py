@@ -236,12 +236,12 @@ async def test_chunks_under_way_at_a_rewind_do_not_stop_it(
     for _ in range(48):
         chunk = broker.fetch(2)
         assert chunk is not None
-        await worker.deliver(chunk)
+        await worker.deliver([chunk])
     while worker.watermark()[TP] < 200 and not running.done():
         await asyncio.sleep(0)
         chunk = broker.fetch(9)
         if chunk is not None:
-            await worker.deliver(chunk)
+            await worker.deliver([chunk])
     assert not running.done(), running.exception()
     assert counted(store) == 200
     assert broker.rewinds < 48

@@ -55,9 +55,13 @@ class BareLoop:
         while True:
             batches = await self._consumer.getmany(timeout_ms=POLL_MS)
             failpoint("after-poll")
-            for place, records in batches.items():
-                if records:
-                    await self._worker.deliver(Chunk(place.topic, place.partition, records))
+            await self._worker.deliver(
+                [
+                    Chunk(at.topic, at.partition, records)
+                    for at, records in batches.items()
+                    if records
+                ]
+            )
 
     async def commit(self) -> None:
         while True:

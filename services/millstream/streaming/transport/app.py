@@ -57,7 +57,7 @@ class ChunkApp(faust.App):
             broker_rebalance_timeout=max(10.0, session_timeout_s),
             consumer_auto_offset_reset="none",
             stream_wait_empty=False,
-            stream_buffer_maxsize=16,
+            stream_buffer_maxsize=2,
             stream_recovery_delay=0.0,
             table_standby_replicas=0,
             store="memory://",
@@ -86,7 +86,8 @@ class ChunkApp(faust.App):
         return ChunkTransport(self.conf.broker_consumer, self)
 
     def chunks(self) -> Any:
-        """The source topic as a Faust topic whose values are `Chunk`s; no acknowledgement."""
+        """The source topic as a Faust topic whose values are the `Chunk`s of one fetch, one of each
+        partition that had something; no acknowledgement."""
         return self.topic(self.source, value_serializer=CODEC, key_serializer="raw", acks=False)
 
     async def rewind(self) -> None:

@@ -1,8 +1,8 @@
-"""A fetch's records as one message: Faust's scheduler, and the codec that lets a chunk through."""
+"""What a fetch brought as one message: Faust's scheduler, and the codec that lets it through."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +12,20 @@ from faust.types.transports import SchedulingStrategyT
 
 from millstream.streaming.chunks import Chunk
 
-CODEC = "chunk"
+CODEC = "chunks"
 
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """A chunk in the shape of one consumer record: its offset is the last record's."""
+    """The chunks of all partitions in the shape of one consumer record, the last of the first
+    partition: Faust pays for a message what we pay for twenty events, whatever is in it."""
 
     topic: str
     partition: int
     offset: int
     timestamp: int
     timestamp_type: int
-    value: Chunk
+    value: Sequence[Chunk]
     headers: tuple[()] = ()
     key: None = None
     checksum: None = None
@@ -37,19 +38,20 @@ class ChunkScheduler(SchedulingStrategyT):
         pass
 
     def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
-        for tp, batch in records.items():
-            if batch:
-                yield tp, _enveloped(tp, batch)
+        found = {tp: batch for tp, batch in records.items() if batch}
+        if found:
+            tp, batch = next(iter(found.items()))
+            chunks = [Chunk(tp.topic, tp.partition, batch) for tp, batch in found.items()]
+            yield tp, _enveloped(tp, batch[-1], chunks)
 
 
-def _enveloped(tp: TP, batch: list[Any]) -> _Envelope:
-    last, chunk = batch[-1], Chunk(tp.topic, tp.partition, batch)
+def _enveloped(tp: TP, last: Any, chunks: Sequence[Chunk]) -> _Envelope:
     at = (last.offset, last.timestamp, last.timestamp_type)
-    return _Envelope(tp.topic, tp.partition, *at, chunk)
+    return _Envelope(tp.topic, tp.partition, *at, chunks)
 
 
 class _PassThrough(codecs.Codec):
-    """The chunk is no bytes: it goes to the agent as it is."""
+    """Chunks are no bytes: they go to the agent as they are."""
 
     def _loads(self, s: Any) -> Any:
         return s

@@ -14,6 +14,12 @@ from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.streaming.chunks import FETCH_WAIT_MS, LogBounds
 
+BUSY_RECORDS = 4
+BUSY_WAIT_MS = 10
+PLENTY_BYTES = 1_000_000
+"""A broker answers a fetch as soon as there is one record, and to fetch costs as much as several
+records do: once one brought so many, the next is held so long, or for so many bytes."""
+
 
 class Owner(Protocol):
     """The app that reads. `stopped_by`: what the log cannot give, for whoever ends the worker."""
@@ -50,7 +56,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         nobody but an operator may choose another one."""
         app = cast(Owner, self.consumer.app)
         try:
-            return await super()._fetch_records(*args, **kwargs)
+            found = await super()._fetch_records(*args, **kwargs)
+            self._pace(sum(map(len, found.values())))
+            return found
         except NoOffsetForPartitionError:
             return {}  # assigned, and not sought yet
         except UnicodeDecodeError:
@@ -58,6 +66,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except OffsetOutOfRangeError as error:
             app.stopped_by = Halt(_out_of_range(error.args[0]))
         raise app.stopped_by from None
+
+    def _pace(self, records: int) -> None:
+        """`records`: what the last fetch brought."""
+        fetcher, busy = self._ensure_consumer()._fetcher, records >= BUSY_RECORDS
+        fetcher._fetch_min_bytes = PLENTY_BYTES if busy else 1
+        fetcher._fetch_max_wait_ms = BUSY_WAIT_MS if busy else FETCH_WAIT_MS
 
     async def bounds(self, assigned: Iterable[TP]) -> dict[Partition, LogBounds]:
         consumer = self._ensure_consumer()
