@@ -20,6 +20,7 @@ from millstream.trainer.sessions.fit import FitRule, Fitted, fit
 from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
 from millstream.trainer.sessions.metrics import figures
 from millstream.trainer.sessions.network import NetworkRule
+from millstream.trainer.sessions.start_vectors import StartRule, start_vectors
 
 CIRCLES = 20
 ITEMS = 12 * CIRCLES
@@ -87,7 +88,8 @@ def test_the_encoder_learns_and_the_blend_is_not_below_the_best_part(
 
 def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
     log = session_log(made_sessions(300, 5, seed=3))
-    fitted = EncoderFit(61, replace(ENCODER, epochs=1), seed=1)
+    start = start_vectors(log, 61, NETWORK.dimensions, np.random.default_rng(1), StartRule())
+    fitted = EncoderFit(start, replace(ENCODER, epochs=1), seed=1)
     fitted.run(log, 1, 1e-2, lambda _: None)
     sessions = questions(log, 1).sessions
 
@@ -98,9 +100,10 @@ def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
 
 def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from millstream.cli.app import app
-    from millstream.trainer.sessions import evaluate
+    from millstream.trainer.sessions import fit as fitting
 
-    monkeypatch.setattr(evaluate, "FitRule", lambda: RULE)
+    monkeypatch.setattr(fitting, "FitRule", lambda: RULE)
+    monkeypatch.setenv("MILLSTREAM_EPOCHS", "1")
     # TensorFlow has computed in this process: its threads are what they are.
     monkeypatch.setattr("millstream.trainer.train.limit_threads", lambda _: None)
     ran = CliRunner().invoke(
@@ -112,4 +115,4 @@ def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPa
     measured = {"hr_at_10", "hr_at_20", "mrr_at_10", "mrr_at_20"}
     assert told.keys() >= measured | {"test_rows", "train_cpu_minutes", "peak_gib", "seeds"}
     assert all(figures.keys() == measured for figures in told["parts"].values())
-    assert told["parts"].keys() >= {"encoder", "session_knn", "linear", "covisitation"}
+    assert told["parts"].keys() >= {"encoder", "session_knn", "linear", "dot_product"}

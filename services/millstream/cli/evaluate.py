@@ -28,15 +28,26 @@ def sessions(
         typer.Option(help="A folder with train_sessions.txt.gz and test_prefix_target.tsv.gz."),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Trainings, each from its own seed.")] = 3,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder that keeps each seed's run; those that it has are not run again."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """The next item of a session, over the whole catalogue: the blend and each of its parts."""
-    from millstream.trainer.sessions.evaluate import evaluate_sessions
+    from millstream.trainer.sessions.evaluate import Rules, evaluate_sessions
+    from millstream.trainer.sessions.fit import FitRule
+    from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.train import limit_threads
 
     limit_threads(2)
     told = Console(stderr=True)
-    found = evaluate_sessions(data, seeds, lambda line: told.print(line, markup=False))
+    rules = Rules(TrainerSettings().training(), FitRule())
+    found = evaluate_sessions(
+        data, seeds, rules, lambda line: told.print(line, markup=False), journal
+    )
     if json:
         sys.stdout.write(json_format.dumps(found) + "\n")
         return
