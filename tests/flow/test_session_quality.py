@@ -17,6 +17,7 @@ from millstream.model.sessions.session_log import session_log
 from millstream.trainer.sessions.data import questions, read_world
 from millstream.trainer.sessions.evaluate import ask
 from millstream.trainer.sessions.fit import FitRule, Fitted, fit
+from millstream.trainer.sessions.fit_blend import BlendRule
 from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
 from millstream.trainer.sessions.metrics import figures
 from millstream.trainer.sessions.network import NetworkRule
@@ -26,7 +27,8 @@ CIRCLES = 20
 ITEMS = 12 * CIRCLES
 NETWORK = NetworkRule(dimensions=16)
 ENCODER = EncoderRule(network=NETWORK, epochs=6, targets=100, negatives=64, rate=2e-2)
-RULE = FitRule(encoder=ENCODER, held_out=0.2, choosing_rows=150, blending_rows=1_000)
+BLEND = BlendRule(hidden=(8,), epochs=10, sessions=16)
+RULE = FitRule(encoder=ENCODER, blend=BLEND, held_out=0.2, choosing_rows=100, blending_rows=1_000)
 TRAIN = made_sessions(800, CIRCLES, seed=1)
 TEST = questions_of(made_sessions(120, CIRCLES, seed=2))
 
@@ -98,7 +100,9 @@ def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
     assert np.abs(ours - fitted.vectors(sessions)).max() < 1e-5
 
 
-def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_every_key_and_draws_the_curve(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from millstream.cli.app import app
     from millstream.trainer.sessions import fit as fitting
 
@@ -106,9 +110,9 @@ def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("MILLSTREAM_EPOCHS", "1")
     # TensorFlow has computed in this process: its threads are what they are.
     monkeypatch.setattr("millstream.trainer.train.limit_threads", lambda _: None)
-    ran = CliRunner().invoke(
-        app, ["evaluate", "sessions", "--data", str(folder), "--seeds", "1", "--json"]
-    )
+    asked = ["evaluate", "sessions", "--data", str(folder), "--seeds", "1", "--json"]
+    kept = ["--journal", str(tmp_path / "kept"), "--plot", str(tmp_path)]
+    ran = CliRunner().invoke(app, [*asked, *kept])
 
     assert ran.exit_code == 0, ran.output
     told = json.loads(ran.stdout)
@@ -116,3 +120,8 @@ def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPa
     assert told.keys() >= measured | {"test_rows", "train_cpu_minutes", "peak_gib", "seeds"}
     assert all(figures.keys() == measured for figures in told["parts"].values())
     assert told["parts"].keys() >= {"encoder", "session_knn", "linear", "dot_product"}
+    assert (tmp_path / f"sessions-{folder.name}.png").read_bytes().startswith(b"\x89PNG")
+
+    again = CliRunner().invoke(app, [*asked, *kept])
+    assert json.loads(again.stdout) == told, "from the journal"
+    assert "fitted in" not in again.output

@@ -13,6 +13,7 @@ from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, help="Quality on recorded data.")
 
+_BASELINE_BATCH = 16_384
 _FIGURES = ("hr_at_10", "mrr_at_10", "hr_at_20", "mrr_at_20")
 
 
@@ -34,9 +35,12 @@ def sessions(
             help="A folder that keeps each seed's run; those that it has are not run again."
         ),
     ] = None,
+    plot: Annotated[Path | None, typer.Option(help="A folder for the learning curve.")] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """The next item of a session, over the whole catalogue: the blend and each of its parts."""
+    from msgspec.structs import replace
+
     from millstream.trainer.sessions.evaluate import Rules, evaluate_sessions
     from millstream.trainer.sessions.fit import FitRule
     from millstream.trainer.settings import TrainerSettings
@@ -44,10 +48,16 @@ def sessions(
 
     limit_threads(2)
     told = Console(stderr=True)
-    rules = Rules(TrainerSettings().training(), FitRule())
+    # A session is a user here: batches of production's size would move that many vectors for hours.
+    baseline = replace(TrainerSettings().training(), batch_size=_BASELINE_BATCH)
+    rules = Rules(baseline, FitRule())
     found = evaluate_sessions(
         data, seeds, rules, lambda line: told.print(line, markup=False), journal
     )
+    if plot is not None:
+        from millstream.trainer.sessions.plot import draw
+
+        told.print(f"{draw(found, data.resolve().name, plot)}", markup=False)
     if json:
         sys.stdout.write(json_format.dumps(found) + "\n")
         return

@@ -22,6 +22,8 @@ POPULARITY, TREND = "popularity", "trend"
 _ALIKE_DEPTH = 10
 _FLOOR = 1e-6
 _TOUCHES = 30
+_SPARSE = 20
+"""Where fewer than one score in so many is not zero, sorting those is quicker than `top_k`."""
 SOURCE_FEATURES = ("share", "gap", "place", "total")
 TOUCH_FEATURES = ("in_session", "last", "second_last", "recency", "times")
 SESSION_FEATURES = ("length", "distinct", "last_times", "last_share")
@@ -72,11 +74,18 @@ def _depth(name: str, depth: int, width: int) -> int:
 
 def _first(scores: FloatArray, depth: int) -> tuple[Ints, FloatArray]:
     """Cells row * items + column of the best that have a score, and 1 / (1 + place) of each."""
-    best = top_k(scores, depth)
-    rows = np.repeat(np.arange(len(best)), depth)
-    positive = scores[rows, best.ravel()] > 0
-    place = np.tile(1.0 / (1.0 + np.arange(depth)), len(best))
-    return (rows * scores.shape[1] + best.ravel())[positive], place[positive]
+    width = scores.shape[1]
+    cells = np.flatnonzero(scores > 0)
+    if len(cells) * _SPARSE > scores.size:
+        best = top_k(scores, depth)
+        cells = (best + width * np.arange(len(best))[:, None]).ravel()
+        cells = cells[scores.ravel()[cells] > 0]
+    else:
+        cells = cells[np.lexsort((-scores.ravel()[cells], cells // width))]
+    row = cells // width
+    place = np.arange(len(cells)) - np.searchsorted(row, row)
+    kept = place < depth
+    return cells[kept], (1.0 / (1.0 + place[kept])).astype(np.float32)
 
 
 def _told_by(scores: FloatArray, session: Ints, item: Ints) -> list[FloatArray]:

@@ -41,7 +41,7 @@ class FitRule:
     blend: BlendRule = field(default_factory=BlendRule)
     held_out: float = 0.06
     choosing_rows: int = 2_000
-    blending_rows: int = 18_000
+    blending_rows: int = 24_000
     last_epochs: int = 1
     last_rate: float = 1e-3
     popular: float = 2.0

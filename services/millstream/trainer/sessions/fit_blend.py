@@ -28,8 +28,8 @@ class BlendRule:
     """`depth`: candidates from each source. `hidden`: the widths of the layers."""
 
     depth: int = 50
-    hidden: tuple[int, ...] = (48, 24)
-    epochs: int = 8
+    hidden: tuple[int, ...] = (96, 48)
+    epochs: int = 16
     sessions: int = 128
     rate: float = 3e-3
     weight_decay: float = 1e-3

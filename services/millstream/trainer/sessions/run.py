@@ -63,7 +63,7 @@ class Journal:
         path = self._path(seed)
         if not path.exists():
             return None
-        with _readable(path), np.load(path, allow_pickle=False) as kept:
+        with _readable(path), path.open("rb") as file, np.load(file) as kept:
             facts = msgspec.json.decode(kept[_FACTS].tobytes(), type=Facts)
             ranks = {name: kept[name] for name in kept.files if name != _FACTS}
         if facts.made_from != self._made_from:

@@ -14,7 +14,8 @@ BLEND = "blend"
 
 
 def summary(runs: list[Run]) -> dict[str, Any]:
-    """Means over the seeds, each seed's own figures, and the blend against the best part."""
+    """Means over the seeds (a part that only some have: over those), each seed's own figures, and
+    the blend against the best part."""
     named = [name for name in runs[0].ranks if name != BLEND]
     parts = {name: _means(runs, name) for name in named}
     best = max(parts, key=lambda name: parts[name]["hr_at_20"])
@@ -45,7 +46,7 @@ def _seed(run: Run) -> dict[str, Any]:
 
 
 def _means(runs: list[Run], name: str) -> dict[str, float]:
-    each = [figures(run.ranks[name]) for run in runs]
+    each = [figures(run.ranks[name]) for run in runs if name in run.ranks]
     return {key: float(np.mean([found[key] for found in each])) for key in each[0]}
 
 

@@ -81,3 +81,22 @@ def test_the_network_is_the_sum_of_its_layers_by_hand() -> None:
         by_layers = sum(x * y for x, y in zip(state, weights[2][:, 0], strict=True)) + biases[2][0]
         by_itself = sum(x * y for x, y in zip(given, direct[:, 0], strict=True))
         np.testing.assert_allclose(score, by_layers + by_itself, rtol=1e-3, atol=1e-3)
+
+
+def test_what_is_proposed_is_the_head_of_a_full_sort_in_a_sparse_answer_and_a_dense_one() -> None:
+    rng = np.random.default_rng(2)
+    few = np.where(rng.random((6, 300)) < 0.03, rng.integers(1, 5, (6, 300)), 0)
+    dense = rng.integers(0, 50, (6, 300))
+    nothing = session_log([[]] * 6)
+
+    for scores in (few.astype(np.float32), dense.astype(np.float32)):
+        answered = {"one": scores, POPULARITY: np.zeros((6, 300), dtype=np.float32)}
+        found = candidates(answered, nothing, depth=7)
+        for row in range(6):
+            line = scores[row].tolist()
+            order = sorted(range(300), key=lambda item: (-line[item], item))
+            best = [item for item in order[:7] if line[item] > 0]
+            mine = found.session == row
+            places = found.features[mine, 2]
+            by_place = found.item[mine][np.argsort(-places, kind="stable")]
+            assert by_place.tolist() == best
