@@ -31,10 +31,10 @@ class EncoderRule:
     network: NetworkRule = field(default_factory=NetworkRule)
     epochs: int = 3
     targets: int = 600
-    negatives: int = 2_048
+    negatives: int = 4_096
     rate: float = 2e-3
-    item_rate: float = 4.0
-    item_floor: float = 1e-4
+    item_rate: float = 8.0
+    item_floor: float = 1e-3
     weight_decay: float = 0.01
 
 
