@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from millstream.model.sessions.encoder import Encoder
 from millstream.model.sessions.session_log import session_log
 from millstream.trainer.sessions.data import questions, read_world
+from millstream.trainer.sessions.dot_product import fit_dot_product
 from millstream.trainer.sessions.evaluate import ask
 from millstream.trainer.sessions.fit import FitRule, Fitted, fit
 from millstream.trainer.sessions.fit_blend import BlendRule
@@ -22,6 +23,7 @@ from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
 from millstream.trainer.sessions.metrics import figures
 from millstream.trainer.sessions.network import NetworkRule
 from millstream.trainer.sessions.start_vectors import StartRule, start_vectors
+from millstream.trainer.settings import Training
 
 CIRCLES = 20
 ITEMS = 12 * CIRCLES
@@ -98,6 +100,17 @@ def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
     ours = Encoder(fitted.arrays()).vectors(sessions)
 
     assert np.abs(ours - fitted.vectors(sessions)).max() < 1e-5
+
+
+def test_the_baseline_knows_a_session_it_has_not_met_by_its_items() -> None:
+    log = session_log([[item - 1 for item in line] for line in made_sessions(300, 5, seed=3)])
+    rule = Training(16, 256, 60, 0.02, 4, 0.25, 0.1, seed=0)
+
+    scores = fit_dot_product(log, 60, rule).scores(session_log([[3, 4, 5], [27, 26], []]))
+
+    by_circle = scores.reshape(3, 5, 12).mean(axis=2)
+    assert by_circle.argmax(axis=1)[:2].tolist() == [0, 2]
+    assert not scores[2].any(), "an empty session"
 
 
 def test_the_command_prints_every_key_and_draws_the_curve(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_format
+import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +61,10 @@ def sessions(
 
         told.print(f"{draw(found, data.resolve().name, plot)}", markup=False)
     if json:
+        made_by = (
+            f"millstream evaluate sessions --data {data.resolve().name} --seeds {seeds} --json"
+        )
+        found = {"command": made_by, **found, "cpus": os.cpu_count(), "system": platform.platform()}
         sys.stdout.write(json_format.dumps(found) + "\n")
         return
     Console().print(_table(found))
