@@ -15,17 +15,22 @@ from typer.testing import CliRunner
 from millstream.model.sessions.encoder import Encoder
 from millstream.model.sessions.session_log import session_log
 from millstream.trainer.sessions.data import questions, read_world
+from millstream.trainer.sessions.dot_product import fit_dot_product
 from millstream.trainer.sessions.evaluate import ask
 from millstream.trainer.sessions.fit import FitRule, Fitted, fit
+from millstream.trainer.sessions.fit_blend import BlendRule
 from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
 from millstream.trainer.sessions.metrics import figures
 from millstream.trainer.sessions.network import NetworkRule
+from millstream.trainer.sessions.start_vectors import StartRule, start_vectors
+from millstream.trainer.settings import Training
 
 CIRCLES = 20
 ITEMS = 12 * CIRCLES
 NETWORK = NetworkRule(dimensions=16)
 ENCODER = EncoderRule(network=NETWORK, epochs=6, targets=100, negatives=64, rate=2e-2)
-RULE = FitRule(encoder=ENCODER, held_out=0.2, choosing_rows=150, blending_rows=1_000)
+BLEND = BlendRule(hidden=(8,), epochs=10, sessions=16)
+RULE = FitRule(encoder=ENCODER, blend=BLEND, held_out=0.2, choosing_rows=100, blending_rows=1_000)
 TRAIN = made_sessions(800, CIRCLES, seed=1)
 TEST = questions_of(made_sessions(120, CIRCLES, seed=2))
 
@@ -87,7 +92,8 @@ def test_the_encoder_learns_and_the_blend_is_not_below_the_best_part(
 
 def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
     log = session_log(made_sessions(300, 5, seed=3))
-    fitted = EncoderFit(61, replace(ENCODER, epochs=1), seed=1)
+    start = start_vectors(log, 61, NETWORK.dimensions, np.random.default_rng(1), StartRule())
+    fitted = EncoderFit(start, replace(ENCODER, epochs=1), seed=1)
     fitted.run(log, 1, 1e-2, lambda _: None)
     sessions = questions(log, 1).sessions
 
@@ -96,20 +102,39 @@ def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
     assert np.abs(ours - fitted.vectors(sessions)).max() < 1e-5
 
 
-def test_the_command_prints_every_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from millstream.cli.app import app
-    from millstream.trainer.sessions import evaluate
+def test_the_baseline_knows_a_session_it_has_not_met_by_its_items() -> None:
+    log = session_log([[item - 1 for item in line] for line in made_sessions(300, 5, seed=3)])
+    rule = Training(16, 256, 60, 0.02, 4, 0.25, 0.1, seed=0)
 
-    monkeypatch.setattr(evaluate, "FitRule", lambda: RULE)
+    scores = fit_dot_product(log, 60, rule).scores(session_log([[3, 4, 5], [27, 26], []]))
+
+    by_circle = scores.reshape(3, 5, 12).mean(axis=2)
+    assert by_circle.argmax(axis=1)[:2].tolist() == [0, 2]
+    assert not scores[2].any(), "an empty session"
+
+
+def test_the_command_prints_every_key_and_draws_the_curve(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from millstream.cli.app import app
+    from millstream.trainer.sessions import fit as fitting
+
+    monkeypatch.setattr(fitting, "FitRule", lambda: RULE)
+    monkeypatch.setenv("MILLSTREAM_EPOCHS", "1")
     # TensorFlow has computed in this process: its threads are what they are.
     monkeypatch.setattr("millstream.trainer.train.limit_threads", lambda _: None)
-    ran = CliRunner().invoke(
-        app, ["evaluate", "sessions", "--data", str(folder), "--seeds", "1", "--json"]
-    )
+    asked = ["evaluate", "sessions", "--data", str(folder), "--seeds", "1", "--json"]
+    kept = ["--journal", str(tmp_path / "kept"), "--plot", str(tmp_path)]
+    ran = CliRunner().invoke(app, [*asked, *kept])
 
     assert ran.exit_code == 0, ran.output
     told = json.loads(ran.stdout)
     measured = {"hr_at_10", "hr_at_20", "mrr_at_10", "mrr_at_20"}
     assert told.keys() >= measured | {"test_rows", "train_cpu_minutes", "peak_gib", "seeds"}
     assert all(figures.keys() == measured for figures in told["parts"].values())
-    assert told["parts"].keys() >= {"encoder", "session_knn", "linear", "covisitation"}
+    assert told["parts"].keys() >= {"encoder", "session_knn", "linear", "dot_product"}
+    assert (tmp_path / f"sessions-{folder.name}.png").read_bytes().startswith(b"\x89PNG")
+
+    again = CliRunner().invoke(app, [*asked, *kept])
+    assert json.loads(again.stdout) == told, "from the journal"
+    assert "fitted in" not in again.output

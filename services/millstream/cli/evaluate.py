@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as json_format
+import os
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +15,7 @@ from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, help="Quality on recorded data.")
 
+_BASELINE_BATCH = 16_384
 _FIGURES = ("hr_at_10", "mrr_at_10", "hr_at_20", "mrr_at_20")
 
 
@@ -28,16 +31,40 @@ def sessions(
         typer.Option(help="A folder with train_sessions.txt.gz and test_prefix_target.tsv.gz."),
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Trainings, each from its own seed.")] = 3,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder that keeps each seed's run; those that it has are not run again."
+        ),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="A folder for the learning curve.")] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """The next item of a session, over the whole catalogue: the blend and each of its parts."""
-    from millstream.trainer.sessions.evaluate import evaluate_sessions
+    from msgspec.structs import replace
+
+    from millstream.trainer.sessions.evaluate import Rules, evaluate_sessions
+    from millstream.trainer.sessions.fit import FitRule
+    from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.train import limit_threads
 
     limit_threads(2)
     told = Console(stderr=True)
-    found = evaluate_sessions(data, seeds, lambda line: told.print(line, markup=False))
+    # A session is a user here: batches of production's size would move that many vectors for hours.
+    baseline = replace(TrainerSettings().training(), batch_size=_BASELINE_BATCH)
+    rules = Rules(baseline, FitRule())
+    found = evaluate_sessions(
+        data, seeds, rules, lambda line: told.print(line, markup=False), journal
+    )
+    if plot is not None:
+        from millstream.trainer.sessions.plot import draw
+
+        told.print(f"{draw(found, data.resolve().name, plot)}", markup=False)
     if json:
+        made_by = (
+            f"millstream evaluate sessions --data {data.resolve().name} --seeds {seeds} --json"
+        )
+        found = {"command": made_by, **found, "cpus": os.cpu_count(), "system": platform.platform()}
         sys.stdout.write(json_format.dumps(found) + "\n")
         return
     Console().print(_table(found))

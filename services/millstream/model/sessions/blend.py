@@ -1,5 +1,4 @@
-"""A log-linear blend: sum of weight * feature, with weights of their own for short and long
-sessions, over the candidates of all sources."""
+"""The blend: a small network over what is known of each candidate and of its session."""
 
 from __future__ import annotations
 
@@ -9,25 +8,27 @@ import numpy as np
 
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.candidates import Candidates
-from millstream.model.sessions.ragged import Ints
-
-LENGTH_BOUNDS = (1, 2, 4, 9)
-"""Greatest lengths of all buckets but the last."""
 
 
 @dataclass(frozen=True, slots=True)
-class BlendWeights:
-    """`features` (f,) names; `weights` (len(LENGTH_BOUNDS) + 1, f) by bucket of length."""
+class BlendNetwork:
+    """`features` (f,) names, scaled to (x - centre) / spread, both (f,). Layer i is weights
+    (f or h, h or 1) and biases; between them what is below zero is cut off. `direct` (f, 1) goes
+    by them."""
 
     features: tuple[str, ...]
-    weights: FloatArray
+    centre: FloatArray
+    spread: FloatArray
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+    direct: FloatArray
 
 
-def buckets(lengths: Ints) -> Ints:
-    return np.searchsorted(LENGTH_BOUNDS, lengths, side="left").astype(np.int64)
-
-
-def blend(found: Candidates, blended: BlendWeights) -> FloatArray:
+def blend(found: Candidates, network: BlendNetwork) -> FloatArray:
     """(m,): the greater, the likelier; to be compared within one session."""
-    weights = blended.weights[buckets(found.lengths)][found.session]
-    return np.asarray((found.features * weights).sum(axis=1), dtype=np.float32)
+    scaled = (found.features - network.centre) / network.spread
+    state = scaled
+    for weights, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        state = np.maximum(state @ weights + bias, 0.0)
+    last = state @ network.weights[-1] + network.biases[-1] + scaled @ network.direct
+    return np.asarray(last[:, 0], dtype=np.float32)

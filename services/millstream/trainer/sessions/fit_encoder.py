@@ -12,9 +12,11 @@ import tensorflow as tf
 
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import EncoderArrays
+from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog
 from millstream.trainer.sessions.negatives import Drawn, Negatives
 from millstream.trainer.sessions.network import NetworkRule, SessionNetwork
+from millstream.trainer.sessions.start_vectors import StartRule, joined_by
 from millstream.trainer.sessions.windows import LENGTHS, Batch, Windows, batches, windows
 
 _RATES = (0.9, 0.999)
@@ -27,21 +29,24 @@ class EncoderRule:
     moves only in the few batches that it is drawn for, has `item_rate` times that."""
 
     network: NetworkRule = field(default_factory=NetworkRule)
-    epochs: int = 5
+    epochs: int = 3
     targets: int = 600
-    negatives: int = 2_048
+    negatives: int = 4_096
     rate: float = 2e-3
-    item_rate: float = 4.0
+    item_rate: float = 8.0
+    item_floor: float = 1e-3
     weight_decay: float = 0.01
 
 
 class EncoderFit:
     """One network and its optimiser, which may be fitted further on more sessions."""
 
-    def __init__(self, items: int, rule: EncoderRule, seed: int) -> None:
+    def __init__(self, start: FloatArray, rule: EncoderRule, seed: int) -> None:
+        """`start` (items, d): where the item vectors begin."""
         keras.utils.set_random_seed(seed)
         self._rule, self._rng = rule, np.random.default_rng(seed)
-        self._network = SessionNetwork(items, rule.network, seed)
+        self._network = SessionNetwork(len(start), rule.network, seed)
+        self._network.items.assign(start)
         self._optimizer = keras.optimizers.AdamW(rule.rate, weight_decay=rule.weight_decay)
         self._optimizer.build(self._network.dense_variables())
         self._items = self._network.items
@@ -64,6 +69,10 @@ class EncoderFit:
             losses.append(float(np.mean(seen)))
             told(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.3f}")
         return losses
+
+    def join(self, log: SessionLog, known: Ints, rule: StartRule) -> None:
+        """Items that are not among the `known` rows go where their neighbours in `log` are."""
+        self._items.assign(joined_by(log, self._items.numpy(), known, rule))
 
     def arrays(self) -> EncoderArrays:
         return self._network.arrays()
@@ -142,5 +151,5 @@ class EncoderFit:
             moment.scatter_update(tf.IndexedSlices(fresh, rows))
             means.append(fresh / (1 - kept**step))
         rate = self._optimizer.learning_rate * self._rule.item_rate
-        moved = rate * means[0] / (tf.sqrt(means[1]) + 1e-8)
+        moved = rate * means[0] / (tf.sqrt(means[1]) + self._rule.item_floor)
         table.scatter_sub(tf.IndexedSlices(moved, rows))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.model.sessions.item_item import SparseRows, sparse_rows
+from millstream.model.sessions.item_item import ItemItem, sparse_rows
 from millstream.model.sessions.ragged import Floats, Ints, summed
 from millstream.model.sessions.session_log import SessionLog
 
@@ -18,14 +18,17 @@ _COLUMNS_AT_ONCE = 256
 class PairRule:
     """Of touches at most `window` apart, those next to each other weigh 1, each step further
     e ** (-1 / scale) of it. `behind`: the weight of an item that came before. `same`: of an
-    item's transition to itself, for each touch. A session 1 / e lighter after `recency_scale` of
-    the log."""
+    item's transition to itself, for each touch. A session is 1 / e lighter after `recency_scale` of
+    the log. A row is divided by its sum ** `damping`. When asked: touches after which an item of
+    the session weighs 1 / e."""
 
     window: int = 8
     scale: float = 2.0
     behind: float = 0.7
     same: float = 1.5
     recency_scale: float = 2.0
+    damping: float = 0.5
+    age_scale: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,20 @@ class LinearRule:
     features: int = 64
 
 
-def covisitation(log: SessionLog, items: int, rule: PairRule, damping: float = 0.5) -> SparseRows:
-    """Summed pair weights, a row divided by its sum ** `damping`."""
-    keys, weights = _pairs(log, items, rule)
+def covisitation(log: SessionLog, items: int, rule: PairRule) -> ItemItem:
+    """Summed pair weights."""
+    keys, weights = pairs(log, items, rule)
     rows = keys // items
     sums = np.bincount(rows, weights, minlength=items)
-    return sparse_rows(keys, weights / sums[rows] ** damping, items)
+    damped = sparse_rows(keys, weights / sums[rows] ** rule.damping, items)
+    return ItemItem(damped, rule.age_scale)
 
 
-def linear(log: SessionLog, items: int, rule: LinearRule) -> SparseRows:
+def linear(log: SessionLog, items: int, rule: LinearRule) -> ItemItem:
     """For each item the ridge regression of its touches on those around it: SLIST (Choi et al.,
     WWW 2021) with the few `features` seen with it most in place of all, so that the system of
     equations is small whatever the catalogue."""
-    keys, weights = _pairs(log, items, rule.pairs)
+    keys, weights = pairs(log, items, rule.pairs)
     gram_keys, gram = _gram(log, items, rule.pairs)
     features, shared = _strongest(keys, weights, items, rule.features)
     fitted = np.zeros(shared.shape)
@@ -64,10 +68,11 @@ def linear(log: SessionLog, items: int, rule: LinearRule) -> SparseRows:
     column, place = np.nonzero(features >= 0)
     cells = features[column, place] * items + column
     ordered = np.argsort(cells)
-    return sparse_rows(cells[ordered], fitted[column, place][ordered], items)
+    rows = sparse_rows(cells[ordered], fitted[column, place][ordered], items)
+    return ItemItem(rows, rule.pairs.age_scale)
 
 
-def _pairs(log: SessionLog, items: int, rule: PairRule) -> tuple[Ints, Floats]:
+def pairs(log: SessionLog, items: int, rule: PairRule) -> tuple[Ints, Floats]:
     """Cells row * items + column and their weights: row touched, column around it."""
     session, weight = log.owners(), session_weights(log, rule.recency_scale)
     cells, weights = [log.items * items + log.items], [rule.same * weight[session]]

@@ -16,11 +16,11 @@ from millstream.model.sessions.encoder import EPSILON, MASKED, EncoderArrays
 
 @dataclass(frozen=True, slots=True)
 class NetworkRule:
-    dimensions: int = 100
+    dimensions: int = 256
     heads: int = 2
     touches: int = 32
     temperature: float = 0.07
-    dropout: float = 0.3
+    dropout: float = 0.45
 
 
 class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from millstream.model.sessions.item_item import ItemItem
 from millstream.model.sessions.popularity import Popularity
 from millstream.model.sessions.repeats import Repeats
 from millstream.model.sessions.session_knn import KnnRule, SessionKnn, index
@@ -83,7 +82,7 @@ def test_nearest_sessions_are_those_of_the_plain_loop() -> None:
 def test_covisits_are_those_of_the_plain_loop() -> None:
     rule = PairRule(window=3)
 
-    source = ItemItem(covisitation(session_log(LOG), ITEMS, rule), age_scale=2.0)
+    source = covisitation(session_log(LOG), ITEMS, rule)
 
     expected = [slow_covisits(query, rule, 2.0) for query in ASKED]
     np.testing.assert_allclose(source.scores(session_log(ASKED)), expected, rtol=1e-5)
@@ -103,7 +102,7 @@ def sources() -> dict[str, Source]:
     log = session_log(LOG)
     return {
         "session_knn": SessionKnn(log, index(log, ITEMS), RULE),
-        "covisitation": ItemItem(covisitation(log, ITEMS, PairRule()), age_scale=2.0),
+        "covisitation": covisitation(log, ITEMS, PairRule()),
         "repeats": Repeats(np.full((3, 3), 0.1), ITEMS),
     }
 

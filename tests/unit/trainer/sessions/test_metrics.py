@@ -43,7 +43,7 @@ def test_ranks_of_candidates_are_those_of_all_items() -> None:
     scores = rng.integers(0, 4, (60, 15)).astype(np.float32)
     targets = rng.integers(0, 15, 60)
     session, item = np.nonzero(scores)
-    found = Candidates(session, item, scores[session, item][:, None], np.ones(60, dtype=np.int64))
+    found = Candidates(session, item, scores[session, item][:, None])
 
     ranks = candidate_ranks(found, scores[session, item], targets)
 
