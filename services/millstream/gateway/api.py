@@ -27,6 +27,7 @@ from millstream.gateway.routes import (
     operations,
     privacy,
     recommendations,
+    rules,
     shop,
 )
 from millstream.stores.redis import TROUBLE
@@ -52,6 +53,11 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     models.list_models,
     models.promote,
     models.roll_back,
+    rules.list_rules,
+    rules.put_rule,
+    rules.delete_rule,
+    rules.list_changes,
+    rules.undo,
     dead_letters.list_letters,
     dead_letters.show_letter,
     dead_letters.replay_letters,

@@ -17,6 +17,7 @@ from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
+from millstream.gateway.rules import Rules
 from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
@@ -43,6 +44,7 @@ class Parts:
     erasing: Erasing
     versions: Versions
     moves: Moves
+    rules: Rules
     readiness: Readiness
     browsing: Browsing
     previews: Previews
