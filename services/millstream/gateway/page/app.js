@@ -12,6 +12,7 @@ import { Live } from "./panels/live.js";
 import { Letters } from "./panels/letters.js";
 import { Item } from "./panels/item.js";
 import { Models } from "./panels/models.js";
+import { Rules } from "./panels/rules.js";
 
 const PANELS = [
   { path: "shop", name: "Shop", Panel: Shop },
@@ -20,6 +21,7 @@ const PANELS = [
   { path: "live", name: "Live events", Panel: Live },
   { path: "letters", name: "Dead letters", Panel: Letters },
   { path: "models", name: "Models", Panel: Models },
+  { path: "rules", name: "Rules", Panel: Rules },
 ];
 
 function Head({ at, access, leave }) {

@@ -62,12 +62,18 @@ export async function look(settings) {
   await take(settings, whole, "letters");
   await at(whole, "#/models", ".version.current");
   await take(settings, whole, "models");
+  await at(whole, "#/rules", "tbody tr");
+  await take(settings, whole, "rules");
+  await whole.click("main >> text=Lay down a rule");
+  await take(settings, whole, "rule-form");
   await brokenOff(settings, whole);
   await reader.waitForSelector(".state.closed");
   await reader.waitForSelector(".ranked li .title");
   await take(settings, reader, "read-only-shop");
   await at(reader, "#/models", ".state.closed");
   await take(settings, reader, "read-only-models");
+  await at(reader, "#/rules", ".state.closed");
+  await take(settings, reader, "read-only-rules");
   await nobody.waitForSelector("#key");
   await take(settings, nobody, "sign-in");
   await Promise.all([whole, reader, nobody].map((page) => page.context().close()));
