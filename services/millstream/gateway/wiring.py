@@ -23,6 +23,7 @@ from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
 from millstream.gateway.hot_lists import HotLists
+from millstream.gateway.kpis import Kpis
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
 from millstream.gateway.live_feed import LiveFeed, is_replayed
@@ -51,6 +52,7 @@ from millstream.privacy.following import ErasureFollower
 from millstream.privacy.key_files import every_version
 from millstream.privacy.reverse_table import ReverseTable, load_master_key
 from millstream.stores.affinities import AffinityStore
+from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.feature_store import FeatureStore
@@ -124,6 +126,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
         await stack.enter_async_context(erasures)
 
+        partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
         shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
@@ -167,6 +170,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             versions=Versions(registry, pointer, public_key),
             moves=Moves(registry, pointer, public_key, delivery, settings.topic(MODELS)),
             rules=rules,
+            kpis=Kpis(Attributions(redis, keys), partitions, catalogue.size, clock),
             readiness=readiness,
             browsing=browsing,
             previews=Previews(live, browsing),
