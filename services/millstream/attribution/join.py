@@ -122,7 +122,7 @@ class Joiner:
         counts[Outcome.LISTS, held.version, held.variant] += 1
         for source in held.sources:
             counts[Outcome.PLACES, held.version, held.variant, source] += 1
-        counts[Outcome.FRESHNESS, str(edge_of(_ms(made.published_at) - log_ms))] += 1
+        counts[Outcome.FRESHNESS, edge_of(_ms(made.published_at) - log_ms)] += 1
         self.listed[made.tenant, _day(log_ms)].update(held.items)
 
     def acted(self, event: Event, log_ms: int) -> None:
@@ -170,9 +170,9 @@ EDGES_MS = tuple(round(10 * 2 ** (step / 2)) for step in range(33))
 """10 ms to some eleven minutes, two in each doubling."""
 
 
-def edge_of(ms: int) -> int:
-    """The upper edge of its bucket; the last bucket has all that is longer."""
-    return next((edge for edge in EDGES_MS if ms <= edge), EDGES_MS[-1])
+def edge_of(ms: int) -> str:
+    """The upper edge of its bucket, `inf` of the last, which has all that is longer."""
+    return next((str(edge) for edge in EDGES_MS if ms <= edge), "inf")
 
 
 def _ms(at: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -46,7 +47,8 @@ class OfSource(Struct, frozen=True):
 
 
 class Percentiles(Struct, frozen=True):
-    """Upper edges of the buckets in which they lie; null while there is nothing."""
+    """Upper edges of the buckets in which they lie; null while there is nothing, and past the last
+    edge: beside a replay of old events lists are years younger than what they answer."""
 
     p50_ms: float | None
     p99_ms: float | None
@@ -142,7 +144,7 @@ def _quantile(buckets: Mapping[float, int], share: float) -> float | None:
     for edge in sorted(buckets):
         below += buckets[edge]
         if below and below >= wanted:
-            return edge
+            return edge if math.isfinite(edge) else None
     return None
 
 

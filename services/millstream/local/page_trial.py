@@ -107,6 +107,7 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
     recording = online_retail(UNTIL)
     await deployment.start("recommender")
     await deployment.start("lake", lake_flush_seconds=1)
+    await deployment.start("attribution")
     await deployment.start(
         "trainer",
         first_after_lines=FIRST_MODEL_LINES,

@@ -157,5 +157,5 @@ def test_who_is_erased_leaves_nothing_behind_and_starts_anew() -> None:
 
 
 def test_edges_hold_what_they_name() -> None:
-    assert [edge_of(ms) for ms in (0, 10, 11, 20, 21)] == [10, 10, 14, 20, 28]
-    assert edge_of(10**9) == edge_of(655_360)
+    assert [edge_of(ms) for ms in (0, 10, 11, 20, 21)] == ["10", "10", "14", "20", "28"]
+    assert [edge_of(ms) for ms in (655_360, 655_361)] == ["655360", "inf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from millstream.gateway import telemetry
@@ -49,6 +50,7 @@ def test_nothing_counted_is_told_as_such() -> None:
 def test_percentiles_are_upper_edges() -> None:
     assert percentiles({10.0: 50, 20.0: 49, 40.0: 1}) == Percentiles(10, 20)
     assert percentiles({10.0: 49, 20.0: 49, 40.0: 2}) == Percentiles(20, 40)
+    assert percentiles({10.0: 50, math.inf: 50}) == Percentiles(10, None)
 
 
 def test_latency_is_read_off_the_histogram() -> None:

@@ -2,6 +2,7 @@
 // Given on stdin: {address, key, reader_key, chromium, modules, pictures}.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { useLists } from "./counting.mjs";
 import { look } from "./looking.mjs";
 import { moveModels } from "./models.mjs";
 import { replayLetter, watchEvents } from "./operating.mjs";
@@ -38,6 +39,7 @@ try {
   Object.assign(found, await moveModels(page));
   Object.assign(found, await layDownRule(page, found.clicked[2].item_id));
   await someRules(page, found.clicked[1].item_id);
+  await useLists(page, found.clicked[0].item_id);
   const visitor = await page.evaluate(() => sessionStorage.getItem("millstream.visitor"));
   const settings = { found, axe, pictures: given.pictures, visitor, item: found.clicked[0].item_id };
   for (const [size, options] of Object.entries({ wide: WIDE, phone: PHONE, dark: { ...WIDE, colorScheme: "dark" } })) {

@@ -66,6 +66,9 @@ export async function look(settings) {
   await take(settings, whole, "rules");
   await whole.click("main >> text=Lay down a rule");
   await take(settings, whole, "rule-form");
+  await at(whole, "#/kpis", "[data-kpi=Clicked] .n");
+  await whole.waitForFunction(() => document.querySelector("[data-kpi=Click-through] .n")?.textContent.includes("%"), null, { timeout: 30_000 });
+  await take(settings, whole, "kpis");
   await brokenOff(settings, whole);
   await reader.waitForSelector(".state.closed");
   await reader.waitForSelector(".ranked li .title");
