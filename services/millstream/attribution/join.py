@@ -135,7 +135,7 @@ class Joiner:
         if outcome is None or not standing.lists or digest in standing.events:
             return
         standing.events = [digest, *standing.events][:HELD_EVENTS]
-        within = [h for h in standing.lists if h.log_ms < log_ms <= h.log_ms + WINDOW_MS]
+        within = [h for h in standing.lists if h.log_ms <= log_ms <= h.log_ms + WINDOW_MS]
         way = Way.WINDOW if event.recommendation_id is None else Way.CARRIED
         if way is Way.CARRIED:
             within = [h for h in within if h.recommendation_id == event.recommendation_id]
@@ -143,6 +143,8 @@ class Joiner:
                 self.counts[event.tenant, _day(log_ms)][Outcome.UNKNOWN, str(outcome)] += 1
         elif outcome is Outcome.SEEN:
             return  # a list of the shop's own, as far as we know
+        else:  # the list that answers this very event has its time
+            within = [h for h in within if h.log_ms < log_ms]
         for line in event.items:
             self._count(event.tenant, outcome, way, line.item_id, within)
 

@@ -94,6 +94,13 @@ def test_a_deed_without_an_id_goes_to_the_newest_list_before_it_that_had_the_ite
     }, "l3 answers the very event, or one of its time"
 
 
+def test_an_id_tells_that_its_list_came_first_though_the_clock_stood_still() -> None:
+    joiner = fresh()
+    joiner.shown(made("l1", "a"))
+    joiner.acted(did(EventType.SELECT_ITEM, "a", of="l1"), NOON_MS)
+    assert counted(joiner, "clicked").total() == 1
+
+
 def test_a_repeat_counts_nothing_also_after_another_list() -> None:
     joiner = fresh()
     joiner.shown(made("l1", "a"))
