@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from millstream.attribution.order import Waiting
+from millstream.attribution.order import EVER, NEVER, Waiting
 from millstream.domain.acceptance import is_late
 from millstream.domain.decode import decode
 from millstream.domain.errors import Halt, Refused
@@ -20,6 +22,10 @@ from millstream.domain.lists import RecommendationList
 from millstream.streaming.decode import as_log_record
 
 POLL_MS = 200
+FETCH_MS = 100
+SETTLED_S = 0.5
+"""What came of one topic waits so long for what the other may have from before it: the embedded
+broker tells too low an end, and several fetches fit in."""
 MOST_WAITING = 20_000
 """Records of one topic and partition in memory; past that it is not read on for a while."""
 
@@ -73,8 +79,10 @@ class TwoTopics:
             for number, (of_lists, of_events) in sorted(positions.items())
         ]
         self._by_number = {partition.number: partition for partition in self.partitions}
+        self._fresh: dict[TopicPartition, deque[tuple[float, int]]] = defaultdict(deque)
+        self._settled_ms: dict[TopicPartition, float] = defaultdict(lambda: NEVER)
         consumer.assign([place for places in self._places() for place in places])
-        for place, waiting in self._waiting():
+        for place, _, waiting in self._waiting():
             consumer.seek(place, waiting.next)
 
     async def read(self) -> None:
@@ -88,24 +96,35 @@ class TwoTopics:
             partition = self._by_number[place.partition]
             if place.topic == self._lists:
                 partition.lists.records += _of_lists(records)
+                self._note(place, partition.lists)
             else:
                 partition.events.records += _of_events(records)
+                self._note(place, partition.events)
         await self._look_for_ends()
+
+    def _note(self, place: TopicPartition, waiting: Waiting[Any]) -> None:
+        if waiting.records:
+            self._fresh[place].append((monotonic(), waiting.records[-1][1]))
 
     async def _look_for_ends(self) -> None:
         """Asked after the fetch: a list was in the log before what was done with it came."""
-        places = [place for place, _ in self._waiting()]
-        ends = await self._consumer.end_offsets(places)
-        for place, waiting in self._waiting():
-            # The embedded broker tells too low an end, but not with what it fetches.
+        ends = await self._consumer.end_offsets([place for place, _, _ in self._waiting()])
+        for place, other, waiting in self._waiting():
             end = max(ends[place], self._consumer.highwater(place) or 0)
             at = await self._consumer.position(place)
-            waiting.at_end = at >= end
-            if waiting.at_end and not waiting.records:
+            waiting.sure_to_ms = self._settled(other) if at >= end else NEVER
+            if at >= end and not waiting.records:
                 waiting.next = max(waiting.next, at)  # what could not be read is passed over
 
+    def _settled(self, place: TopicPartition) -> float:
+        """The time up to which what came of it has waited; all time where nothing waits."""
+        fresh, before = self._fresh[place], monotonic() - SETTLED_S
+        while fresh and fresh[0][0] <= before:
+            self._settled_ms[place] = fresh.popleft()[1]
+        return self._settled_ms[place] if fresh else EVER
+
     def _hold_back(self) -> None:
-        for place, waiting in self._waiting():
+        for place, _, waiting in self._waiting():
             if len(waiting.records) > MOST_WAITING:
                 self._consumer.pause(place)
             else:
@@ -116,10 +135,11 @@ class TwoTopics:
             number = partition.number
             yield TopicPartition(self._lists, number), TopicPartition(self._events, number)
 
-    def _waiting(self) -> Iterable[tuple[TopicPartition, Waiting[Any]]]:
+    def _waiting(self) -> Iterable[tuple[TopicPartition, TopicPartition, Waiting[Any]]]:
+        """Each place, its like in the other topic, and what waits of it."""
         for partition, (of_lists, of_events) in zip(self.partitions, self._places(), strict=True):
-            yield of_lists, partition.lists
-            yield of_events, partition.events
+            yield of_lists, of_events, partition.lists
+            yield of_events, of_lists, partition.events
 
 
 def _of_lists(records: Sequence[Any]) -> Iterable[tuple[int, int, Shown | Erased]]:

@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+NEVER, EVER = float("-inf"), float("inf")
 
 
 @dataclass
 class Waiting(Generic[T]):
-    """What was read and not handled. `next`: the offset after what was handled; `at_end`: nothing
-    that was in the log when the other topic was read last is missing here."""
+    """What was read and not handled. `next`: the offset after what was handled. `sure_to_ms`:
+    nothing from before this time can still come."""
 
     next: int
-    at_end: bool = False
+    sure_to_ms: float = NEVER
     records: deque[tuple[int, int, T]] = field(default_factory=deque)
     """Offset, log time in ms, what it says."""
 
     @property
     def known_to_ms(self) -> float:
-        if self.at_end:
-            return float("inf")
-        return self.records[-1][1] if self.records else float("-inf")
+        return max(self.sure_to_ms, self.records[-1][1] if self.records else NEVER)
 
 
 def due(lists: Waiting[Any], events: Waiting[Any], most: int) -> Iterator[Any]:

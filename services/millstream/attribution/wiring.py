@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from millstream.attribution.log import TwoTopics
+from millstream.attribution.log import FETCH_MS, TwoTopics
 from millstream.attribution.pipeline import Stages
 from millstream.attribution.pipeline import run as run_pipeline
 from millstream.settings import ConnectionSettings
@@ -49,6 +49,7 @@ async def _log(settings: ConnectionSettings, store: Attributions) -> AsyncIterat
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_MS,
     )
     await started(consumer, servers)
     try:

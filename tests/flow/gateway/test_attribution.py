@@ -3,12 +3,14 @@ restarts."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 import msgspec
 import pytest
 from tests.builders import event
+from tests.flow.gateway.test_events import records_of
 from tests.flow.gateway.test_page import item
 from tests.gateway import TENANT, Gate
 
@@ -17,6 +19,7 @@ from millstream.domain.errors import Halt
 from millstream.stores.attributions import Attributions, Portion
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connect
+from millstream.streaming.topics import RECOMMENDATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,9 +97,9 @@ async def test_deeds_go_back_to_lists_once(shop: Gate) -> None:
     assert told["coverage"] == 1.0
     assert told["freshness"]["p50_ms"] > 0
 
-    first.close()
+    first.kill()
     await send(shop, *deeds, said("e6", "view_item_list", names[2:3], of))
-    await shop.deployment.start("attribution")
+    second = await shop.deployment.start("attribution")
 
     async def has_gone_on() -> bool:
         return sums(await report(shop))["seen"] == 3
@@ -105,6 +108,34 @@ async def test_deeds_go_back_to_lists_once(shop: Gate) -> None:
     after = await report(shop)
     assert {**sums(after), "seen": 2, "lists": 0} == {**sums(told), "lists": 0}
     assert after["unknown"] == 1, "repeats count nothing"
+    second.close()
+
+
+async def test_killed_in_the_midst_it_counts_every_list_once(shop: Gate) -> None:
+    """It is killed while it works through what has gathered, begun again, and so on."""
+    running = await shop.deployment.start("attribution")
+    for turn in range(4):
+        for part in range(3):
+            views = [
+                said(f"k{turn}-{part}-{n}", "view_item", ["tea"], user=f"k{n % 30}")
+                for n in range(60)
+            ]
+            await send(shop, *views)
+        running.kill()
+        running = await shop.deployment.start("attribution")
+
+    async def is_counted() -> bool:
+        counted = sums(await report(shop))["lists"]
+        made = {json.loads(value)["recommendation_id"] for value in await lists_of(shop)}
+        assert counted <= len(made), "a list was counted twice"
+        return counted == len(made)
+
+    await shop.until(is_counted, "every list of the topic is counted")
+    running.close()
+
+
+async def lists_of(shop: Gate) -> list[bytes]:
+    return [value for _, value in await records_of(shop, RECOMMENDATIONS) if value is not None]
 
 
 async def test_one_that_another_overtook_writes_nothing(shop: Gate) -> None:

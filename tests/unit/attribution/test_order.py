@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 
-from millstream.attribution.order import Waiting, due
+from millstream.attribution.order import EVER, NEVER, Waiting, due
 
 
 def waiting(*times_ms: int, at_end: bool, name: str) -> Waiting[str]:
     records = deque((n, ms, f"{name}{ms}") for n, ms in enumerate(times_ms))
-    return Waiting(0, at_end, records)
+    return Waiting(0, EVER if at_end else NEVER, records)
 
 
 def test_a_list_goes_before_what_was_done_at_its_time() -> None:
@@ -23,7 +23,7 @@ def test_what_may_still_be_preceded_waits() -> None:
     lists = waiting(5, at_end=False, name="list ")
     events = waiting(4, 6, at_end=True, name="event ")
     assert list(due(lists, events, 10)) == ["event 4", "list 5"]
-    lists.at_end = True
+    lists.sure_to_ms = 6
     assert list(due(lists, events, 10)) == ["event 6"]
 
 
