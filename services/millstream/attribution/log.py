@@ -53,6 +53,8 @@ class Partition:
     number: int
     lists: Waiting[Shown | Erased]
     events: Waiting[Acted]
+    stored: tuple[int, int]
+    """The positions that the store has: those below run ahead where nothing could be read."""
 
     @property
     def positions(self) -> tuple[int, int]:
@@ -75,7 +77,7 @@ class TwoTopics:
         self._lists = lists
         self._events = events
         self.partitions = [
-            Partition(number, Waiting(of_lists), Waiting(of_events))
+            Partition(number, Waiting(of_lists), Waiting(of_events), (of_lists, of_events))
             for number, (of_lists, of_events) in sorted(positions.items())
         ]
         self._by_number = {partition.number: partition for partition in self.partitions}

@@ -42,7 +42,6 @@ async def run(stages: Stages, stop: asyncio.Event) -> None:
 
 async def handle(partition: Partition, stages: Stages) -> bool:
     """Whether there was anything."""
-    stood = partition.positions
     portion: list[Said] = list(due(partition.lists, partition.events, MOST))
     if not portion:
         return False
@@ -50,16 +49,18 @@ async def handle(partition: Partition, stages: Stages) -> bool:
     known = await stages.store.held(partition.number, dict.fromkeys(s.name for s in portion))
     joined = join(portion, Joiner(known))
     # joined: counts by tenant and day, what is held of each shopper from now on
+    stands = partition.positions
     await stages.store.write(
         Portion(
             partition.number,
-            stood,
-            partition.positions,
+            partition.stored,
+            stands,
             dict(joined.packed()),
             joined.counts,
             joined.listed,
         )
     )
+    partition.stored = stands
     return True
 
 
