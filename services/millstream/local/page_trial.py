@@ -107,7 +107,6 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
     recording = online_retail(UNTIL)
     await deployment.start("recommender")
     await deployment.start("lake", lake_flush_seconds=1)
-    await deployment.start("attribution")
     await deployment.start(
         "trainer",
         first_after_lines=FIRST_MODEL_LINES,
@@ -124,6 +123,7 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
         said = (f"v{told.version} {told.decision}: {told.verdict}" for told in rehearsal.announced)
         console.print("; ".join(said) or "No model was trained in time.")
     await _send_odd_records(deployment, recording)
+    await deployment.start("attribution")
     return page
 
 
