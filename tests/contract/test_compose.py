@@ -71,6 +71,7 @@ def test_the_file_is_valid_by_the_specification(compose: Compose) -> None:
     parsed = parse(compose)
     assert set(parsed.service_names()) == {
         *("kafka", "passwords", "valkey", "init", "recommender", "lake", "trainer", "gateway"),
+        "attribution",
         *("prometheus", "grafana"),
     }
 
@@ -147,6 +148,7 @@ def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
         "lake": {"lake"},
         "trainer": {"models"},
         "gateway": {"pseudonym-keys"},
+        "attribution": set(),
     }
 
 
@@ -222,6 +224,7 @@ def test_each_service_has_its_own_user_of_redis_and_sees_no_other_password(
         "lake": None,  # it does not speak to Redis
         "trainer": "trainer",
         "gateway": "gateway",
+        "attribution": "attribution",
     }
     for name, user in users.items():
         service = ours(compose)[name]

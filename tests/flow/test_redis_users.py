@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 from typing import cast
@@ -29,6 +30,7 @@ from millstream.local.guard import guarded_directory
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.setup import set_up
+from millstream.stores.attributions import Attributions, Field, Portion
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import DEFAULT_SLOTS, connect
@@ -128,6 +130,35 @@ async def test_a_recommender_counts_and_serves_with_its_own_rights(
             assert worker.alive, f"{await refused(operator)}\n{worker.log_tail()}"
             await asyncio.sleep(0.1)
     assert await refused(operator) == set()
+
+
+async def test_attribution_writes_what_it_counts_and_reads_nothing_else(
+    deployment: Deployment, store: Valkey, operator: Redis
+) -> None:
+    client, keys = connect(url_of(store, "attribution")), Keys(deployment.settings.redis_prefix)
+    try:
+        counted = Attributions(client, keys)
+        ann = ("default", "ann")
+        of = ("default", "20260101")
+        fields: Counter[Field] = Counter({("lists", "v1", "default"): 1})
+        await counted.write(
+            Portion(0, (0, 0), (1, 1), {ann: b"held"}, {of: fields}, {of: Counter({"a": 1})})
+        )
+        await counted.write(Portion(0, (1, 1), (2, 2), {ann: None}, {}, {}))
+        assert await counted.positions(0) == (2, 2)
+        assert await counted.held(0, [ann]) == {ann: None}
+        assert await refused(operator) == set()
+        for key in (keys.shopper(0, *ann), keys.tenants(), keys.model("default", "embedding")):
+            with pytest.raises(NoPermissionError):
+                await client.mget([key])
+    finally:
+        await client.aclose()
+    gateway = connect(url_of(store, "gateway"))
+    try:
+        told, items = await Attributions(gateway, keys).counts(of[0], [of[1]], 4)
+        assert (told.total(), items.total()) == (1, 1), "a gateway may read it"
+    finally:
+        await gateway.aclose()
 
 
 async def test_a_trainer_moves_the_current_model_and_reads_no_counts(

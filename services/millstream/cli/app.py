@@ -76,6 +76,15 @@ def lake() -> None:
 
 
 @app.command()
+def attribution() -> None:
+    """Counts what shoppers do with their lists, until SIGTERM."""
+    from millstream.attribution.wiring import run
+    from millstream.settings import ConnectionSettings
+
+    asyncio.run(run(begin("attribution", ConnectionSettings)))
+
+
+@app.command()
 def trainer(
     once: bool = typer.Option(False, help="Train if a version is due, and end: for a cron job."),
 ) -> None:

@@ -16,6 +16,7 @@ from millstream.domain.errors import OperatorError
 from millstream.domain.events import ITEMS_ALLOWED, Event
 from millstream.domain.lists import RecommendationList
 from millstream.domain.models import ModelAnnouncement, TrainingRequest
+from millstream.domain.rules import MerchandisingRule, RuleChange
 
 MESSAGES: dict[str, type[Struct]] = {
     "event.v1": Event,
@@ -24,10 +25,18 @@ MESSAGES: dict[str, type[Struct]] = {
     "model-announcement.v1": ModelAnnouncement,
     "training-request.v1": TrainingRequest,
     "erasure.v1": Erasure,
+    "merchandising-rule.v1": MerchandisingRule,
+    "rule-change.v1": RuleChange,
 }
 
 # What JSON Schema could say only in many words, and the services check beyond it.
+_TERMS = (
+    "Also checked: of item_id and category one is given; place with kind pin and factor with kind"
+    " boost, and only there; ends_at is later than starts_at."
+)
 _ALSO_CHECKED = {
+    "merchandising-rule.v1": _TERMS,
+    "rule-change.v1": _TERMS,
     "event.v1": "Also checked: one of user_id and anonymous_id is given, and user_id does not begin"
     " with '~'; query is given with search; time is at most 5 minutes ahead of the log and at most"
     " 24 hours behind it; a record has at most 64 KiB; the number of items is, by type: "

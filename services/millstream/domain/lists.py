@@ -19,6 +19,8 @@ class Source(StrEnum):
     EMBEDDING = "embedding"
     POPULAR = "popular"
     NEW = "new"
+    RULE = "rule"
+    """A merchandising rule puts the item there."""
 
 
 class RankedItem(Struct, frozen=True):

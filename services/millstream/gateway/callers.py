@@ -30,6 +30,8 @@ class Caller:
     tenant: str
     scopes: frozenset[Scope]
     pseudonyms: Pseudonyms | None
+    note: str = ""
+    """What the key is for, as was said when it was made."""
 
     def shopper(self, raw: str) -> str:
         """What stands for a shopper's raw id (`~` before an anonymous one) beyond this process."""
@@ -69,7 +71,7 @@ class Callers:
         pseudonyms = {tenant: self._pseudonyms_of(tenant) for tenant in {k.tenant for k in keys}}
         self._by_digest = {
             bytes.fromhex(key.sha256): Caller(
-                key.key_id, key.tenant, frozenset(key.scopes), pseudonyms[key.tenant]
+                key.key_id, key.tenant, frozenset(key.scopes), pseudonyms[key.tenant], key.note
             )
             for key in keys
         }

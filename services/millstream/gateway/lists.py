@@ -29,6 +29,7 @@ _IN_GENERAL = {
     Source.EMBEDDING: "close to your taste",
     Source.POPULAR: "popular lately",
     Source.NEW: "new in the shop",
+    Source.RULE: "offered by a rule",
 }
 """Where the list is older than what is known now, which would give another reason."""
 
@@ -55,13 +56,13 @@ class Lists:
             return await self._explained(caller.tenant, shopper, user, wanted)
         state = await self._live.state(caller.tenant, shopper)
         asking = self._live.shopper(caller.tenant, shopper, state)
-        made = await self._live.rank(asking, settings_for(wanted, BASE))
+        made = await self._live.rank(asking, settings_for(wanted, BASE), wanted.scenario)
         about = _explanation(asking, state, made) if explain else None
         return self._answer(asking, made, wanted, user, about)
 
     async def of_session(self, tenant: str, items: Sequence[str], wanted: Wanted) -> Answer:
         asking = self._live.session(tenant, items)
-        made = await self._live.rank(asking, settings_for(wanted, BASE))
+        made = await self._live.rank(asking, settings_for(wanted, BASE), wanted.scenario)
         return self._answer(asking, made, wanted, None, None)
 
     async def similar(self, tenant: str, item_id: str, wanted: Wanted) -> Answer:
@@ -86,7 +87,7 @@ class Lists:
         the item in that way, else that of the source."""
         state = await self._live.state(tenant, shopper)
         asking = self._live.shopper(tenant, shopper, state)
-        made = await self._live.rank(asking, settings_for(wanted, BASE))
+        made = await self._live.rank(asking, settings_for(wanted, BASE), wanted.scenario)
         now = {(item.item_id, item.source): item.reason for item in made.items}
         answer = await self._stored_answer(tenant, shopper, user, wanted)
         items = tuple(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
 from millstream.domain.lists import RankedItem, Source
+from millstream.domain.rules import RulesInForce, Scenario
 from millstream.features.recent_items import BOUND, Touch
 from millstream.features.state import ShopperState
 from millstream.gateway.models_in_service import Models
@@ -46,12 +47,14 @@ class LiveRanking:
         states: FeatureStore,
         numbers: ItemNumbers,
         clock: Clock,
+        rules: Callable[[str, Scenario], RulesInForce],
     ) -> None:
         self._shop_of = shop_of
         self._models = models
         self._states = states
         self._numbers = numbers
         self._clock = clock
+        self._rules = rules
         self._tables: dict[str, ItemTable] = {}
         # One thread: it alone touches the tables, and one list after the other is ranked.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranking")
@@ -75,15 +78,21 @@ class LiveRanking:
         )
         return Shopper(tenant, NOBODY, tuple(touches))
 
-    async def rank(self, shopper: Shopper, settings: RankingSettings) -> Made:
+    async def rank(
+        self, shopper: Shopper, settings: RankingSettings, scenario: Scenario = Scenario.HOME
+    ) -> Made:
         """Raises what Redis raises."""
+        return await self._made(shopper, settings, self._rules(shopper.tenant, scenario))
+
+    async def _made(self, shopper: Shopper, settings: RankingSettings, rules: RulesInForce) -> Made:
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
         serving = self._models.serving(shopper.tenant)
 
         def ranked() -> Ranked:
             table = self._table(shopper.tenant)
-            return rank([shopper], shop, serving.scorer, settings, self._clock(), table)
+            now_ms = self._clock()
+            return rank([shopper], shop, serving.scorer, settings, now_ms, table, rules)
 
         found = await asyncio.get_running_loop().run_in_executor(self._thread, ranked)
         return Made(found.lists[0], serving.version, found.removed)
@@ -93,14 +102,16 @@ class LiveRanking:
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
         serving, now_ms = self._models.serving(shopper.tenant), self._clock()
+        rules = self._rules(shopper.tenant, Scenario.HOME)
         found = await asyncio.get_running_loop().run_in_executor(
-            self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms
+            self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms, rules
         )
         return found, serving.version
 
     async def similar(self, tenant: str, item_id: str) -> Made:
         """What others take next to the item, and what the model has near it; best first."""
-        made = await self.rank(self.session(tenant, [item_id]), SIMILAR)
+        hiding = self._rules(tenant, Scenario.HOME).hiding_only
+        made = await self._made(self.session(tenant, [item_id]), SIMILAR, hiding)
         alike = tuple(
             item for item in made.items if item.source in _LIKE_ALONE and item.item_id != item_id
         )

@@ -11,11 +11,13 @@ from litestar import Litestar
 from msgspec import Struct
 
 from millstream.domain.events import Event
+from millstream.domain.rules import RuleTerms
 from millstream.gateway.catalogue_intake import ItemBatch
 from millstream.gateway.intake import EventBatch
 from millstream.gateway.routes.dead_letters import ReplayRequest
 from millstream.gateway.routes.privacy import ErasureRequest
 from millstream.gateway.routes.recommendations import SessionRequest
+from millstream.gateway.routes.rules import UndoRequest
 
 _AT = "#/components/schemas/{name}"
 _BODIES: tuple[type[Struct], ...] = (
@@ -25,6 +27,8 @@ _BODIES: tuple[type[Struct], ...] = (
     SessionRequest,
     ReplayRequest,
     ErasureRequest,
+    RuleTerms,
+    UndoRequest,
 )
 _UNREAD: dict[tuple[str, str], list[type[Struct]]] = {
     ("/v1/events", "post"): [Event, EventBatch],

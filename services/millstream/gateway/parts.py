@@ -9,6 +9,7 @@ from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
+from millstream.gateway.kpis import Kpis
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
 from millstream.gateway.live_feed import LiveFeed
@@ -17,6 +18,7 @@ from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
+from millstream.gateway.rules import Rules
 from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
@@ -43,6 +45,8 @@ class Parts:
     erasing: Erasing
     versions: Versions
     moves: Moves
+    rules: Rules
+    kpis: Kpis
     readiness: Readiness
     browsing: Browsing
     previews: Previews

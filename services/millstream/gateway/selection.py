@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.lists import RankedItem
+from millstream.domain.rules import Scenario
 from millstream.ranking.settings import RankingSettings
 
 MAX_N = 100
 _WIDE = 200
 """So many items are ranked where most may be filtered out."""
-
-
-class Scenario(StrEnum):
-    """Where the list will stand."""
-
-    HOME = "home"
-    """The shopper's list as it is."""
-    DISCOVER = "discover"
-    """Nothing that the shopper looked at or bought before."""
-    BUY_AGAIN = "buy_again"
-    """Only what the shopper bought before."""
 
 
 class Wanted(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -15,6 +15,7 @@ from millstream.domain.acceptance import Shopper
 from millstream.domain.lists import Origin, recommendation_id
 from millstream.gateway import telemetry
 from millstream.gateway.answers import AnsweredItem
+from millstream.gateway.ruled_lists import Listed, Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.served_lists import ServedItem, ServedLists, unpack
@@ -37,7 +38,7 @@ log = structlog.get_logger("millstream.gateway")
 class Found:
     recommendation_id: str
     model_version: str
-    items: tuple[ServedItem, ...] | tuple[AnsweredItem, ...]
+    items: tuple[ServedItem | AnsweredItem, ...]
     stale: bool
 
 
@@ -49,12 +50,14 @@ class StoredLists:
         shelf: Shelf,
         events_topic: str,
         within_s: float,
+        ruled: Ruled,
     ) -> None:
         self._served = served
         self._numbers = numbers
         self._shelf = shelf
         self._topic = events_topic
         self._within_s = within_s
+        self._ruled = ruled
         self._last: OrderedDict[Shopper, bytes] = OrderedDict()
         self._away_until = 0.0
 
@@ -89,14 +92,19 @@ class StoredLists:
         return self._read(name, packed, n, stale=True)
 
     def _read(self, name: Shopper, packed: bytes, n: int, *, stale: bool) -> Found:
-        found = unpack(packed, self._numbers.names(name[0]), n)
+        ruled = self._ruled.has_rules(name[0])
+        found = unpack(packed, self._numbers.names(name[0]), None if ruled else n)
         _, partition, offset = found.freshness
         made_of = recommendation_id(*name, Origin(self._topic, partition, offset))
-        return Found(made_of, found.model_version, found.items, stale)
+        items = self._ruled.of(name[0], found.items)[:n] if ruled else found.items
+        return Found(made_of, found.model_version, items, stale)
 
     def _popular(self, tenant: str, n: int, *, stale: bool) -> Found:
         _popular.inc()
-        return Found(uuid7().hex, NO_MODEL, self._shelf.items(tenant)[:n], stale)
+        items: Sequence[Listed] = self._shelf.items(tenant)
+        if self._ruled.has_rules(tenant):
+            items = self._ruled.of(tenant, items)
+        return Found(uuid7().hex, NO_MODEL, tuple(items[:n]), stale)
 
     def _keep(self, name: Shopper, packed: bytes) -> None:
         self._last[name] = packed

@@ -14,3 +14,13 @@ LISTS = Counter("millstream_gateway_lists", "Lists by where they came from", ["o
 DELIVERIES = Counter("millstream_gateway_deliveries", "Records sent to Kafka", ["outcome"])
 UNDER_WAY = Gauge("millstream_gateway_records_under_way", "Sent, not acknowledged yet")
 READY = Gauge("millstream_gateway_ready", "1 while Kafka and Redis answer", ["part"])
+
+
+def buckets_of(route: str) -> list[tuple[float, float]]:
+    """How many requests of a route took up to so many seconds, for each bound that SECONDS has."""
+    return [
+        (float(sample.labels["le"]), sample.value)
+        for metric in SECONDS.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_bucket") and sample.labels["route"] == route
+    ]

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError
@@ -21,6 +23,7 @@ from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
 from millstream.gateway.hot_lists import HotLists
+from millstream.gateway.kpis import Kpis
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
 from millstream.gateway.live_feed import LiveFeed, is_replayed
@@ -33,6 +36,9 @@ from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
+from millstream.gateway.rule_changes import RuleChanges, TakeRecord
+from millstream.gateway.ruled_lists import Ruled
+from millstream.gateway.rules import Rules
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.shelf import Shelf
 from millstream.gateway.shop_clock import ReplayClock
@@ -46,6 +52,7 @@ from millstream.privacy.following import ErasureFollower
 from millstream.privacy.key_files import every_version
 from millstream.privacy.reverse_table import ReverseTable, load_master_key
 from millstream.stores.affinities import AffinityStore
+from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.feature_store import FeatureStore
@@ -54,12 +61,13 @@ from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import RETRIES_AT_START, TROUBLE, connect, connected, read_slots
 from millstream.stores.reverse_rows import SqliteRows
+from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
 from millstream.stores.sole_ledger import SoleLedger
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, ERASURES, EVENTS, MODELS
+from millstream.streaming.topics import CATALOG, ERASURES, EVENTS, MODELS, RULE_CHANGES, RULES
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
@@ -109,11 +117,16 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         producer = producer_for(settings, "millstream-gateway")
         stack.push_async_callback(producer.stop)
         await started(producer, settings.brokers)
-        catalogue, follower = await _catalogue(stack, settings)
+        replay = ReplayClock(wall_clock) if settings.gateway_replay else None
+        clock = replay or wall_clock
+        delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
+        catalogue, book = Catalogue(), RuleBook(wall_clock)
+        rules, followers = await _told(stack, settings, catalogue, book, delivery)
         reverse = _reverse(stack, settings)
         erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
         await stack.enter_async_context(erasures)
 
+        partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
         shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
@@ -129,11 +142,10 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             shelf,
             settings.topic(EVENTS),
             settings.gateway_redis_seconds,
+            Ruled(book, catalogue.get),
         )
         states = FeatureStore(redis, keys, slots, partitions=1)
-        replay = ReplayClock(wall_clock) if settings.gateway_replay else None
-        clock = replay or wall_clock
-        live = LiveRanking(shop_of, models, states, numbers, clock)
+        live = LiveRanking(shop_of, models, states, numbers, clock, book.in_force)
         stack.callback(live.close)
         browsing = Browsing(shop_of, catalogue, states.item, live)
         feed = LiveFeed(lambda: callers.tenants)
@@ -143,7 +155,6 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             seen_by(feed, replay),
             always=settings.gateway_replay,
         )
-        delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
         erasing = Erasing(settings, reverse, stored)
         readiness = Readiness(producer.client.force_metadata_update, redis.ping)
         rates = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
@@ -158,6 +169,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             erasing=erasing,
             versions=Versions(registry, pointer, public_key),
             moves=Moves(registry, pointer, public_key, delivery, settings.topic(MODELS)),
+            rules=rules,
+            kpis=Kpis(Attributions(redis, keys), partitions, catalogue.size, clock),
             readiness=readiness,
             browsing=browsing,
             previews=Previews(live, browsing),
@@ -179,7 +192,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 watching.follow,
                 lambda: erasing.follow(erasures),
                 lambda: _numbers(numbers),
-                follower.run_to_its_end,
+                *(follower.run_to_its_end for follower in followers),
             ),
         )
 
@@ -193,19 +206,35 @@ def seen_by(feed: LiveFeed, clock: ReplayClock | None) -> Callable[[LogRecord], 
     return seen
 
 
-async def _catalogue(
-    stack: AsyncExitStack, settings: GatewaySettings
-) -> tuple[Catalogue, Follower]:
-    catalogue = Catalogue()
-    servers = settings.brokers
-    follower = follow(
-        servers, settings.topic(CATALOG), lambda record: catalogue.take(record.key, record.value)
-    )
-    stack.push_async_callback(follower.close)
-    await started(follower, servers)
-    if not await follower.wait_caught_up(CATCH_UP_S):
-        log.warning("lists begin before the catalogue was read to its end")
-    return catalogue, follower
+async def _told(
+    stack: AsyncExitStack,
+    settings: GatewaySettings,
+    catalogue: Catalogue,
+    book: RuleBook,
+    delivery: Delivery,
+) -> tuple[Rules, list[Follower]]:
+    """Catalogue and rules read to their ends, or for CATCH_UP_S seconds, and followed from then
+    on."""
+    changes, servers, followers = RuleChanges(), settings.brokers, []
+    topics = settings.topic(RULES), settings.topic(RULE_CHANGES)
+    rules = Rules(book, changes, delivery, topics, wall_clock)
+    for topic, take in (
+        (settings.topic(CATALOG), catalogue.take),
+        (topics[0], rules.news.after(book.take)),
+        (topics[1], rules.news.after(changes.take)),
+    ):
+        follower = follow(servers, topic, partial(_hand_over, take))
+        stack.push_async_callback(follower.close)
+        await started(follower, servers)
+        followers.append(follower)
+    reached = await asyncio.gather(*(one.wait_caught_up(CATCH_UP_S) for one in followers))
+    if not all(reached):
+        log.warning("lists begin before catalogue and rules were read to their ends")
+    return rules, followers
+
+
+def _hand_over(take: TakeRecord, record: ConsumerRecord[Any, Any]) -> None:
+    take(record.key, record.value)
 
 
 def _shops(affinities: AffinityStore, catalogue: Catalogue) -> Callable[[str], CachedShop]:

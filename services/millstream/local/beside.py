@@ -102,6 +102,8 @@ class PageBeside:
         """Raises OperatorError where a service ends by itself meanwhile."""
         if not self._stays:
             return
+        if self._deployment is not None:  # not before: what was measured had the machine to itself
+            await self._deployment.start("attribution")
         self._tell(summary)
         self._console.print(f"The page stays at {self._address} until Ctrl-C.")
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C: now all ends in good order

@@ -35,13 +35,15 @@ FIRST_MODEL_LINES, NEXT_MODEL_LINES = 9_000, 6_000
 MODELS = 2
 DRIVE_TIMEOUT_S = 240
 CLICK_TO_LIST_MS = 1_000
+RULE_IN_FORCE_MS = 2_000
 
 
 @dataclass(frozen=True)
 class PageTrial:
     """`click_to_list_ms`: the longest of three clicks. `serious_axe`: serious or critical faults
-    that axe-core finds, of every panel, wide, on a phone and in dark. `faults`: what the browser
-    complained of. `pictures`: of every panel, in that folder."""
+    that axe-core finds, of every panel, wide, on a phone and in dark. `rule_in_force_ms`: from a
+    rule that is laid down to the shopper's list under it, None where that did not come.
+    `faults`: what the browser complained of. `pictures`: of every panel, in that folder."""
 
     click_to_list_ms: int
     reason_names_click: bool
@@ -51,6 +53,8 @@ class PageTrial:
     letter_replayed: bool
     promoted: bool
     rolled_back: bool
+    rule_in_force_ms: int | None
+    rule_undone: bool
     faults: tuple[str, ...]
     too_wide: tuple[str, ...]
     pictures: int
@@ -64,6 +68,7 @@ class PageTrial:
             "letter_replayed",
             "promoted",
             "rolled_back",
+            "rule_undone",
         )
         found = [f"{name} is false" for name in wanted if not getattr(self, name)]
         if self.click_to_list_ms > CLICK_TO_LIST_MS:
@@ -71,6 +76,9 @@ class PageTrial:
                 f"click_to_list_ms is {self.click_to_list_ms:,}, at most {CLICK_TO_LIST_MS:,} were"
                 " promised"
             )
+        took = self.rule_in_force_ms
+        if took is None or took > RULE_IN_FORCE_MS:
+            found.append(f"rule_in_force_ms is {took}, at most {RULE_IN_FORCE_MS:,} were promised")
         troubles = (*self.faults, *self.too_wide)
         return [*found, *above_zero(self, "serious_axe"), *troubles]
 
@@ -115,6 +123,7 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
         said = (f"v{told.version} {told.decision}: {told.verdict}" for told in rehearsal.announced)
         console.print("; ".join(said) or "No model was trained in time.")
     await _send_odd_records(deployment, recording)
+    await deployment.start("attribution")
     return page
 
 
@@ -193,6 +202,8 @@ def judged(told: dict[str, Any], folder: str) -> PageTrial:
         letter_replayed=told["replayed"],
         promoted=told["promoted"],
         rolled_back=told["rolled_back"],
+        rule_in_force_ms=told["rule_in_force_ms"],
+        rule_undone=told["rule_undone"],
         faults=tuple(faults),
         too_wide=tuple(told["too_wide"]),
         pictures=len(told["pictures"]),

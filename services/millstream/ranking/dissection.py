@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from millstream.domain.lists import RankedItem, Source
+from millstream.domain.rules import NO_RULES, RulesInForce
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import propose
 from millstream.ranking.candidates.source import Context, TasteModel
 from millstream.ranking.items import NOTHING, ItemTable
 from millstream.ranking.policy import apply_rules, judge
+from millstream.ranking.policy.boosted import boost
+from millstream.ranking.policy.pinned import place
 from millstream.ranking.policy.rule import Lines
 from millstream.ranking.rank import taste_of
-from millstream.ranking.reasons import explain
+from millstream.ranking.reasons import explain, name_rules
 from millstream.ranking.score import score
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop, Shopper
@@ -24,7 +27,7 @@ from millstream.ranking.shop import Shop, Shopper
 class Dissected:
     """`items`: the list as rank() makes it. `parts`: by item of all candidates what each source
     adds to its score. `removed`: (item, score, rule) of those with a better score than the last
-    of the list, best first."""
+    of the list, best first; pinned ones aside."""
 
     items: tuple[RankedItem, ...]
     parts: dict[str, dict[Source, float]]
@@ -32,12 +35,19 @@ class Dissected:
 
 
 def dissect(
-    shopper: Shopper, shop: Shop, model: TasteModel | None, settings: RankingSettings, now_ms: int
+    shopper: Shopper,
+    shop: Shop,
+    model: TasteModel | None,
+    settings: RankingSettings,
+    now_ms: int,
+    rules: RulesInForce = NO_RULES,
 ) -> Dissected:
     batch = Batch([shopper], ItemTable())
-    proposed, _ = propose(batch, Context(shop, settings, taste_of([shopper], model), now_ms))
-    scored = score(proposed, batch, settings)
-    columns = apply_rules(scored.items, batch, shop, settings).columns
+    context = Context(shop, settings, taste_of([shopper], model), now_ms, rules)
+    proposed, _ = propose(batch, context)
+    scored = boost(score(proposed, batch, settings), batch, shop, rules)
+    columns = apply_rules(scored.items, batch, shop, settings, rules).columns
+    placed = place(columns, scored, batch, shop, settings, rules)
     ids = batch.table.ids
     parts: dict[str, dict[Source, float]] = {}
     for source, candidates in proposed:
@@ -46,13 +56,15 @@ def dissect(
             parts.setdefault(ids[code], {})[source] = round(float(weight * strength), 4)
     facts = batch.table.facts(scored.items, shop)
     alone = np.zeros(1, dtype=np.int64)
-    _, out = judge(Lines(scored.items, alone, batch, shop, facts, settings))
+    _, out = judge(Lines(scored.items, alone, batch, shop, facts, settings, rules))
     taken = {int(place): name for name, mask in out.items() for place in np.flatnonzero(mask[0])}
     kept = columns[0][columns[0] != NOTHING]
     full = len(kept) >= settings.list_length
     end = int(kept[-1]) if full else scored.items.shape[1]
+    sources = [source for source, _ in proposed]
+    explained = explain(scored, placed.columns, sources, batch, shop)
     return Dissected(
-        explain(scored, columns, [source for source, _ in proposed], batch, shop)[0],
+        name_rules(explained, placed, rules, shop)[0],
         parts,
         tuple(
             (ids[scored.items[0, place]], round(float(scored.scores[0, place]), 4), taken[place])

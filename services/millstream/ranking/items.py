@@ -117,6 +117,10 @@ class ItemTable:
             self._asked_in[new] = edition
         return self._facts
 
+    def category_numbers(self, named: Iterable[str]) -> Codes:
+        """As `Facts.category` has them, of those that an item was asked about has."""
+        return _codes([self._categories[name] for name in named if name in self._categories])
+
     def _take(self, code: int, entry: CatalogueItem | None) -> None:
         hidden, out_of_stock, bought_once, category = self._facts
         hidden[code] = entry is not None and entry.hidden

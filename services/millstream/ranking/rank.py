@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millstream.domain.lists import RankedItem
+from millstream.domain.rules import NO_RULES, RulesInForce
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import propose
 from millstream.ranking.candidates.source import Context, Taste, TasteModel
 from millstream.ranking.items import ItemTable
 from millstream.ranking.policy import apply_rules
-from millstream.ranking.reasons import explain
+from millstream.ranking.policy.boosted import boost
+from millstream.ranking.policy.pinned import place
+from millstream.ranking.reasons import explain, name_rules
 from millstream.ranking.score import score
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop, Shopper
@@ -27,26 +30,29 @@ class Ranked:
     failed: Counter[str]
 
 
-def rank(
+def rank(  # noqa: PLR0913, PLR0917  the state that lists are made of
     shoppers: Sequence[Shopper],
     shop: Shop,
     model: TasteModel | None,
     settings: RankingSettings,
     now_ms: int,
     table: ItemTable | None = None,
+    rules: RulesInForce = NO_RULES,
 ) -> Ranked:
     """`table`: what of this shop's items earlier batches turned into arrays; it changes no list,
-    it spares doing so again."""
+    it spares doing so again. `rules`: of merchandisers."""
     batch = Batch(shoppers, ItemTable() if table is None else table)
-    context = Context(shop, settings, taste_of(shoppers, model), now_ms)
+    context = Context(shop, settings, taste_of(shoppers, model), now_ms, rules)
     proposed, failed = propose(batch, context)
     # proposed: per source up to `candidates` items of each shopper
-    scored = score(proposed, batch, settings)
+    scored = boost(score(proposed, batch, settings), batch, shop, rules)
     # scored: (shoppers, w), each item once, best first
-    kept = apply_rules(scored.items, batch, shop, settings)
-    # kept.columns: (shoppers, list_length)
+    kept = apply_rules(scored.items, batch, shop, settings, rules)
+    placed = place(kept.columns, scored, batch, shop, settings, rules)
+    # placed.columns: (shoppers, list_length)
     sources = [source for source, _ in proposed]
-    lists = explain(scored, kept.columns, sources, batch, shop)
+    lists = explain(scored, placed.columns, sources, batch, shop)
+    lists = name_rules(lists, placed, rules, shop)
     # lists: at most `list_length` items each, with source and reason
     return Ranked(lists, kept.removed, failed)
 

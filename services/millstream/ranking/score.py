@@ -40,15 +40,20 @@ def score(
     sums = sum_by_pair(shoppers, items, np.concatenate([*parts, _EMPTY]), len(batch.table))
     lines = as_lines(sums.shoppers, sums.items, len(batch), NOTHING)
     totals = as_lines(sums.shoppers, sums.totals, len(batch), np.inf)
-    order = _order(lines, totals, batch.table.ids)
+    leads = as_lines(sums.shoppers, _leads(sums, parts), len(batch), NOTHING)
+    starts = np.cumsum([0, *(len(part) for part in parts)])
+    return best_first(Scored(lines, totals, leads, because, starts), batch.table.ids)
+
+
+def best_first(scored: Scored, ids: Sequence[str]) -> Scored:
+    """`scored` in order; padding must have the score of infinity."""
+    order = _order(scored.items, scored.scores, ids)
     return Scored(
-        np.take_along_axis(lines, order, axis=1),
-        np.take_along_axis(totals, order, axis=1),
-        np.take_along_axis(
-            as_lines(sums.shoppers, _leads(sums, parts), len(batch), NOTHING), order, axis=1
-        ),
-        because,
-        np.cumsum([0, *(len(part) for part in parts)]),
+        np.take_along_axis(scored.items, order, axis=1),
+        np.take_along_axis(scored.scores, order, axis=1),
+        np.take_along_axis(scored.leads, order, axis=1),
+        scored.because,
+        scored.starts,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
 from millstream.domain.identity import ShopperName
+from millstream.domain.rules import NO_RULES, RulesInForce
 from millstream.ranking.candidates.source import TasteModel
 from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import Ranked, rank
@@ -53,11 +54,16 @@ def owed(recorded: Recorded, publish_from: Mapping[int, int], freshness: Freshne
 
 class Drafter:
     def __init__(
-        self, shop_of: Callable[[str], CachedShop], models: HotSwap, settings: RankingSettings
+        self,
+        shop_of: Callable[[str], CachedShop],
+        models: HotSwap,
+        settings: RankingSettings,
+        rules: Callable[[str], RulesInForce] = lambda _tenant: NO_RULES,
     ) -> None:
         self._shop_of = shop_of
         self._models = models
         self._settings = settings
+        self._rules = rules
         self._shops: dict[str, CachedShop] = {}
         self._tables: dict[str, ItemTable] = {}
         self._one_at_a_time = threading.Lock()
@@ -89,7 +95,13 @@ class Drafter:
         serving = self._models.serving(tenant)
         # Beside the loop, which meanwhile counts what comes next and hears of lists that are out.
         ranked = await asyncio.to_thread(
-            self._rank, shoppers, shop, serving.scorer, now_ms, self._table(tenant)
+            self._rank,
+            shoppers,
+            shop,
+            serving.scorer,
+            now_ms,
+            self._table(tenant),
+            self._rules(tenant),
         )
         for rule, removed in ranked.removed.items():
             telemetry.REMOVED.labels(rule).inc(removed)
@@ -107,10 +119,11 @@ class Drafter:
         model: TasteModel | None,
         now_ms: int,
         table: ItemTable,
+        rules: RulesInForce,
     ) -> Ranked:
         """One at a time: a portion that was given up goes on here, and the table is for one."""
         with self._one_at_a_time:
-            return rank(shoppers, shop, model, self._settings, now_ms, table)
+            return rank(shoppers, shop, model, self._settings, now_ms, table, rules)
 
     def forget(self, tenant: str, items: Iterable[str]) -> None:
         """Their neighbours have changed."""

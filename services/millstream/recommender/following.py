@@ -1,4 +1,4 @@
-"""Catalogue and models as their topics tell them, beside the pipeline."""
+"""Catalogue, rules and models as their topics tell them, beside the pipeline."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.rule_book import RuleBook
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, MODELS
+from millstream.streaming.topics import CATALOG, MODELS, RULES
 
 log = structlog.get_logger()
 
@@ -28,10 +29,14 @@ _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
 
 
 async def follow_shop(
-    stack: AsyncExitStack, settings: RecommenderSettings, catalogue: Catalogue, models: HotSwap
+    stack: AsyncExitStack,
+    settings: RecommenderSettings,
+    catalogue: Catalogue,
+    rules: RuleBook,
+    models: HotSwap,
 ) -> Sequence[Follower]:
-    """Catalogue and models, read to their ends before the first list, or for ten seconds. The
-    followers go on until `stack` closes; that one of them ended is for the caller to notice.
+    """Catalogue, rules and models, read to their ends before the first list, or for ten seconds.
+    The followers go on until `stack` closes; that one of them ended is for the caller to notice.
     Raises OperatorError where no broker answers."""
     models.know("default")
     servers = settings.brokers
@@ -40,6 +45,11 @@ async def follow_shop(
             servers,
             settings.topic(CATALOG),
             lambda record: catalogue.take(record.key, record.value),
+        ),
+        follow(
+            servers,
+            settings.topic(RULES),
+            lambda record: take_rule(record, rules),
         ),
         follow(
             servers,
@@ -52,9 +62,16 @@ async def follow_shop(
         await started(follower, servers)
     reached = await asyncio.gather(*(f.wait_caught_up(CATCH_UP_SECONDS) for f in followers))
     if not all(reached):
-        log.warning("lists begin before catalogue and models were read to their ends")
+        log.warning("lists begin before catalogue, rules and models were read to their ends")
     await models.look_up()
     return followers
+
+
+def take_rule(record: ConsumerRecord[Any, Any], rules: RuleBook) -> None:
+    refused = rules.refused
+    rules.take(record.key, record.value)
+    if rules.refused > refused:
+        log.warning("a record that does not read as a rule is passed over")
 
 
 def take_announcement(record: ConsumerRecord[Any, Any], model: str, models: HotSwap) -> None:

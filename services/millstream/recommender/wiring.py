@@ -45,6 +45,7 @@ from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.outbox import Outbox
 from millstream.stores.redis import connected, read_slots, require_noeviction
+from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
 from millstream.stores.starts import Starts
 from millstream.streaming.dead_letters import DeadLetters
@@ -121,11 +122,15 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             public_key,
         )
         catalogue = Catalogue()
+        rules = RuleBook(wall_clock)
         stack.callback(lambda: telemetry.log_totals(catalogue.refused))
-        followers = await follow_shop(stack, settings, catalogue, models)
+        followers = await follow_shop(stack, settings, catalogue, rules, models)
         ranking = RankingSettings()
         drafter = Drafter(
-            lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock), models, ranking
+            lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock),
+            models,
+            ranking,
+            rules.in_force,
         )
         deriver = Deriver(affinities, numbers, drafter.forget)
         stack.push_async_callback(_last_flush, deriver)

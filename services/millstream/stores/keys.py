@@ -74,6 +74,23 @@ class Keys:
         """ZSET item -> log2 of the decayed weight."""
         return f"{self.prefix}p:{tenant}"
 
+    # What was done with lists; `{p}`: the partition. Written by attribution alone.
+    def attributed_to(self, partition: int) -> str:
+        """HASH lists, events: the next offsets."""
+        return f"{self.prefix}at:{{p{partition}}}"
+
+    def attributable(self, partition: int, tenant: str, shopper: str) -> str:
+        """STRING with expiry: the shopper's last lists, attribution/join.py."""
+        return f"{self.prefix}ah:{{p{partition}}}:{tenant}:{shopper}"
+
+    def attributed(self, partition: int, tenant: str, day: str) -> str:
+        """HASH with expiry: JSON of what is counted -> how often."""
+        return f"{self.prefix}ac:{{p{partition}}}:{tenant}:{day}"
+
+    def listed_items(self, partition: int, tenant: str, day: str) -> str:
+        """HASH with expiry: item -> places in lists."""
+        return f"{self.prefix}ai:{{p{partition}}}:{tenant}:{day}"
+
     # The deployment.
     def layout(self) -> str:
         """HASH slots: what `millstream init` fixed for life."""

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.lists import RankedItem, Source
-from millstream.gateway.selection import Scenario, Wanted, select, settings_for
+from millstream.domain.rules import Scenario
+from millstream.gateway.selection import Wanted, select, settings_for
 from millstream.ranking.settings import RankingSettings
 
 ADDED = datetime(2026, 1, 1, tzinfo=UTC)

@@ -32,6 +32,8 @@ GOOD: dict[str, Any] = {
     "replayed": True,
     "promoted": True,
     "rolled_back": True,
+    "rule_in_force_ms": 900,
+    "rule_undone": True,
     "pictures": ["a.png"],
 }
 SERIOUS = {"panel": "shop", "size": "phone", "id": "color-contrast", "serious": True, "at": ["p"]}
@@ -52,6 +54,9 @@ def test_a_page_that_does_all_of_it_fails_in_nothing() -> None:
         ({"axe": [SERIOUS]}, "color-contrast in shop phone"),
         ({"promoted": False}, "promoted"),
         ({"rolled_back": False}, "rolled_back"),
+        ({"rule_in_force_ms": 2001}, "rule_in_force_ms is 2001"),
+        ({"rule_in_force_ms": None}, "rule_in_force_ms is None"),
+        ({"rule_undone": False}, "rule_undone"),
         ({"replayed": False}, "letter_replayed"),
         ({"event_seen": False}, "event_seen"),
         ({"too_wide": ["shop phone: 40 px"]}, "shop phone: 40 px"),

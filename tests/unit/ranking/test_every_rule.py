@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.unit.ranking.worlds import FixedShop, batch_of, entry, shopper
 
+from millstream.domain.rules import NamedRule, RuleKind, RulesInForce, RuleTerms
 from millstream.ranking import policy
 from millstream.ranking.items import NOTHING
 from millstream.ranking.policy import RULES
@@ -31,10 +32,25 @@ ANN = shopper("once", "again", "seen", "seen-too", bought=["once", "again"])
 SETTINGS = RankingSettings(
     per_category=2, bought_before=1, looked_at=1, popular_places=1, popular_items=2
 )
-OFFERED = ["once", "again", "hidden", "seen", "seen-too", "sold-out", "c1", "c1", "c2", "c3", "z"]
+OFFERED = [
+    "once",
+    "again",
+    "hidden",
+    "seen",
+    "seen-too",
+    "sold-out",
+    "barred",
+    "c1",
+    "c1",
+    "c2",
+    "c3",
+    "z",
+]
+BARRED = RulesInForce(hides=(NamedRule("bar", RuleTerms(kind=RuleKind.HIDE, item_id="barred")),))
 REMOVES = {
     "one_entry": ["c1"],
     "hidden": ["hidden"],
+    "ruled_out": ["barred"],
     "out_of_stock": ["sold-out"],
     "bought_once": ["once"],
     "popular_places": ["z"],
@@ -55,7 +71,8 @@ def asked(
     batch = batch_of([who] * len(lists))
     items = np.array([batch.table.of(line) for line in lists])
     places = np.arange(len(lists), dtype=np.int64)
-    lines = Lines(items, places, batch, shop, batch.table.facts(items, shop), rules)
+    facts = batch.table.facts(items, shop)
+    lines = Lines(items, places, batch, shop, facts, rules, BARRED)
     kept: list[list[bool]] = rule.keeps(lines, items != NOTHING).tolist()
     return kept
 
@@ -64,7 +81,7 @@ def apply_rules(
     who: Shopper, ranked: Sequence[str], shop: FixedShop, rules: RankingSettings
 ) -> tuple[list[str], Counter[str]]:
     batch = batch_of([who])
-    kept = policy.apply_rules(batch.table.of(ranked)[None, :], batch, shop, rules)
+    kept = policy.apply_rules(batch.table.of(ranked)[None, :], batch, shop, rules, BARRED)
     return [ranked[column] for column in kept.columns[0] if column != NOTHING], kept.removed
 
 
@@ -110,6 +127,7 @@ def test_kept_and_removed_account_for_all_that_was_looked_at() -> None:
     assert removed == {
         "bought_once": 1,
         "hidden": 1,
+        "ruled_out": 1,
         "popular_places": 1,
         "repeats": 1,
         "out_of_stock": 1,

@@ -9,11 +9,13 @@ from tests.unit.ranking.worlds import (
     FixedShop,
     FixedTaste,
     batch_of,
+    entry,
     readable,
     shopper,
 )
 
 from millstream.domain.lists import Source
+from millstream.domain.rules import NamedRule, RuleKind, RulesInForce, RuleTerms
 from millstream.ranking.candidates import SOURCES
 from millstream.ranking.candidates.source import CandidateSource, Context, TasteModel
 from millstream.ranking.rank import taste_of
@@ -25,6 +27,10 @@ FULL = FixedShop(
     near={item: [(other, 1 / 29) for other in IDS if other != item] for item in IDS},
     best=[(item, 1000.0 - place) for place, item in enumerate(IDS)],
     fresh=IDS,
+    catalogue={"i7": entry("i7")},
+)
+RULES = RulesInForce(
+    pins=(NamedRule("seven", RuleTerms(kind=RuleKind.PIN, item_id="i7", place=1)),)
 )
 MODEL = FixedTaste(IDS, [5.0 - place for place in range(30)])
 CROWD = [shopper("i3", "i4", "i9", name="a"), shopper(name="unknown"), shopper("gone", name="b")]
@@ -37,10 +43,12 @@ def proposals(
     shop: FixedShop = FULL,
     model: TasteModel | None = MODEL,
     candidates: int = 100,
+    rules: RulesInForce = RULES,
 ) -> list[list[Candidate]]:
     settings = RankingSettings(candidates=candidates)
     batch = batch_of(crowd)
-    found = source.propose(batch, Context(shop, settings, taste_of(crowd, model), NOW_MS))
+    context = Context(shop, settings, taste_of(crowd, model), NOW_MS, rules)
+    found = source.propose(batch, context)
     return readable(batch, source.SOURCE, found)
 
 

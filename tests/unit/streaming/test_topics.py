@@ -30,6 +30,8 @@ def test_the_file_describes_the_topics_that_the_code_names() -> None:
         topics.RECOMMENDATIONS: {"compact", "delete"},
         topics.MODELS: {"compact"},
         topics.TRAINING: {"compact"},
+        topics.RULES: {"compact"},
+        topics.RULE_CHANGES: {"compact"},
         topics.ERASURES: {"compact"},
         topics.DEAD_LETTERS: {"delete"},
     }

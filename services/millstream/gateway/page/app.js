@@ -11,7 +11,9 @@ import { Shopper } from "./panels/shopper.js";
 import { Live } from "./panels/live.js";
 import { Letters } from "./panels/letters.js";
 import { Item } from "./panels/item.js";
+import { Kpis } from "./panels/kpis.js";
 import { Models } from "./panels/models.js";
+import { Rules } from "./panels/rules.js";
 
 const PANELS = [
   { path: "shop", name: "Shop", Panel: Shop },
@@ -20,6 +22,8 @@ const PANELS = [
   { path: "live", name: "Live events", Panel: Live },
   { path: "letters", name: "Dead letters", Panel: Letters },
   { path: "models", name: "Models", Panel: Models },
+  { path: "rules", name: "Rules", Panel: Rules },
+  { path: "kpis", name: "KPIs", Panel: Kpis },
 ];
 
 function Head({ at, access, leave }) {

@@ -9,6 +9,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta, Struct
 
 from millstream.domain.events import Id
+from millstream.domain.rules import Scenario
 from millstream.features.recent_items import BOUND
 from millstream.gateway.answers import Answer
 from millstream.gateway.api_keys import Scope
@@ -16,7 +17,7 @@ from millstream.gateway.hot_lists import DEFAULT_N
 from millstream.gateway.paths import shopper_of
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
-from millstream.gateway.selection import MAX_N, Scenario, Wanted
+from millstream.gateway.selection import MAX_N, Wanted
 
 MAX_EXCLUDED = 200
 

@@ -2,9 +2,11 @@
 // Given on stdin: {address, key, reader_key, chromium, modules, pictures}.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { useLists } from "./counting.mjs";
 import { look } from "./looking.mjs";
 import { moveModels } from "./models.mjs";
 import { replayLetter, watchEvents } from "./operating.mjs";
+import { layDownRule, someRules } from "./ruling.mjs";
 import { clickThree } from "./shopping.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
@@ -35,6 +37,9 @@ try {
   Object.assign(found, await watchEvents(page));
   Object.assign(found, await replayLetter(page));
   Object.assign(found, await moveModels(page));
+  Object.assign(found, await layDownRule(page, found.clicked[2].item_id));
+  await someRules(page, found.clicked[1].item_id);
+  await useLists(page, found.clicked[0].item_id);
   const visitor = await page.evaluate(() => sessionStorage.getItem("millstream.visitor"));
   const settings = { found, axe, pictures: given.pictures, visitor, item: found.clicked[0].item_id };
   for (const [size, options] of Object.entries({ wide: WIDE, phone: PHONE, dark: { ...WIDE, colorScheme: "dark" } })) {

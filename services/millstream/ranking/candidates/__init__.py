@@ -7,11 +7,11 @@ from typing import cast
 
 from millstream.domain.lists import Source
 from millstream.ranking.batch import Batch
-from millstream.ranking.candidates import covisited, embedding, new, popular, repeat
+from millstream.ranking.candidates import covisited, embedding, new, popular, repeat, ruled
 from millstream.ranking.candidates.source import Candidates, CandidateSource, Context
 
 SOURCES: tuple[CandidateSource, ...] = cast(
-    tuple[CandidateSource, ...], (repeat, covisited, embedding, popular, new)
+    tuple[CandidateSource, ...], (repeat, covisited, embedding, popular, new, ruled)
 )
 
 

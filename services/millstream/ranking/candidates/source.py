@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
+from millstream.domain.rules import NO_RULES, RulesInForce
 from millstream.ranking.batch import Batch
 from millstream.ranking.items import NOTHING, Codes
 from millstream.ranking.settings import RankingSettings
@@ -61,6 +62,7 @@ class Context:
     settings: RankingSettings
     taste: Taste | None
     now_ms: int
+    rules: RulesInForce = NO_RULES
 
 
 class Candidates(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from millstream.domain.rules import NO_RULES, RulesInForce
 from millstream.ranking.batch import Batch
 from millstream.ranking.items import NOTHING, Codes, Mask
 from millstream.ranking.policy import (
@@ -17,6 +18,7 @@ from millstream.ranking.policy import (
     per_category,
     popular_places,
     repeats,
+    ruled_out,
 )
 from millstream.ranking.policy.rule import Lines, Rule
 from millstream.ranking.settings import RankingSettings
@@ -26,7 +28,16 @@ from millstream.ranking.shop import Shop
 # what an earlier one of them lets through but a later one does not has taken room.
 RULES: tuple[Rule, ...] = cast(
     tuple[Rule, ...],
-    (one_entry, hidden, out_of_stock, bought_once, popular_places, repeats, per_category),
+    (
+        one_entry,
+        hidden,
+        ruled_out,
+        out_of_stock,
+        bought_once,
+        popular_places,
+        repeats,
+        per_category,
+    ),
 )
 
 
@@ -38,8 +49,15 @@ class Kept(NamedTuple):
     removed: Counter[str]
 
 
-def apply_rules(items: Codes, batch: Batch, shop: Shop, settings: RankingSettings) -> Kept:
-    """The first `list_length` of `items` (n, w) that every rule keeps.
+def apply_rules(
+    items: Codes,
+    batch: Batch,
+    shop: Shop,
+    settings: RankingSettings,
+    rules: RulesInForce = NO_RULES,
+) -> Kept:
+    """The first `list_length` of `items` (n, w) that every rule keeps. `rules`: those of
+    merchandisers, of which the hiding ones are applied here.
 
     Looks at twice as many first: few lines need more, and those are asked again from the start."""
     columns = np.full((len(items), settings.list_length), NOTHING, dtype=np.int64)
@@ -48,7 +66,7 @@ def apply_rules(items: Codes, batch: Batch, shop: Shop, settings: RankingSetting
     while len(pending):
         head = items[pending, :width]
         facts = batch.table.facts(head, shop)
-        kept, out = judge(Lines(head, pending, batch, shop, facts, settings))
+        kept, out = judge(Lines(head, pending, batch, shop, facts, settings, rules))
         settled = (kept.sum(axis=1) >= settings.list_length) | (width >= items.shape[1])
         columns[pending[settled]] = _first(kept[settled], settings.list_length)
         room = settings.list_length - (kept.cumsum(axis=1) - kept)

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.rules import NO_RULES, RulesInForce
 from millstream.ranking.batch import Batch
 from millstream.ranking.items import NOTHING, Codes, Facts, Mask
 from millstream.ranking.settings import RankingSettings
@@ -19,7 +20,7 @@ from millstream.ranking.shop import Shop
 @dataclass(frozen=True)
 class Lines:
     """The beginnings of the lists of some shoppers, best first: `items` (n, w) codes, NOTHING
-    where a line has ended; `shoppers` (n,) their places in the batch."""
+    where a line has ended; `shoppers` (n,) their places in the batch; `rules`: of merchandisers."""
 
     items: Codes
     shoppers: Codes
@@ -27,6 +28,7 @@ class Lines:
     shop: Shop
     facts: Facts
     settings: RankingSettings
+    rules: RulesInForce = NO_RULES
 
     @cached_property
     def bought(self) -> Mask:

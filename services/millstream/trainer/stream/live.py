@@ -70,9 +70,8 @@ class Live:
         found, failed = propose(batch, context)
         if failed:
             raise RuntimeError(f"sources failed: {dict(failed)}")
-        return {str(source): _said(made, first) for source, made in found} | {
-            NEIGHBOURS: self.neighbours(rows, first, self.knn)
-        }
+        said = {str(s): _said(made, first) for s, made in found if s is not Source.RULE}
+        return said | {NEIGHBOURS: self.neighbours(rows, first, self.knn)}
 
     def repeats(self, rows: Sequence[Row], recency: float) -> Said:
         """What REPEAT proposes where an item one place earlier is proposed so much less."""
@@ -108,9 +107,10 @@ class Live:
 
 
 def production_weights() -> dict[str, float]:
-    """As the lists are made today; the nearest visits are not in them."""
+    """As the lists are made today; the nearest visits are not in them. No merchandiser lays down
+    rules for a recording."""
     weights = RankingSettings().weights
-    return {str(source): weights.get(source, 0.0) for source in Source}
+    return {str(s): weights.get(s, 0.0) for s in Source if s is not Source.RULE}
 
 
 def twice_as_long(settings: RankingSettings) -> RankingSettings:

@@ -9,6 +9,8 @@ const IDLE_MS = 1000;
 const QUICK_MS = 50;
 const PATIENCE_MS = 10_000;
 
+// A rule of the shop changes a list that stays the same by name.
+const markOf = ({ recommendation_id, items }) => [recommendation_id, ...items.map(({ item_id }) => item_id)].join(" ");
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // {list, before, took_ms, error, awaited, expect}: `before`: the items of the list before; `took_ms`:
@@ -22,7 +24,7 @@ export function useList(shopper, n) {
     async (found, since) => {
       const list = await explainedListOf(shopper, n);
       if (now.current.shopper !== shopper) return;
-      now.current.id = found.recommendation_id;
+      now.current.id = markOf(found);
       const took = since === undefined ? undefined : Math.round(performance.now() - since);
       setTold(({ list: old, took_ms }) => ({
         list,
@@ -36,10 +38,10 @@ export function useList(shopper, n) {
   // Of a shopper without a stored list each answer is another popular one, under an id of its own.
   const look = useCallback(async () => {
     const found = await listOf(shopper, n);
-    if (found.recommendation_id === now.current.id) return null;
+    if (markOf(found) === now.current.id) return null;
     if (now.current.id === null) return found;
     const again = await listOf(shopper, n);
-    return again.recommendation_id === found.recommendation_id ? again : null;
+    return markOf(again) === markOf(found) ? again : null;
   }, [shopper, n]);
 
   const expect = useCallback(

@@ -8,11 +8,13 @@ export const SOURCES = {
   embedding: "taste model",
   popular: "popular",
   new: "new",
+  rule: "by a rule",
 };
 
 export const RULES = {
   one_entry: "Once only: it stands further up already",
   hidden: "Hidden in the catalogue",
+  ruled_out: "Hidden by a rule of the shop",
   out_of_stock: "Out of stock",
   bought_once: "Bought already, and nobody buys it twice",
   popular_places: "No more best sellers in this list",
@@ -40,7 +42,7 @@ export const clock = (ms) => new Date(ms).toISOString().slice(0, 19).replace("T"
 export const Source = ({ of }) => html`<span class="source ${of}">${SOURCES[of] ?? of}</span>`;
 
 // A source's name says less than the reason does where the reason says it too.
-const SAYS_IT = new Set(["repeat", "popular", "new"]);
+const SAYS_IT = new Set(["repeat", "popular", "new", "rule"]);
 export const Why = ({ of, reason }) =>
   SAYS_IT.has(of) ? html`<span class="source plain ${of}">${reason}</span>` : html`<${Source} of=${of} /> ${reason}`;
 

@@ -1,0 +1,1 @@
+"""SERVICE: log to Parquet. `pipeline.py` tells the story, `wiring.run` starts it."""

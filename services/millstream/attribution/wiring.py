@@ -1,0 +1,86 @@
+"""Builds attribution from its settings and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from millstream.attribution.log import FETCH_MS, TwoTopics
+from millstream.attribution.pipeline import Stages
+from millstream.attribution.pipeline import run as run_pipeline
+from millstream.settings import ConnectionSettings
+from millstream.stores.attributions import Attributions
+from millstream.stores.keys import Keys
+from millstream.stores.redis import connected
+from millstream.streaming.access import access
+from millstream.streaming.header_names import read_any_header_name
+from millstream.streaming.starting import started
+from millstream.streaming.telemetry import AT_WORK
+from millstream.streaming.topic_admin import partitions_of
+from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
+
+
+async def run(settings: ConnectionSettings, stop: asyncio.Event | None = None) -> None:
+    """Until SIGTERM, SIGINT or `stop`. Raises OperatorError (a server away, a topic missing) and
+    Halt (another one at work, the log passed us)."""
+    stop = stop or asyncio.Event()
+    redis = await connected(settings.redis_url)
+    try:
+        store = Attributions(redis, Keys(settings.redis_prefix))
+        with _signals_set(stop):
+            async with _log(settings, store) as log:
+                AT_WORK.set(1)
+                await run_pipeline(Stages(log, store), stop)
+    finally:
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def _log(settings: ConnectionSettings, store: Attributions) -> AsyncIterator[TwoTopics]:
+    servers, topics = settings.brokers, (settings.topic(RECOMMENDATIONS), settings.topic(EVENTS))
+    read_any_header_name()
+    consumer = AIOKafkaConsumer(
+        **access(servers),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=FETCH_MS,
+    )
+    await started(consumer, servers)
+    try:
+        numbers = [place.partition for place in await partitions_of(servers, topics[1])]
+        begin = await _beginnings(consumer, topics, numbers)
+        positions = {number: await store.positions(number) or begin[number] for number in numbers}
+        yield TwoTopics(consumer, *topics, positions)
+    finally:
+        await consumer.stop()
+
+
+async def _beginnings(
+    consumer: AIOKafkaConsumer, topics: tuple[str, str], numbers: list[int]
+) -> Mapping[int, tuple[int, int]]:
+    """Where nothing was handled yet: all that the log still has."""
+    places = [TopicPartition(topic, number) for topic in topics for number in numbers]
+    found = await consumer.beginning_offsets(places)
+    lists, events = topics
+    return {
+        number: (found[TopicPartition(lists, number)], found[TopicPartition(events, number)])
+        for number in numbers
+    }
+
+
+@contextmanager
+def _signals_set(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
