@@ -44,7 +44,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # moved: PSI of what came after the champion's data, by what was looked at
     seen_until_ms = champion.seen_until_ms(window.lines)
     parts = split_by_time(cleaned.lines, settings.measuring(), seen_until_ms)
-    # parts: train (85 % of m), validation (5 %), test (10 %), one after the other in time, the
+    # parts: train (75 % of m), validation (5 %), test (20 %), one after the other in time, the
     # last one later than all that the champion has seen
     examined = await offload(partial(examine, parts, champion, tools, started_ms))
     # examined.judgement: refused, held or promoted, beside the champion on the same shoppers

@@ -79,7 +79,7 @@ class TrainerSettings(ConnectionSettings):
     min_item_lines: Annotated[int, Field(ge=1)] = 2
 
     validation_share: Share = 0.05
-    test_share: Share = 0.1
+    test_share: Share = 0.2
     visit_gap_minutes: Annotated[float, Field(gt=0)] = 30.0
     """A shopper's events without a longer pause are one visit; lists are measured before it."""
     max_queries: Annotated[int, Field(ge=1)] = 2000

@@ -12,7 +12,7 @@ import numpy as np
 
 from millstream.model.judgement import Bound
 from millstream.model.scorer import Scorer
-from millstream.trainer.gate.exam import MODEL, Exam, Lists, Views
+from millstream.trainer.gate.exam import MODEL, WHOLE_LIST, Exam, Lists, Views
 from millstream.trainer.gate.rule import GateRule
 
 KNOWN_SHOPPERS = "known shoppers"
@@ -65,15 +65,17 @@ def gini(counts: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
 
 
 def bounds(exam: Exam, ours: Views, theirs: Views, rule: GateRule) -> tuple[Bound, ...]:
-    """Per view; without queries nothing is shown and nothing is judged."""
-    found: list[Bound] = []
-    for view in ours if exam.queries else ():
-        known, head = exam.known_items, exam.groups.head_items
-        mine, other = exposure(ours[view], known, head), exposure(theirs[view], known, head)
-        for name in ("coverage", "tail_share"):
-            limit = max(0.0, rule.coverage_kept * getattr(other, name) - rule.least_margin)
-            value = getattr(mine, name)
-            found.append(Bound(view, name, value, getattr(other, name), limit, value >= limit))
-        limit = other.gini + rule.gini_rise
-        found.append(Bound(view, "gini", mine.gini, other.gini, limit, mine.gini <= limit))
-    return tuple(found)
+    """Of whole lists, which are what shoppers see: a version that is staler shows what has left the
+    head since, so by itself it always has more of the tail. Without queries nothing is shown and
+    nothing is judged."""
+    if not exam.queries:
+        return ()
+    known, head = exam.known_items, exam.groups.head_items
+    mine, other = (exposure(views[WHOLE_LIST], known, head) for views in (ours, theirs))
+    found = []
+    for name in ("coverage", "tail_share"):
+        limit = max(0.0, rule.coverage_kept * getattr(other, name) - rule.least_margin)
+        value = getattr(mine, name)
+        found.append(Bound(WHOLE_LIST, name, value, getattr(other, name), limit, value >= limit))
+    limit = other.gini + rule.gini_rise
+    return (*found, Bound(WHOLE_LIST, "gini", mine.gini, other.gini, limit, mine.gini <= limit))
