@@ -23,6 +23,7 @@ NOBODY_S = "0" * 64
 OPERATIONS = {
     "Read": AclOperation.READ,
     "Write": AclOperation.WRITE,
+    "Describe": AclOperation.DESCRIBE,
     "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
     "Create": AclOperation.CREATE,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Event, EventType, Line
@@ -118,13 +120,29 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
     )
     async with rehearsing(deployment, recording.scorer) as rehearsal:
         console.print(f"{recording.events:,} events are replayed, {MODELS} models trained.")
-        await rehearsal.play(recording.stream())
+        stream = recording.stream()
+        # Else the first model learns from all of them, and nothing is left for a second.
+        await rehearsal.play(_until_sold(stream, FIRST_MODEL_LINES))
+        await rehearsal.await_models(1)
+        await rehearsal.play(stream)
         await rehearsal.await_models(MODELS)
         said = (f"v{told.version} {told.decision}: {told.verdict}" for told in rehearsal.announced)
         console.print("; ".join(said) or "No model was trained in time.")
     await _send_odd_records(deployment, recording)
     await deployment.start("attribution")
     return page
+
+
+def _until_sold(
+    stream: Iterator[CatalogueItem | Event], lines: int
+) -> Iterator[CatalogueItem | Event]:
+    """Takes from the stream until so many lines were bought."""
+    for step in stream:
+        yield step
+        if isinstance(step, Event) and step.type is EventType.PURCHASE:
+            lines -= len(step.items)
+        if lines <= 0:
+            return
 
 
 async def _send_odd_records(deployment: Deployment, recording: Recording) -> None:

@@ -27,6 +27,7 @@ class Right(IntEnum):
 
     READ = 3
     WRITE = 4
+    DESCRIBE = 8
     DESCRIBE_CONFIGS = 10
 
     @property
