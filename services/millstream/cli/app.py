@@ -18,6 +18,7 @@ from millstream.cli import (
     doctor,
     erase,
     evaluate,
+    evaluate_reviews,
     evaluate_stream,
     fences,
     fuzz,
@@ -122,6 +123,7 @@ app.command()(gateway.gateway)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+evaluate.app.command()(evaluate_reviews.reviews)
 evaluate.app.command()(evaluate_stream.stream)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")

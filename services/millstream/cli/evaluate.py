@@ -61,17 +61,20 @@ def sessions(
 
         told.print(f"{draw(found, data.resolve().name, plot)}", markup=False)
     if json:
-        made_by = (
-            f"millstream evaluate sessions --data {data.resolve().name} --seeds {seeds} --json"
-        )
-        found = {"command": made_by, **found, "cpus": os.cpu_count(), "system": platform.platform()}
-        sys.stdout.write(json_format.dumps(found) + "\n")
+        write_result(f"sessions --data {data.resolve().name} --seeds {seeds}", found)
         return
     Console().print(_table(found))
     Console().print(
         f"{found['test_rows']} rows, {len(found['seeds'])} seeds, "
         f"{found['train_cpu_minutes']} CPU minutes each, {found['peak_gib']} GiB"
     )
+
+
+def write_result(command: str, found: dict[str, Any]) -> None:
+    """One JSON object, with what made it and where."""
+    told = {"command": f"millstream evaluate {command} --json", **found}
+    told |= {"cpus": os.cpu_count(), "system": platform.platform()}
+    sys.stdout.write(json_format.dumps(told) + "\n")
 
 
 def _table(found: dict[str, Any]) -> Table:

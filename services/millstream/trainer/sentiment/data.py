@@ -1,0 +1,89 @@
+"""Labelled reviews: the file, and folds in which no text stands twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from millstream.domain.errors import OperatorError
+from millstream.model.sentiment.review import ReviewText
+from millstream.trainer.sessions.data import text_lines
+
+FILE_NAME = "blitzer.jsonl.gz"
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """n reviews: what was written, (n,) 1 for a good one and 0 for a bad one, and the domain."""
+
+    texts: tuple[ReviewText, ...]
+    labels: Ints
+    domains: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Ints) -> Reviews:
+        return Reviews(
+            tuple(self.texts[row] for row in rows),
+            self.labels[rows],
+            tuple(self.domains[row] for row in rows),
+        )
+
+
+class _Line(Struct, frozen=True):
+    domain: str
+    label: int
+    title: str
+    text: str
+
+
+def read_reviews(folder: Path) -> Reviews:
+    """Raises OperatorError where the file is missing or not of that form."""
+    decoder = msgspec.json.Decoder(_Line)
+    lines = []
+    for number, line in enumerate(text_lines(folder / FILE_NAME), start=1):
+        try:
+            lines.append(decoder.decode(line))
+        except msgspec.DecodeError as error:
+            raise OperatorError(
+                f"{FILE_NAME} line {number}", str(error), "domain, label, title and text"
+            ) from None
+        if lines[-1].label not in (0, 1):
+            raise OperatorError(f"{FILE_NAME} line {number}", f"{lines[-1].label}", "label 0 or 1")
+    return Reviews(
+        tuple(ReviewText(line.title, line.text) for line in lines),
+        np.array([line.label for line in lines], dtype=np.int64),
+        tuple(line.domain for line in lines),
+    )
+
+
+def folds(reviews: Reviews, count: int) -> Ints:
+    """(n,) the fold of each review. Reviews of one text, but for case and blanks, are together;
+    the texts of each domain and label are spread evenly, in an order made from the text alone."""
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    for row, review in enumerate(reviews.texts):
+        text = " ".join(review.text.lower().split())
+        alike[hashlib.blake2b(text.encode(), digest_size=16).digest()].append(row)
+    found = np.zeros(len(reviews), dtype=np.int64)
+    for place, digest in enumerate(_by_stratum(reviews, alike)):
+        found[alike[digest]] = place % count
+    return found
+
+
+def _by_stratum(reviews: Reviews, alike: dict[bytes, list[int]]) -> Sequence[bytes]:
+    def order(digest: bytes) -> tuple[str, int, bytes]:
+        first = alike[digest][0]
+        return reviews.domains[first], int(reviews.labels[first]), digest
+
+    return sorted(alike, key=order)
