@@ -31,7 +31,9 @@ MAX_REWINDS = 64
 mend. More than there can be chunks on their way, fetched before we went back: each costs one."""
 
 
-INBOX_CHUNKS = 32
+INBOX_RECORDS = 5_000
+"""Waiting; then `deliver` waits. Room for every fetch that comes while lists are made: what does not
+fit is a whole portion late."""
 MOST_UNDER_WAY = 3
 """Portions recorded, answered or delivered while the next one is decoded."""
 LOOKS = 3
@@ -86,7 +88,8 @@ class Worker:
         self._is_released = False
         self._rewinds = 0
         self._rewind: Rewind | None = None
-        self._inbox: asyncio.Queue[Chunk] = asyncio.Queue(INBOX_CHUNKS)
+        self._inbox: list[Chunk] = []
+        self._room = asyncio.Event()
 
     async def resume(self, bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
         """Where to read on: at the lowest slot, or at the published watermark if that is lower,
@@ -101,8 +104,7 @@ class Worker:
             tp: witness.readable(partitions[tp].witnesses, bounds[tp].log_start) for tp in bounds
         }
         await self._verify(witnesses)
-        while not self._inbox.empty():  # it comes again after the seek
-            self._inbox.get_nowait()
+        self._take_inbox()  # it comes again after the seek
         self.epoch = epoch
         self._stages.recorder.resume({tp: partitions[tp].per_slot for tp in bounds}, epoch)
         for tp, read_back in witnesses.items():
@@ -153,10 +155,16 @@ class Worker:
 
     async def deliver(self, chunks: Sequence[Chunk]) -> None:
         """Hands chunks to `run`; waits while as many as may be are waiting."""
-        for chunk in chunks:
-            self._news.set()  # for those before one that has to wait
-            await self._inbox.put(chunk)
+        while sum(len(chunk.records) for chunk in self._inbox) >= INBOX_RECORDS:
+            self._room.clear()
+            await self._room.wait()
+        self._inbox += chunks
         self._news.set()
+
+    def _take_inbox(self) -> list[Chunk]:
+        taken, self._inbox = self._inbox, []
+        self._room.set()
+        return taken
 
     async def run(self, rewind: Rewind) -> None:
         """For ever: begins what has been delivered, all partitions together, and notices what
@@ -168,10 +176,7 @@ class Worker:
             # A portion of three events costs nearly what one of thirty does: what comes while lists
             # are made is begun together.
             await self._flights.sent()
-            chunks = []
-            while not self._inbox.empty():
-                chunks.append(self._inbox.get_nowait())
-            await self.begin(chunks)
+            await self.begin(self._take_inbox())
 
     async def begin(self, chunks: Sequence[Chunk]) -> None:
         """What is new in the chunks is on its way when it returns; where that, or what was begun
