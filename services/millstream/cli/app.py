@@ -19,6 +19,7 @@ from millstream.cli import (
     erase,
     evaluate,
     evaluate_reviews,
+    evaluate_search,
     evaluate_stream,
     fences,
     fuzz,
@@ -124,6 +125,7 @@ app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_reviews.reviews)
+evaluate.app.command()(evaluate_search.search)
 evaluate.app.command()(evaluate_stream.stream)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")
