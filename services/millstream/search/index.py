@@ -15,6 +15,7 @@ anew a few times as the shop grows (the logarithmic method, Bentley and Saxe, 19
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 from msgspec import Struct
@@ -22,7 +23,6 @@ from msgspec.structs import astuple
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.model.embeddings import FloatArray
-from millstream.model.top_k import top_k
 from millstream.search.meaning import Meaning
 from millstream.search.postings import Collection
 from millstream.search.segment import Segment, text_of
@@ -33,13 +33,16 @@ Taste = Callable[[Sequence[str]], FloatArray]
 """(n,) from 0 to 1 for n items: how much they are to the shopper's taste."""
 
 
+Allowed = Callable[[CatalogueItem], bool]
+
+
 class Blend(Struct, frozen=True):
     """What the parts add to a score. Chosen by `millstream evaluate search` on one half of the
     items of Online Retail."""
 
     words: float = 1.0
     trigrams: float = 1.0
-    meaning: float = 0.3
+    meaning: float = 0.1
 
 
 _LEAST = np.array([0.01, 0.4, 0.45], dtype=np.float32)
@@ -99,15 +102,19 @@ class SearchIndex:
             self._add(fresh, self._meaning([text_of(item) for item in fresh]))
         self._tidy()
 
-    def search(self, query: Query, taste: Taste | None = None) -> list[Hit]:
-        """At most n, the best first."""
+    def search(
+        self, query: Query, taste: Taste | None = None, allowed: Allowed | None = None
+    ) -> list[Hit]:
+        """At most n, the best first; of equal ones that which came into the index first."""
         parts = self.parts(query)
         found = np.flatnonzero((parts >= _LEAST).any(axis=1))
         scores = parts[found] @ np.array(astuple(self._blend), dtype=np.float32)
-        count = query.n if taste is None else max(query.n, MOVED)
-        best = found[top_k(scores[None, :], min(len(found), count))[0]]
-        hits = [self._hit(row, parts[row]) for row in best.tolist()]
-        return hits if taste is None else _moved(hits, taste)[: query.n]
+        best = found[np.argsort(-scores, kind="stable")].tolist()
+        every = (self._hit(row, parts[row]) for row in best)
+        shown = (hit for hit in every if allowed is None or allowed(hit.item))
+        if taste is None:
+            return list(islice(shown, query.n))
+        return _moved(list(islice(shown, max(query.n, MOVED))), taste)[: query.n]
 
     def items(self) -> list[CatalogueItem]:
         """In the order of `parts`, with those that are not to be shown."""
@@ -116,13 +123,14 @@ class SearchIndex:
     def parts(self, query: Query) -> FloatArray:
         """(items, 3): what each has in common with the query by words, trigrams and meaning; -1
         throughout for one that is not to be shown."""
-        said, segments = words(plain(query.text)), self._segments
+        text, segments = plain(query.text), self._segments
+        said = words(text)
         if not said or not segments:
             return np.zeros((0, 3), dtype=np.float32)
         shop = Collection([one.words for one in segments])
         by_words = meant(said, shop, [one.spelling for one in segments])
         by_runs = Collection([one.trigrams for one in segments]).shares(trigrams(said))
-        vector = self._meaning([query.text])[0]
+        vector = self._meaning([text])[0]
         scored = []
         for one in segments:
             columns = one.words.scores(by_words), one.trigrams.scores(by_runs), one.vectors @ vector

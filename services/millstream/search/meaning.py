@@ -9,13 +9,12 @@ from zlib import crc32
 import numpy as np
 import structlog
 
-from millstream.domain.errors import OperatorError
 from millstream.model.embeddings import FloatArray
 from millstream.model.word_vectors import DIMENSIONS, WordVectors
-from millstream.search.terms import plain, trigrams, words
+from millstream.search.terms import trigrams, words
 
 Meaning = Callable[[Sequence[str]], FloatArray]
-"""(n, DIMENSIONS) of unit length; zeros for a text without a term."""
+"""(n, DIMENSIONS) of unit length of `plain` texts; zeros for one without a term."""
 
 log = structlog.get_logger("millstream.search")
 
@@ -26,7 +25,7 @@ def meaning() -> Meaning:
     its files do not read."""
     try:
         return WordVectors().unit
-    except (OperatorError, ImportError, OSError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001  whatever the package has, there is a search
         log.warning("search goes by letters alone: no word vectors", kind=type(error).__name__)
         return hashed
 
@@ -36,7 +35,7 @@ def hashed(texts: Sequence[str]) -> FloatArray:
     are alike by the letters that they share."""
     vectors = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
     for vector, text in zip(vectors, texts, strict=True):
-        said = words(plain(text))
+        said = words(text)
         for term in (*said, *trigrams(said)):
             number = crc32(term.encode())
             vector[number % DIMENSIONS] += 1.0 if number >> 31 else -1.0

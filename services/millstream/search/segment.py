@@ -17,7 +17,8 @@ Bools = NDArray[np.bool_]
 
 
 def text_of(item: CatalogueItem) -> str:
-    return f"{item.title} {item.category}"
+    """What it is found by."""
+    return plain(f"{item.title} {item.category}")
 
 
 class Segment:
@@ -28,7 +29,7 @@ class Segment:
         self, items: Sequence[CatalogueItem], vectors: FloatArray, before: Sequence[Segment]
     ) -> None:
         """`before`: others of the index, whose texts count for the mean lengths."""
-        said = [words(plain(text_of(item))) for item in items]
+        said = [words(text_of(item)) for item in items]
         runs = [trigrams(one) for one in said]
         # Its id finds an item, but only as a whole.
         named = [[*one, *words(plain(item.item_id))] for one, item in zip(said, items, strict=True)]

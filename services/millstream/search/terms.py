@@ -12,8 +12,9 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def plain(text: str) -> str:
-    """Lower case without accents; bounded."""
-    apart = unicodedata.normalize("NFKD", text[:MAX_CHARS]).lower()
+    """Lower case without accents; bounded; what UTF-8 can't have is a question mark."""
+    text = text[:MAX_CHARS].encode(errors="replace").decode()
+    apart = unicodedata.normalize("NFKD", text).lower()
     return "".join(char for char in apart if not unicodedata.combining(char))
 
 

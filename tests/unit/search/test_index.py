@@ -35,7 +35,7 @@ def test_what_is_meant_comes_first(text: str, first: str) -> None:
     assert ids(shop().search(Query(text)))[0] == first
 
 
-@pytest.mark.parametrize("text", ["", "  ", "?!", "zzyzx", "\x00", "a" * 5_000])
+@pytest.mark.parametrize("text", ["", "  ", "?!", "zzyzx", "\x00", "\ud800", "a" * 5_000])
 def test_a_shop_has_nothing_for_some_questions(text: str) -> None:
     assert shop().search(Query(text)) == []
 
