@@ -28,6 +28,7 @@ def search(
     told = Console(stderr=True)
     items = goods(retail_invoices(data))
     found = evaluate_search(items, _SEED, lambda line: told.print(line, markup=False))
+    found["load_average"] = round(os.getloadavg()[0], 2)
     if json:
         write_result(f"search --data {data.resolve().name}", found)
         return

@@ -19,7 +19,7 @@ GOODS = [
 ]
 
 
-async def found(shop: Gate, **asked: object) -> list[str]:
+async def found(shop: Gate, **asked: str | float) -> list[str]:
     answer = await shop.http.get("/v1/items:search", params=asked)
     assert answer.status_code == 200, answer.text
     return [one["item"]["item_id"] for one in answer.json()["items"]]
