@@ -43,6 +43,7 @@ class InvalidEvent(ValueError):  # noqa: N818
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"not sent, {reason}: {detail}")
         self.reason = reason
+        self.detail = detail
 
 
 def compose(
