@@ -48,7 +48,7 @@ class Preview:
     types: Counter[str] = field(default_factory=Counter)
     late: int = 0
     repeated: int = 0
-    refused: dict[tuple[Reason, str], Place] = field(default_factory=dict)
+    refused: dict[tuple[str, str], Place] = field(default_factory=dict)
     not_ours: dict[str, Place] = field(default_factory=dict)
     examples: dict[str, Event] = field(default_factory=dict)
 
@@ -111,7 +111,7 @@ class _Reading:
         if event.type not in self._found.examples:
             self._found.examples[event.type] = self._hidden.event(event)
 
-    def _refuse(self, number: int, reason: Reason, detail: str) -> None:
+    def _refuse(self, number: int, reason: str, detail: str) -> None:
         self._found.refused.setdefault((reason, detail), Place()).note(number)
 
 
