@@ -45,14 +45,22 @@ async def test_a_refused_commit_costs_the_membership_that_was_got_meanwhile() ->
 async def test_no_heart_beats_while_the_group_is_joined(
     tansu: Tansu, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beating = []
-    join = CoordinatorGroupRebalance.perform_group_join
+    beating, joined = [], asyncio.Queue[bool]()
+    join, beat = (
+        CoordinatorGroupRebalance.perform_group_join,
+        GroupCoordinator._start_heartbeat_task,
+    )
 
     async def watched(rebalance: Any) -> Any:
         beating.append(rebalance._coordinator._heartbeat_task is not None)
         return await join(rebalance)
 
+    def beats(coordinator: Any) -> None:
+        beat(coordinator)
+        joined.put_nowait(coordinator._heartbeat_task is not None)
+
     monkeypatch.setattr(CoordinatorGroupRebalance, "perform_group_join", watched)
+    monkeypatch.setattr(GroupCoordinator, "_start_heartbeat_task", beats)
     spec: TopicSpec = read_topics()[0]
     await create_topics(tansu.bootstrap_servers, [spec], prefix=prefix)
     consumer = AIOKafkaConsumer(
@@ -60,13 +68,12 @@ async def test_no_heart_beats_while_the_group_is_joined(
     )
     await consumer.start()
     try:
-        for joins in (1, 2):
-            async with asyncio.timeout(20):
-                while len(beating) < joins or consumer._coordinator._heartbeat_task is None:
-                    await asyncio.sleep(0.01)
+        for _ in range(2):
+            assert await asyncio.wait_for(joined.get(), 20)
             consumer._coordinator.request_rejoin()
     finally:
         await consumer.stop()
+    assert len(beating) >= 2
     assert not any(beating)
 
 

@@ -20,6 +20,7 @@ from millstream.cli import (
     evaluate,
     evaluate_reviews,
     evaluate_stream,
+    evaluate_variety,
     fences,
     fuzz,
     gateway,
@@ -127,6 +128,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_reviews.reviews)
 evaluate.app.command()(evaluate_stream.stream)
+evaluate.app.command()(evaluate_variety.variety)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")
 bench.app.command()(fuzz.fuzz)
