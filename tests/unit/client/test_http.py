@@ -229,7 +229,6 @@ async def test_a_batch_that_comes_to_nothing_is_told_with_its_events(
         gateway.script.clear()
         post(shop, *(event.event_id for event in told.value.events))
     assert gateway.has == ["a", "b"]
-    assert len(waits) > 1
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404])
@@ -370,9 +369,10 @@ async def test_why_there_is_no_list(
     gateway: Scripted, waits: list[float], answer: Answer, error: type[Exception]
 ) -> None:
     gateway.answers_list = [answer] * 100_000
+    timeout = 0.02 if isinstance(answer, Exception) else 10.0
     async with opened(gateway) as shop:
         with pytest.raises(error):
-            await shop.recommendations("ann", timeout=0.02)
+            await shop.recommendations("ann", timeout=timeout)
 
 
 def test_a_dry_run_judges_and_asks_nobody(gateway: Scripted) -> None:
