@@ -27,6 +27,7 @@ from millstream.cli import (
     gateway,
     keys,
     logs,
+    mapping,
     models,
     rebuild,
     report_fairness,
@@ -122,6 +123,7 @@ app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(erase.erase)
 app.command()(gateway.gateway)
+app.command("map")(mapping.map_file)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
