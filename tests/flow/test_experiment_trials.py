@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from millstream.experiments import report
-from millstream.local import experiment_trials
+from millstream.experiments.confidence import fixed
 from millstream.local.experiment_trials import Trials, hold_trials
 
 
@@ -29,7 +29,5 @@ def test_few_runs_hold_what_is_promised_of_many() -> None:
 def test_intervals_that_do_not_hold_at_every_look_are_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        report, "always_valid", lambda estimate, _alpha, _width: experiment_trials.fixed(estimate)
-    )
+    monkeypatch.setattr(report, "always_valid", lambda estimate, _alpha, _width: fixed(estimate))
     assert "more A/A runs than promised told a difference" in held().failures()

@@ -1,7 +1,7 @@
-"""What an operator tries on part of the shoppers: variants of how lists are made; and who gets which.
+"""What is tried on part of the shoppers: variants of how lists are made; and who gets which.
 
-An experiment is never changed, only ended early: a share or a setting that moved while shoppers were
-being counted would mix two comparisons into one."""
+An experiment is never changed, only ended early: a share or a setting that moved while shoppers
+were being counted would mix two comparisons into one."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def of_share(n: int, k: int) -> Estimate | None:
 
 
 def of_ratio(sums: Outcomes) -> Estimate | None:
-    """Places clicked of those seen, by the delta method over shoppers: the variance of hit - ratio *
-    seen, shopper by shopper. None while they are too few for an interval."""
+    """Places clicked of those seen, by the delta method over shoppers: the variance of
+    hit - ratio * seen, shopper by shopper. None while they are too few for an interval."""
     n, seen, hit = sums.saw, sums.seen, sums.hit
     if n < FEWEST_SHOPPERS or min(hit, seen - hit) < FEWEST_EITHER:
         return None

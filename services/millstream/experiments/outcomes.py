@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 WINDOW_MS = 24 * 3600 * 1000
 """A shopper's outcome is what they did so long from their first list on; then it is settled."""
 COHORT_MS = 6 * 3600 * 1000
-"""Shoppers who came within the same quarter of a day are summed up together, and settle together."""
+"""Shoppers who came within the same quarter of a day are summed up, and settle, together."""
 
 
 @dataclass(slots=True)
@@ -42,6 +42,22 @@ NAMES = tuple(each.name for each in fields(Outcomes))
 def cohort_of(log_ms: int) -> int:
     """The time at which it begins."""
     return log_ms - log_ms % COHORT_MS
+
+
+def by_variant(
+    cohorts: Mapping[tuple[str, str, str], int], to_ms: int
+) -> tuple[dict[str, int], dict[str, Outcomes]]:
+    """Per variant: all shoppers, and the sums of those who are settled. `cohorts`: by label, time
+    at which it begins in ms, and what was counted; whole up to `to_ms`."""
+    shoppers: dict[str, int] = {}
+    settled: dict[str, Outcomes] = {}
+    for (label, begins, what), n in cohorts.items():
+        variant = label.partition(":")[2]
+        if what == "shoppers":
+            shoppers[variant] = shoppers.get(variant, 0) + n
+        if is_settled(int(begins), to_ms):
+            settled.setdefault(variant, Outcomes()).add({what: n})
+    return shoppers, settled
 
 
 def is_settled(cohort_ms: int, now_ms: int) -> bool:

@@ -1,8 +1,8 @@
 """Whether each variant got the share of the shoppers that was laid down.
 
-Where it did not, shoppers were lost on the way in one variant more than in another, and no figure of
-the experiment means anything (Fabijan et al., "Diagnosing Sample Ratio Mismatch in Online Controlled
-Experiments", KDD 2019)."""
+Where it did not, shoppers were lost on the way in one variant more than in another, and no figure
+of the experiment means anything (Fabijan et al., "Diagnosing Sample Ratio Mismatch in Online
+Controlled Experiments", KDD 2019)."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ class Trials:
     """Rates are shares of runs. `aa_false_positive_rate`: a difference was told, at any look, where
     there is none; the worst of `aa_shops`. `naive_…`: the same looks by the usual test at the same
     level. `ctr_…`: of click-through, where shoppers differ; `ctr_places_rate`: had each place been
-    a unit, one look at the end. `power`: the better variant was told; after `shoppers_to_decide`."""
+    a unit, one look at the end. `power`: the better variant was told, after `shoppers_to_decide`
+    in the median."""
 
     aa_runs: int
     looks: int

@@ -42,9 +42,7 @@ def test_the_split_is_fixed_for_ever() -> None:
 
 def test_each_variant_gets_its_share_and_the_rest_none() -> None:
     held = experiment(500, 300)
-    got = Counter(
-        v and v.name for v in (held.variant_of(f"u{i}") for i in range(20_000))
-    )
+    got = Counter(v and v.name for v in (held.variant_of(f"u{i}") for i in range(20_000)))
     assert got["v0"] == pytest.approx(10_000, rel=0.05)
     assert got["v1"] == pytest.approx(6_000, rel=0.05)
     assert got[None] == pytest.approx(4_000, rel=0.05)
