@@ -21,13 +21,19 @@ class Source(StrEnum):
     NEW = "new"
     RULE = "rule"
     """A merchandising rule puts the item there."""
+    EXPLORE = "explore"
+    """Tried out, to learn about the item."""
 
 
-class RankedItem(Struct, frozen=True):
+class RankedItem(Struct, frozen=True, omit_defaults=True):
+    """`propensity`: the chance with which an item that is tried out was the one; 1 for what stands
+    there for its score. By it clicks can be weighted without bias."""
+
     item_id: Id
     score: float
     source: Source
     reason: str
+    propensity: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
 
 class Origin(Struct, frozen=True):

@@ -30,6 +30,7 @@ _IN_GENERAL = {
     Source.POPULAR: "popular lately",
     Source.NEW: "new in the shop",
     Source.RULE: "offered by a rule",
+    Source.EXPLORE: "tried out",
 }
 """Where the list is older than what is known now, which would give another reason."""
 

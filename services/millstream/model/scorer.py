@@ -44,6 +44,10 @@ class Scorer:
         vectors[trained] += weight[:, None] * parts.user_vectors[trained_rows[trained]]
         return vectors, trained | touched
 
+    def item_vectors(self, rows: Rows) -> FloatArray:
+        """(m, d) a copy."""
+        return np.asarray(self._parts.item_vectors[rows])
+
     def scores(self, vectors: FloatArray, item_rows: Rows) -> FloatArray:
         """(n, m): the logit of each item row for each vector; the greater, the likelier."""
         parts = self._parts

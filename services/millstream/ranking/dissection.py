@@ -14,13 +14,12 @@ from millstream.ranking.candidates.source import Context, TasteModel
 from millstream.ranking.items import NOTHING, ItemTable
 from millstream.ranking.policy import apply_rules, judge
 from millstream.ranking.policy.boosted import boost
-from millstream.ranking.policy.pinned import place
 from millstream.ranking.policy.rule import Lines
-from millstream.ranking.rank import taste_of
-from millstream.ranking.reasons import explain, name_rules
+from millstream.ranking.rank import composed, taste_of
 from millstream.ranking.score import score
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop, Shopper
+from millstream.ranking.variety import pooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,9 @@ def dissect(
     context = Context(shop, settings, taste_of([shopper], model), now_ms, rules)
     proposed, _ = propose(batch, context)
     scored = boost(score(proposed, batch, settings), batch, shop, rules)
-    columns = apply_rules(scored.items, batch, shop, settings, rules).columns
-    placed = place(columns, scored, batch, shop, settings, rules)
+    columns = apply_rules(scored.items, batch, shop, pooled(settings), rules).columns
+    sources = [source for source, _ in proposed]
+    (line,) = composed(columns, scored, sources, batch, context)
     ids = batch.table.ids
     parts: dict[str, dict[Source, float]] = {}
     for source, candidates in proposed:
@@ -59,12 +59,10 @@ def dissect(
     _, out = judge(Lines(scored.items, alone, batch, shop, facts, settings, rules))
     taken = {int(place): name for name, mask in out.items() for place in np.flatnonzero(mask[0])}
     kept = columns[0][columns[0] != NOTHING]
-    full = len(kept) >= settings.list_length
+    full = len(kept) >= pooled(settings).list_length
     end = int(kept[-1]) if full else scored.items.shape[1]
-    sources = [source for source, _ in proposed]
-    explained = explain(scored, placed.columns, sources, batch, shop)
     return Dissected(
-        name_rules(explained, placed, rules, shop)[0],
+        line,
         parts,
         tuple(
             (ids[scored.items[0, place]], round(float(scored.scores[0, place]), 4), taken[place])

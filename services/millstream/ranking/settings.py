@@ -28,6 +28,10 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """At most so many items that the shopper bought already."""
     looked_at: Count = 3
     """At most so many items that the shopper touched without buying them."""
+    variety: Share = 0.0
+    """How much being unlike what stands before it counts beside an item's score; 0: not at all."""
+    explore_place: Count = 0
+    """The place in a list for an item of which little is known; 0: none."""
     candidates: Annotated[int, Meta(ge=1, le=1000)] = 60
     """At most so many of each source."""
     recent_items: Count = 24

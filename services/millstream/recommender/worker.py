@@ -32,8 +32,8 @@ mend. More than there can be chunks on their way, fetched before we went back: e
 
 
 INBOX_RECORDS = 5_000
-"""Waiting; then `deliver` waits. Room for every fetch that comes while lists are made: what does not
-fit is a whole portion late."""
+"""Waiting; then `deliver` waits. Room for every fetch that comes while lists are made: what does
+not fit is a whole portion late."""
 MOST_UNDER_WAY = 3
 """Portions recorded, answered or delivered while the next one is decoded."""
 LOOKS = 3

@@ -53,7 +53,8 @@ def proposals(
 
 
 def test_every_name_of_a_source_has_its_source() -> None:
-    assert {source.SOURCE for source in SOURCES} == set(Source)
+    tried_out = {Source.EXPLORE}  # chosen from what the others propose
+    assert {source.SOURCE for source in SOURCES} == set(Source) - tried_out
 
 
 @every_source

@@ -72,7 +72,16 @@ class Rows:
 class FixedTaste:
     """A model in which every known shopper likes the items in the order given, by `logits`."""
 
-    def __init__(self, ids: Sequence[str], logits: Sequence[float], known: bool = True) -> None:
+    def __init__(
+        self,
+        ids: Sequence[str],
+        logits: Sequence[float],
+        known: bool = True,
+        directions: Sequence[Sequence[float]] | None = None,
+    ) -> None:
+        """`directions`: the items' vectors; else each stands by itself."""
+        own = np.eye(max(1, len(ids))) if directions is None else directions
+        self._directions = np.array(own, np.float32)
         self.items = Rows(ids)
         self._logits = np.array(logits, np.float32)
         self._known = known
@@ -80,12 +89,16 @@ class FixedTaste:
     def user_vectors(
         self, shoppers: Sequence[tuple[str, Sequence[str]]]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        return np.ones((len(shoppers), 1), np.float32), np.full(len(shoppers), self._known)
+        known = np.full(len(shoppers), self._known)
+        return np.ones((len(shoppers), self._directions.shape[1]), np.float32), known
 
     def scores(
         self, vectors: NDArray[np.float32], item_rows: NDArray[np.int32]
     ) -> NDArray[np.float32]:
         return np.tile(self._logits[item_rows], (len(vectors), 1))
+
+    def item_vectors(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self._directions[rows]
 
     def nearest(
         self, vectors: NDArray[np.float32], k: int

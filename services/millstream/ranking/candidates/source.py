@@ -39,6 +39,10 @@ class TasteModel(Protocol):
         self, vectors: NDArray[np.float32], item_rows: NDArray[np.int32]
     ) -> NDArray[np.float32]: ...
 
+    def item_vectors(self, rows: NDArray[np.int32]) -> NDArray[np.float32]:
+        """(m, d) in the space in which products with shoppers' vectors are taken."""
+        ...
+
     def nearest(
         self, vectors: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]: ...

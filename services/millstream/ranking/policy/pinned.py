@@ -61,7 +61,7 @@ def _chosen(pins: tuple[NamedRule, ...], lines: Lines) -> list[tuple[NamedRule, 
     """Per pin the column of each line that it takes, or NOTHING; an item that is named is not left
     to a pin of its category. In the order in which they are to be put in: of one place the first
     by name last, which moves the others on."""
-    free = _may_stand(lines)
+    free = may_stand(lines)
     everyone = np.arange(len(free))
     chosen = []
     for pin in sorted(pins, key=lambda pin: pin.terms.item_id is None):
@@ -75,7 +75,8 @@ def _chosen(pins: tuple[NamedRule, ...], lines: Lines) -> list[tuple[NamedRule, 
     )
 
 
-def _may_stand(lines: Lines) -> Mask:
+def may_stand(lines: Lines) -> Mask:
+    """(n, w) what may be sold to the line's shopper, however many of a kind stand in the list."""
     asked: Mask = lines.items != NOTHING
     for rule in MUST_KEEP:
         asked &= rule.keeps(lines, asked)

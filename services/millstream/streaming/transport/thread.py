@@ -83,6 +83,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         }
 
     async def commit_watermark(self, offsets: Mapping[Partition, int], epoch: str) -> bool:
+        """False where it was refused, or not tried because the group is being joined: with a
+        generation that has just passed it would be refused, for which the client throws away the
+        membership that it has got meanwhile, joins again, and so makes all others join again."""
+        if not self._is_member():
+            return False
         mine = {(tp.topic, tp.partition) for tp in self.assignment()}
         wanted = {
             TopicPartition(*tp): OffsetAndMetadata(offset, epoch)
@@ -95,6 +100,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except KafkaError:
             return False
         return True
+
+    def _is_member(self) -> bool:
+        """The client's heart beats from when the group is joined until it is joined anew."""
+        return self._ensure_consumer()._coordinator._heartbeat_task is not None
 
 
 def _bounds(log_start: int, committed: OffsetAndMetadata | None) -> LogBounds:

@@ -10,7 +10,7 @@ import numpy as np
 from millstream.domain.lists import Source
 from millstream.model.sessions.session_knn import KnnRule
 from millstream.ranking.batch import Batch
-from millstream.ranking.candidates import propose, repeat
+from millstream.ranking.candidates import SOURCES, propose, repeat
 from millstream.ranking.candidates.source import Candidates, Context
 from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import rank, taste_of
@@ -110,7 +110,8 @@ def production_weights() -> dict[str, float]:
     """As the lists are made today; the nearest visits are not in them. No merchandiser lays down
     rules for a recording."""
     weights = RankingSettings().weights
-    return {str(s): weights.get(s, 0.0) for s in Source if s is not Source.RULE}
+    proposing = (source.SOURCE for source in SOURCES)
+    return {str(s): weights.get(s, 0.0) for s in proposing if s is not Source.RULE}
 
 
 def twice_as_long(settings: RankingSettings) -> RankingSettings:

@@ -9,6 +9,7 @@ export const SOURCES = {
   popular: "popular",
   new: "new",
   rule: "by a rule",
+  explore: "tried out",
 };
 
 export const RULES = {
@@ -42,7 +43,7 @@ export const clock = (ms) => new Date(ms).toISOString().slice(0, 19).replace("T"
 export const Source = ({ of }) => html`<span class="source ${of}">${SOURCES[of] ?? of}</span>`;
 
 // A source's name says less than the reason does where the reason says it too.
-const SAYS_IT = new Set(["repeat", "popular", "new", "rule"]);
+const SAYS_IT = new Set(["repeat", "popular", "new", "rule", "explore"]);
 export const Why = ({ of, reason }) =>
   SAYS_IT.has(of) ? html`<span class="source plain ${of}">${reason}</span>` : html`<${Source} of=${of} /> ${reason}`;
 
