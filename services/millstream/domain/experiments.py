@@ -47,6 +47,8 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     popular_items: Count | None = None
     bought_before: Count | None = None
     looked_at: Count | None = None
+    variety: Share | None = None
+    explore_place: Count | None = None
     recent_items: Count | None = None
     recency: Share | None = None
     repeat_recency: Share | None = None

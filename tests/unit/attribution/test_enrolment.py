@@ -31,9 +31,7 @@ def sums(*joiners: Joiner, variant: str = "b") -> Outcomes:
     found = Outcomes()
     for joiner in joiners:
         cohorts = joiner.enrolments.counts["shop", "e"]
-        found.add(
-            {name: n for (label, _, name), n in cohorts.items() if label == f"e:{variant}"}
-        )
+        found.add({name: n for (label, _, name), n in cohorts.items() if label == f"e:{variant}"})
     return found
 
 
