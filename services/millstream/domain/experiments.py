@@ -55,15 +55,12 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     weights: dict[Source, Weight] | None = None
 
 
-NO_CHANGE = SettingsChange()
-
-
 class Variant(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """`share`: of a thousand shoppers."""
+    """`share`: of a thousand shoppers. Without `settings` nothing is otherwise."""
 
     name: VariantName
     share: Annotated[int, Meta(ge=1, le=THOUSAND)]
-    settings: SettingsChange = NO_CHANGE
+    settings: SettingsChange | None = None
 
 
 class ExperimentTerms(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -51,7 +51,9 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     )
     """What a strength of 1 of the source adds to the score."""
 
-    def changed(self, change: SettingsChange) -> RankingSettings:
+    def changed(self, change: SettingsChange | None) -> RankingSettings:
+        if change is None:
+            return self
         said = {
             name: value
             for name in SettingsChange.__struct_fields__
