@@ -31,6 +31,7 @@ from millstream.cli import (
     models,
     rebuild,
     report_fairness,
+    verify_experiments,
     verify_gate,
     verify_page,
 )
@@ -140,6 +141,7 @@ app.add_typer(fences.app, name="fences")
 app.add_typer(report_fairness.app, name="report")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
+verify.command()(verify_experiments.experiments)
 verify.command()(verify_gate.gate)
 verify.command()(verify_page.page)
 
