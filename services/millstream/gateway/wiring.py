@@ -53,6 +53,7 @@ from millstream.model.signing import PRIVATE_NAME, load_private_key, load_public
 from millstream.privacy.following import ErasureFollower
 from millstream.privacy.key_files import every_version
 from millstream.privacy.reverse_table import ReverseTable, load_master_key
+from millstream.ranking.settings import read_ranking
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
@@ -172,7 +173,12 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         )
         states = FeatureStore(redis, keys, slots, partitions=1)
         live = LiveRanking(
-            shop_of, models, states, numbers, clock, LaidDown(book.in_force, trials.running)
+            shop_of,
+            models,
+            states,
+            numbers,
+            clock,
+            LaidDown(read_ranking(settings.ranking_file), book.in_force, trials.running),
         )
         stack.callback(live.close)
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
