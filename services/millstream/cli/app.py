@@ -19,12 +19,15 @@ from millstream.cli import (
     erase,
     evaluate,
     evaluate_reviews,
+    evaluate_search,
     evaluate_stream,
+    evaluate_variety,
     fences,
     fuzz,
     gateway,
     keys,
     logs,
+    mapping,
     models,
     rebuild,
     report_fairness,
@@ -121,11 +124,14 @@ app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(erase.erase)
 app.command()(gateway.gateway)
+app.command("map")(mapping.map_file)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_reviews.reviews)
+evaluate.app.command()(evaluate_search.search)
 evaluate.app.command()(evaluate_stream.stream)
+evaluate.app.command()(evaluate_variety.variety)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")
 bench.app.command()(fuzz.fuzz)

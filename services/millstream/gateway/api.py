@@ -30,6 +30,7 @@ from millstream.gateway.routes import (
     privacy,
     recommendations,
     rules,
+    search,
     shop,
 )
 from millstream.stores.redis import TROUBLE
@@ -49,6 +50,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     shop.preview,
     shop.list_items,
     shop.items_named,
+    search.search_items,
     shop.item_card,
     items.put_items,
     items.delete_item,

@@ -20,6 +20,7 @@ from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
 from millstream.gateway.rules import Rules
+from millstream.gateway.searching import Searching
 from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
@@ -52,6 +53,7 @@ class Parts:
     readiness: Readiness
     browsing: Browsing
     previews: Previews
+    searching: Searching
     feed: LiveFeed
     watching: Watching
     ledger: SoleLedger

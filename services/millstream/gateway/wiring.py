@@ -40,6 +40,7 @@ from millstream.gateway.reverse import Reverse
 from millstream.gateway.rule_changes import RuleChanges, TakeRecord
 from millstream.gateway.ruled_lists import Ruled
 from millstream.gateway.rules import Rules
+from millstream.gateway.searching import Searching
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.shelf import Shelf
 from millstream.gateway.shop_clock import ReplayClock
@@ -174,6 +175,9 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             shop_of, models, states, numbers, clock, LaidDown(book.in_force, trials.running)
         )
         stack.callback(live.close)
+        searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
+        stack.callback(searching.close)
+        catalogue.tell(searching.changed)
         browsing = Browsing(shop_of, catalogue, states.item, live)
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(
@@ -202,6 +206,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             readiness=readiness,
             browsing=browsing,
             previews=Previews(live, browsing),
+            searching=searching,
             feed=feed,
             watching=watching,
             ledger=SoleLedger(redis, keys, states),
@@ -218,6 +223,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 models.follow,
                 readiness.follow,
                 watching.follow,
+                searching.follow,
                 lambda: erasing.follow(erasures),
                 lambda: _numbers(numbers),
                 *(follower.run_to_its_end for follower in followers),

@@ -37,7 +37,7 @@ from millstream.trainer.split import queries
 from millstream.trainer.whole_list import RankedLists
 
 EARLY_LINES, TRAIN_LINES, LINES = 20_000, 60_000, 90_000
-_SERVING = ServingRule(recent_items=24, recent_half_life=10.0, recent_share=0.7)
+SERVING = ServingRule(recent_items=24, recent_half_life=10.0, recent_share=0.7)
 _COLUMNS = ["user", "event_id", "type", "item", "time_ms"]
 
 
@@ -97,10 +97,10 @@ def hold_trials(world: World, fit: Fit, console: Console) -> list[Trial]:
 
     def trained(lines: int, seed: int) -> Embeddings:
         console.print(f"Training on {lines:,} lines, seed {seed} …")
-        data = encode(world.before.head(lines), _SERVING.recent_items)
+        data = encode(world.before.head(lines), SERVING.recent_items)
         rule = msgspec.structs.replace(world.settings.training(), seed=seed)
         fitted = fit(data, rule, lambda: False, None)
-        return assemble(data, fitted, _SERVING, rule.ridge)
+        return assemble(data, fitted, SERVING, rule.ridge)
 
     early = trained(EARLY_LINES, 1)
     served, again = trained(world.before.height, 1), trained(world.before.height, 2)
