@@ -9,12 +9,12 @@ import { ExperimentForm, METRICS } from "./experiment_form.js";
 
 const EVERY_MS = 5000;
 const DECISIONS = {
-  control: ["what the others are compared with", "quiet"],
+  control: ["compared with", "quiet"],
   undecided: ["not decided yet", "quiet"],
   better: ["better", "good"],
   worse: ["worse", "warn"],
-  no_difference: ["no difference that matters", "quiet"],
-  void: ["nothing can be concluded", "warn"],
+  no_difference: ["no difference", "quiet"],
+  void: ["void", "warn"],
 };
 
 const when = (time) => clock(Date.parse(time));
@@ -24,7 +24,7 @@ const percent = (part) => (100 * part).toFixed(2);
 const Figure = ({ of, sign }) =>
   html`<td class="number">${of.value === null
     ? html`<span class="hint">too few yet</span>`
-    : html`${sign && of.value > 0 ? "+" : ""}${percent(of.value)} ${sign ? "points" : "%"} <span class="hint">${percent(of.low)} to ${percent(of.high)}</span>`}</td>`;
+    : html`${sign && of.value > 0 ? "+" : ""}${percent(of.value)} ${sign ? "points" : "%"}<br /><span class="hint">${percent(of.low)} to ${percent(of.high)}</span>`}</td>`;
 
 const Badge = ({ of }) => html`<span class=${`badge ${DECISIONS[of][1]}`}>${DECISIONS[of][0]}</span>`;
 
@@ -48,13 +48,12 @@ function Split({ split }) {
 function Variants({ experiment, told }) {
   const of = Object.fromEntries(experiment.terms.variants.map((variant) => [variant.name, variant]));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Variants"><table>
-    <thead><tr><th scope="col">Variant</th><th scope="col">Share</th><th scope="col">Shoppers</th><th scope="col">Settled</th><th scope="col">Clicked</th><th scope="col">Bought</th><th scope="col">Click-through</th><th scope="col">Difference, ${METRICS[experiment.terms.metric]}</th><th scope="col">So far</th></tr></thead>
+    <thead><tr><th scope="col">Variant</th><th scope="col">Difference: ${METRICS[experiment.terms.metric]}</th><th scope="col">Clicked</th><th scope="col">Bought</th><th scope="col">Click-through</th><th scope="col">Settled</th><th scope="col">Shoppers</th><th scope="col">Share</th></tr></thead>
     <tbody>${told.variants.map((row) => html`<tr key=${row.name} data-variant=${row.name}>
-      <th scope="row">${row.name}<br /><${Settings} variant=${of[row.name]} /></th>
-      <td class="number">${(row.share / 10).toFixed(1)} %</td><td class="number">${count(row.shoppers)}</td><td class="number">${count(row.settled)}</td>
-      <${Figure} of=${row.clicked} /><${Figure} of=${row.bought} /><${Figure} of=${row.click_through} />
+      <th scope="row" class="variant">${row.name} <${Badge} of=${row.decision} /><br /><${Settings} variant=${of[row.name]} /></th>
       ${row.decision === "control" ? html`<td class="number">–</td>` : html`<${Figure} of=${row.difference} sign=${true} />`}
-      <td><${Badge} of=${row.decision} /></td></tr>`)}</tbody>
+      <${Figure} of=${row.clicked} /><${Figure} of=${row.bought} /><${Figure} of=${row.click_through} />
+      <td class="number">${count(row.settled)}</td><td class="number">${count(row.shoppers)}</td><td class="number">${(row.share / 10).toFixed(1)} %</td></tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -74,14 +73,15 @@ function Shown({ told, busy, end }) {
     <p class="hint">Begun ${signed(experiment.begun)}. ${experiment.ended ? `Ended ${signed(experiment.ended)}.` : `${experiment.running ? "Runs until" : "Ran until"} ${when(experiment.over_at)} UTC.`}
       ${" "}${counted_to ? `Counted up to ${when(counted_to)} UTC.` : "Nothing is counted: millstream attribution does so while it runs."}</p>
     <${Split} split=${report.split} />
+    ${report.may_stop && report.split.verdict === "fits" && experiment.running && html`<p class="state done" role="status">Every variant is decided: it may be stopped.</p>`}
     <${Variants} experiment=${experiment} told=${report} />
-    <p class="hint">A shopper counts with what they did in the day after their first list here, once it is over: then they are settled. Intervals hold whenever one looks. ${report.may_stop && experiment.running ? "It may be stopped." : ""}</p>
+    <p class="hint">A shopper counts with what they did in the day after their first list here, once it is over: then they are settled. Intervals hold whenever one looks.</p>
   </section>`;
 }
 
 function Others({ experiments, chosen }) {
   return html`<section aria-labelledby="all" class="wide"><h2 id="all">All experiments</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="All experiments"><table>
+    <div class="scroll" tabindex="0" role="region" aria-label="Experiments, the newest first"><table>
       <thead><tr><th scope="col">Name</th><th scope="col">Begun (UTC)</th><th scope="col">Decided by</th><th scope="col">Standing</th></tr></thead>
       <tbody>${experiments.map((each) => html`<tr key=${each.experiment_id}>
         <th scope="row"><a href=${linkTo("experiments", { experiment: each.experiment_id })} aria-current=${each.experiment_id === chosen ? "true" : null}>${each.experiment_id}</a></th>
