@@ -19,6 +19,7 @@ from millstream.cli import (
     erase,
     evaluate,
     evaluate_reviews,
+    evaluate_search,
     evaluate_stream,
     evaluate_variety,
     fences,
@@ -30,6 +31,7 @@ from millstream.cli import (
     models,
     rebuild,
     report_fairness,
+    verify_experiments,
     verify_gate,
     verify_page,
 )
@@ -127,6 +129,7 @@ app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_reviews.reviews)
+evaluate.app.command()(evaluate_search.search)
 evaluate.app.command()(evaluate_stream.stream)
 evaluate.app.command()(evaluate_variety.variety)
 app.add_typer(evaluate.app, name="evaluate")
@@ -138,6 +141,7 @@ app.add_typer(fences.app, name="fences")
 app.add_typer(report_fairness.app, name="report")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
+verify.command()(verify_experiments.experiments)
 verify.command()(verify_gate.gate)
 verify.command()(verify_page.page)
 
