@@ -18,6 +18,7 @@ from millstream.domain.errors import OperatorError
 from millstream.domain.log import LogRecord
 from millstream.domain.pseudonyms import Pseudonyms
 from millstream.gateway.api import make_api
+from millstream.gateway.asking import Asking
 from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
@@ -148,6 +149,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         states = FeatureStore(redis, keys, slots, partitions=1)
         live = LiveRanking(shop_of, models, states, numbers, clock, book.in_force)
         stack.callback(live.close)
+        lists = Lists(stored, live, catalogue.get)
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
         stack.callback(searching.close)
         catalogue.tell(searching.changed)
@@ -168,7 +170,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             rates=rates,
             delivery=delivery,
             reverse=reverse,
-            lists=Lists(stored, live, catalogue.get),
+            lists=lists,
             letters=_letters(settings, producer),
             erasing=erasing,
             versions=Versions(registry, pointer, public_key),
@@ -179,6 +181,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             browsing=browsing,
             previews=Previews(live, browsing),
             searching=searching,
+            asking=Asking(searching, lists, catalogue.get),
             feed=feed,
             watching=watching,
             ledger=SoleLedger(redis, keys, states),
