@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,15 @@ class SmallShop:
 
 
 def golden(meaning: Meaning) -> tuple[SmallShop, list[GoldenQuestion]]:
-    told = yaml.safe_load(GOLDEN.read_text(encoding="utf-8"))
+    told = _told()
     questions = msgspec.convert(told["questions"], list[GoldenQuestion])
     return SmallShop(told, meaning), questions
+
+
+@cache
+def _told() -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load(GOLDEN.read_text(encoding="utf-8"))
+    return told
 
 
 def is_right(question: GoldenQuestion, given: Answered) -> bool:
