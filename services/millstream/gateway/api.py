@@ -21,6 +21,7 @@ from millstream.gateway.problems import MEDIA_TYPE, Refusal, away
 from millstream.gateway.routes import (
     dead_letters,
     events,
+    experiments,
     items,
     kpis,
     live,
@@ -63,6 +64,10 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     rules.delete_rule,
     rules.list_changes,
     rules.undo,
+    experiments.list_experiments,
+    experiments.show_experiment,
+    experiments.begin_experiment,
+    experiments.end_experiment,
     kpis.kpis,
     dead_letters.list_letters,
     dead_letters.show_letter,

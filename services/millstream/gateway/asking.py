@@ -14,7 +14,7 @@ from millstream.gateway.lists import Lists
 from millstream.gateway.searching import Searching
 from millstream.gateway.selection import Wanted
 from millstream.search.index import Query
-from millstream.search.questions.answering import Listed, Source, answer
+from millstream.search.questions.answering import Evidence, Listed, answer
 from millstream.search.questions.asked import Kind
 
 
@@ -28,7 +28,7 @@ class QuestionAnswer(Struct, frozen=True):
     text: str
     items: tuple[ShelfItem, ...]
     cheaper: tuple[ShelfItem, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[Evidence, ...]
 
 
 class Asking:

@@ -10,6 +10,7 @@ from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
+from millstream.gateway.experiments import Experiments
 from millstream.gateway.kpis import Kpis
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
@@ -48,6 +49,7 @@ class Parts:
     versions: Versions
     moves: Moves
     rules: Rules
+    experiments: Experiments
     kpis: Kpis
     readiness: Readiness
     browsing: Browsing

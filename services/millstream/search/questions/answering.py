@@ -50,7 +50,7 @@ class Facts(Protocol):
         ...
 
 
-class Source(Struct, frozen=True):
+class Evidence(Struct, frozen=True):
     """`of`: `catalogue` or `list`. `fields` as they stood."""
 
     of: str
@@ -66,7 +66,7 @@ class Answered(Struct, frozen=True):
     text: str
     items: tuple[CatalogueItem, ...] = ()
     cheaper: tuple[CatalogueItem, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[Evidence, ...] = ()
 
 
 async def answer(question: str, facts: Facts, looked_at: str | None = None) -> Answered:
@@ -154,10 +154,10 @@ def _why(item: CatalogueItem, listed: dict[str, Listed]) -> Answered:
     reason = listed.get(item.item_id)
     if reason is None:
         return Answered(Kind.WHY, False, UNKNOWN)
-    source = Source("list", item.item_id, {"source": reason.source, "reason": reason.reason})
+    source = Evidence("list", item.item_id, {"source": reason.source, "reason": reason.reason})
     return Answered(Kind.WHY, True, f"{_name(item)}: {reason.reason}.", (item,), (), (source,))
 
 
-def _catalogue(item: CatalogueItem, *names: str) -> Source:
+def _catalogue(item: CatalogueItem, *names: str) -> Evidence:
     fields = {name: getattr(item, name) for name in ("title", *names)}
-    return Source("catalogue", item.item_id, fields)
+    return Evidence("catalogue", item.item_id, fields)
