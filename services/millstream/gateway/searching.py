@@ -54,7 +54,7 @@ class FoundItems(Struct, frozen=True):
 
 
 class Searching:
-    """Needs no Redis; without it the order is nobody's."""
+    """Hears of the catalogue's changes. Needs no Redis; without it the order is nobody's."""
 
     def __init__(
         self,
@@ -73,12 +73,13 @@ class Searching:
         self._indexes: dict[str, SearchIndex] = {}
         # One thread: it alone touches the indexes, and one query after the other is answered.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
+        catalogue.tell(self._note)
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def changed(self, tenant: str, item_id: str) -> None:
-        """For the catalogue to tell. What is not searched yet is read as a whole when it is."""
+    def _note(self, tenant: str, item_id: str) -> None:
+        """What is not searched yet is read as a whole when it is."""
         changed = self._changed.get(tenant)
         if changed is not None:
             changed.add(item_id)

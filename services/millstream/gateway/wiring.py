@@ -179,7 +179,6 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         lists = Lists(stored, live, catalogue.get)
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
         stack.callback(searching.close)
-        catalogue.tell(searching.changed)
         browsing = Browsing(shop_of, catalogue, states.item, live)
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(

@@ -44,7 +44,6 @@ class Shop:
             lambda _tenant: self.rules,
             lambda: {"shop"},
         )
-        self.catalogue.tell(self.searching.changed)
 
     def put(self, item_id: str, title: str, tenant: str = "shop", **more: Any) -> None:
         item = CatalogueItem(
