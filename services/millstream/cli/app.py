@@ -18,6 +18,7 @@ from millstream.cli import (
     doctor,
     erase,
     evaluate,
+    evaluate_questions,
     evaluate_reviews,
     evaluate_search,
     evaluate_stream,
@@ -128,6 +129,7 @@ app.command("map")(mapping.map_file)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+evaluate.app.command()(evaluate_questions.questions)
 evaluate.app.command()(evaluate_reviews.reviews)
 evaluate.app.command()(evaluate_search.search)
 evaluate.app.command()(evaluate_stream.stream)
