@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.features.covisitation import Shares
-from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
+from millstream.features.recent_items import BOUGHT_ITEMS, BOUND, RECENT_ITEMS, Touch
 from millstream.features.state import ShopperState
 
 Weighted = Sequence[tuple[str, float]]
@@ -31,6 +31,14 @@ class Shopper:
             state.read(RECENT_ITEMS, now_ms),
             frozenset(touch.item_id for touch in bought),
         )
+
+    def joined_by(self, other: Shopper) -> Shopper:
+        """With what the other touched as its own: each item once, the newest BOUND."""
+        newest: dict[str, Touch] = {}
+        for touch in sorted((*self.recent, *other.recent), key=lambda touch: -touch.time_ms):
+            newest.setdefault(touch.item_id, touch)
+        recent = tuple(newest.values())[:BOUND]
+        return replace(self, recent=recent, bought=self.bought | other.bought)
 
 
 class Shop(Protocol):

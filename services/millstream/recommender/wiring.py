@@ -31,6 +31,7 @@ from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.readiness import require_ready
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.sign_in import SignIns
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Positions, Worker
@@ -132,6 +133,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             models,
             Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
             rules.in_force,
+            SignIns(store, numbers),
         )
         deriver = Deriver(affinities, numbers, drafter.forget)
         stack.push_async_callback(_last_flush, deriver)

@@ -72,6 +72,9 @@ class MemoryNumbers(ItemNumbers):
         for item in items:
             self._known[item] = (self.shared.number(item), item.encode())
 
+    async def recalled(self, tenant: str, numbers: Sequence[int]) -> list[str | None]:  # noqa: ARG002
+        return [self.shared.names.get(number) for number in numbers]
+
     async def load(self) -> None: ...
 
 
