@@ -22,7 +22,7 @@ from millstream.gateway.callers import Caller
 from millstream.gateway.searching import Searching, taste_for
 from millstream.model.scorer import Scorer
 from millstream.model.vocabulary import Vocabulary
-from millstream.search.index import Query
+from millstream.search.index import Query, SearchIndex
 from millstream.search.meaning import hashed
 from millstream.stores.catalogue import Catalogue
 
@@ -174,7 +174,7 @@ async def test_what_failed_is_begun_anew(shop: Shop, monkeypatch: pytest.MonkeyP
         raise MemoryError
 
     with monkeypatch.context() as broken:
-        broken.setattr(module.SearchIndex, "apply", failing)
+        broken.setattr(SearchIndex, "apply", failing)
         shop.put("b", "Tin jar")
         with pytest.raises(MemoryError):
             await shop.find("jar")
