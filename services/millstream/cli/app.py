@@ -18,6 +18,7 @@ from millstream.cli import (
     doctor,
     erase,
     evaluate,
+    evaluate_demand,
     evaluate_reviews,
     evaluate_stream,
     evaluate_variety,
@@ -124,6 +125,7 @@ app.command()(gateway.gateway)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+evaluate.app.command()(evaluate_demand.demand)
 evaluate.app.command()(evaluate_reviews.reviews)
 evaluate.app.command()(evaluate_stream.stream)
 evaluate.app.command()(evaluate_variety.variety)
