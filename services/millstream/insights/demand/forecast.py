@@ -100,7 +100,7 @@ class Forecasts:
     def _level(self, origin: int, mixed_at: int) -> Units:
         """(k,) of the rows seen at `origin`, by the weights of `mixed_at`."""
         seen = self._seen(origin)
-        return np.einsum("km,km->k", seen.levels, self._weights(mixed_at)[seen.class_of])
+        return np.asarray((seen.levels * self._weights(mixed_at)[seen.class_of]).sum(axis=1))
 
     def _actual(self, origin: int) -> Units:
         return self._units[self._seen(origin).rows, origin : origin + HORIZON]

@@ -17,7 +17,7 @@ _SCALE_WEEKS = 8
 
 def scales(units: Units) -> Units:
     """(n,) the mean of the last 8 weeks and one unit, so that none is 0."""
-    return units[:, -_SCALE_WEEKS:].mean(axis=1) + 1
+    return np.asarray(units[:, -_SCALE_WEEKS:].mean(axis=1) + 1)
 
 
 def error_quantiles(errors: Units, class_of: Classes) -> Units:
