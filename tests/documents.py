@@ -11,6 +11,7 @@ DOCUMENTS = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/connect.md",
     "docs/decisions.md",
     "docs/exactness.md",
     "docs/privacy.md",

@@ -142,11 +142,21 @@ async def test_attribution_writes_what_it_counts_and_reads_nothing_else(
         of = ("default", "20260101")
         fields: Counter[Field] = Counter({("lists", "v1", "default"): 1})
         await counted.write(
-            Portion(0, (0, 0), (1, 1), {ann: b"held"}, {of: fields}, {of: Counter({"a": 1})})
+            Portion(
+                0,
+                (0, 0),
+                (1, 1),
+                {ann: b"held"},
+                {of: fields},
+                {of: Counter({"a": 1})},
+                {ann: b"enrolled"},
+                {("default", "trial"): Counter({("trial:a", "0", "shoppers"): 1})},
+                7,
+            )
         )
-        await counted.write(Portion(0, (1, 1), (2, 2), {ann: None}, {}, {}))
+        await counted.write(Portion(0, (1, 1), (2, 2), {ann: None}, {}, {}, {ann: None}, {}, 8))
         assert await counted.positions(0) == (2, 2)
-        assert await counted.held(0, [ann]) == {ann: None}
+        assert await counted.held(0, [ann]) == await counted.enrolled(0, [ann]) == {ann: None}
         assert await refused(operator) == set()
         for key in (keys.shopper(0, *ann), keys.tenants(), keys.model("default", "embedding")):
             with pytest.raises(NoPermissionError):
@@ -157,6 +167,8 @@ async def test_attribution_writes_what_it_counts_and_reads_nothing_else(
     try:
         told, items = await Attributions(gateway, keys).counts(of[0], [of[1]], 4)
         assert (told.total(), items.total()) == (1, 1), "a gateway may read it"
+        sums, to_ms = await Attributions(gateway, keys).cohorts("default", "trial", 4)
+        assert (sums, to_ms) == ({("trial:a", "0", "shoppers"): 1}, 8)
     finally:
         await gateway.aclose()
 

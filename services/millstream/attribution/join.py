@@ -10,10 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from millstream.attribution.enrolment import Enrolments
 from millstream.domain.events import Event, EventType
 from millstream.domain.identity import ShopperName, event_digest
 from millstream.domain.lists import RecommendationList
@@ -78,6 +80,13 @@ class Standing(Struct, array_like=True):
     events: list[bytes]
 
 
+class Deed(NamedTuple):
+    name: ShopperName
+    outcome: Outcome
+    way: Way
+    log_ms: int
+
+
 _decode = msgspec.msgpack.Decoder(Standing).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -85,7 +94,17 @@ _encode = msgspec.msgpack.Encoder().encode
 class Joiner:
     """For one portion of a partition. `known`: what is held of each shopper that it names."""
 
-    def __init__(self, known: Mapping[ShopperName, bytes | None]) -> None:
+    def __init__(
+        self,
+        known: Mapping[ShopperName, bytes | None],
+        enrolled: Mapping[ShopperName, bytes | None] | None = None,
+    ) -> None:
+        self.enrolments = Enrolments(dict.fromkeys(known) if enrolled is None else enrolled)
+        self._of_experiments = {
+            Outcome.SEEN: self.enrolments.saw,
+            Outcome.CLICKED: self.enrolments.clicked,
+            Outcome.SEEN_CLICKED: self.enrolments.hit,
+        }
         self._standing = {
             name: Standing([], []) if packed is None else _decode(packed)
             for name, packed in known.items()
@@ -101,6 +120,7 @@ class Joiner:
 
     def forget(self, name: ShopperName) -> None:
         self._standing[name] = Standing([], [])
+        self.enrolments.forget(name)
 
     def shown(self, made: RecommendationList) -> None:
         """Twice is harmless while the list is held."""
@@ -118,6 +138,7 @@ class Joiner:
             {},
         )
         standing.lists = [held, *standing.lists][:HELD_LISTS]
+        self.enrolments.listed((made.tenant, made.user), made.variant, log_ms)
         counts = self.counts[made.tenant, _day(log_ms)]
         counts[Outcome.LISTS, held.version, held.variant] += 1
         for source in held.sources:
@@ -130,6 +151,8 @@ class Joiner:
         if event.type is EventType.ERASE:
             self.forget(name)
             return
+        if event.type is EventType.PURCHASE:
+            self.enrolments.bought(name, log_ms)
         outcome, standing = _OF.get(event.type), self._standing[name]
         digest = event_digest(event.event_id)
         if outcome is None or not standing.lists or digest in standing.events:
@@ -146,26 +169,28 @@ class Joiner:
         else:  # the list that answers this very event has its time
             within = [h for h in within if h.log_ms < log_ms]
         for line in event.items:
-            self._count(event.tenant, outcome, way, line.item_id, within)
+            self._count(Deed(name, outcome, way, log_ms), line.item_id, within)
 
-    def _count(
-        self, tenant: str, outcome: Outcome, way: Way, item_id: str, lists: list[Held]
-    ) -> None:
+    def _count(self, deed: Deed, item_id: str, lists: list[Held]) -> None:
+        outcome = deed.outcome
         for held in lists:
             if item_id in held.items:
                 place = held.items.index(item_id)
                 counted = held.counted.setdefault(str(outcome), [])
                 if place not in counted:
                     counted.append(place)
-                    self._add(tenant, held, place, outcome, way)
+                    self._add(deed, held, place, outcome)
                     other = _BOTH.get(outcome)
                     if other is not None and place in held.counted.get(str(other), ()):
-                        self._add(tenant, held, place, Outcome.SEEN_CLICKED, way)
+                        self._add(deed, held, place, Outcome.SEEN_CLICKED)
                 return
 
-    def _add(self, tenant: str, held: Held, place: int, outcome: Outcome, way: Way) -> None:
-        field = (outcome, held.version, held.variant, held.sources[place], way)
-        self.counts[tenant, _day(held.log_ms)][tuple(map(str, field))] += 1
+    def _add(self, deed: Deed, held: Held, place: int, outcome: Outcome) -> None:
+        field = (outcome, held.version, held.variant, held.sources[place], deed.way)
+        self.counts[deed.name[0], _day(held.log_ms)][tuple(map(str, field))] += 1
+        enrol = self._of_experiments.get(outcome)
+        if enrol is not None:
+            enrol(deed.name, held.log_ms, deed.log_ms)
 
 
 EDGES_MS = tuple(round(10 * 2 ** (step / 2)) for step in range(33))

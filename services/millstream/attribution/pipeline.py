@@ -46,8 +46,10 @@ async def handle(partition: Partition, stages: Stages) -> bool:
     if not portion:
         return False
     # portion: lists and events in the order of the log
-    known = await stages.store.held(partition.number, dict.fromkeys(s.name for s in portion))
-    joined = join(portion, Joiner(known))
+    names = dict.fromkeys(said.name for said in portion)
+    known = await stages.store.held(partition.number, names)
+    enrolled = await stages.store.enrolled(partition.number, names)
+    joined = join(portion, Joiner(known, enrolled))
     # joined: counts by tenant and day, what is held of each shopper from now on
     stands = partition.positions
     await stages.store.write(
@@ -58,10 +60,22 @@ async def handle(partition: Partition, stages: Stages) -> bool:
             dict(joined.packed()),
             joined.counts,
             joined.listed,
+            dict(joined.enrolments.changed()),
+            joined.enrolments.counts,
+            max(map(_log_ms, portion)),
         )
     )
     partition.stored = stands
     return True
+
+
+def _log_ms(said: Said) -> int:
+    match said:
+        case Shown(_, made):
+            return int(made.log_time.timestamp() * 1000)
+        case Acted(_, _, log_ms):
+            return log_ms
+    return 0
 
 
 def join(portion: Iterable[Said], joiner: Joiner) -> Joiner:

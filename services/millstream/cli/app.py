@@ -20,6 +20,7 @@ from millstream.cli import (
     evaluate,
     evaluate_demand,
     evaluate_reviews,
+    evaluate_search,
     evaluate_stream,
     evaluate_variety,
     fences,
@@ -27,9 +28,11 @@ from millstream.cli import (
     gateway,
     keys,
     logs,
+    mapping,
     models,
     rebuild,
     report_fairness,
+    verify_experiments,
     verify_gate,
     verify_page,
 )
@@ -122,11 +125,13 @@ app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(erase.erase)
 app.command()(gateway.gateway)
+app.command("map")(mapping.map_file)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_demand.demand)
 evaluate.app.command()(evaluate_reviews.reviews)
+evaluate.app.command()(evaluate_search.search)
 evaluate.app.command()(evaluate_stream.stream)
 evaluate.app.command()(evaluate_variety.variety)
 app.add_typer(evaluate.app, name="evaluate")
@@ -138,6 +143,7 @@ app.add_typer(fences.app, name="fences")
 app.add_typer(report_fairness.app, name="report")
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
+verify.command()(verify_experiments.experiments)
 verify.command()(verify_gate.gate)
 verify.command()(verify_page.page)
 

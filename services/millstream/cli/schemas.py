@@ -14,6 +14,7 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.erasures import Erasure
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import ITEMS_ALLOWED, Event
+from millstream.domain.experiments import Experiment
 from millstream.domain.lists import RecommendationList
 from millstream.domain.models import ModelAnnouncement, TrainingRequest
 from millstream.domain.rules import MerchandisingRule, RuleChange
@@ -27,6 +28,7 @@ MESSAGES: dict[str, type[Struct]] = {
     "erasure.v1": Erasure,
     "merchandising-rule.v1": MerchandisingRule,
     "rule-change.v1": RuleChange,
+    "experiment.v1": Experiment,
 }
 
 # What JSON Schema could say only in many words, and the services check beyond it.
@@ -37,6 +39,8 @@ _TERMS = (
 _ALSO_CHECKED = {
     "merchandising-rule.v1": _TERMS,
     "rule-change.v1": _TERMS,
+    "experiment.v1": "Also checked: each variant has a name of its own; shares add up to at most"
+    " 1,000.",
     "event.v1": "Also checked: one of user_id and anonymous_id is given, and user_id does not begin"
     " with '~'; query is given with search; time is at most 5 minutes ahead of the log and at most"
     " 24 hours behind it; a record has at most 64 KiB; the number of items is, by type: "

@@ -1,4 +1,4 @@
-"""The same client for a backend without asyncio: the asynchronous one on a thread of its own."""
+"""The same clients for a backend without asyncio: the asynchronous one on a thread of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Coroutine
 from threading import Thread
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Generic, Self, TypeVar, Unpack
 
 from millstream.client.asynchronous import AsyncClient
 from millstream.client.composition import EventFields
+from millstream.client.storefront import CLOSE_S, AsyncStorefront, Ranked
 from millstream.domain.brokers import Servers
 from millstream.domain.clock import Clock, wall_clock
 from millstream.domain.events import Event, EventType
@@ -17,29 +18,15 @@ from millstream.domain.lists import RecommendationList
 from millstream.domain.pseudonyms import Pseudonyms
 
 T = TypeVar("T")
+C = TypeVar("C", bound=AsyncStorefront)
 
 
-class Client:
-    """As AsyncClient, method by method, with the same errors. Use as `with`, from any thread."""
+class Storefront(Generic[C]):
+    """As AsyncStorefront, method by method, with the same errors. Use as `with`, from any
+    thread."""
 
-    def __init__(
-        self,
-        bootstrap_servers: Servers,
-        tenant: str = "default",
-        topic_prefix: str = "",
-        idempotence: bool = True,
-        *,
-        clock: Clock = wall_clock,
-        pseudonyms: Pseudonyms | None = None,
-    ) -> None:
-        self._client = AsyncClient(
-            bootstrap_servers,
-            tenant,
-            topic_prefix,
-            idempotence,
-            clock=clock,
-            pseudonyms=pseudonyms,
-        )
+    def __init__(self, client: C) -> None:
+        self._client = client
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
 
@@ -53,12 +40,12 @@ class Client:
             self._stop()
             raise
 
-    def close(self) -> None:
-        """Sends what is under way; raises DeliveryFailed as `flush` does, but closes all."""
+    def close(self, timeout: float = CLOSE_S) -> None:
+        """See AsyncStorefront.close."""
         if self._loop is None:
             return
         try:
-            self._run(self._client.close())
+            self._run(self._client.close(timeout))
         finally:
             self._stop()
 
@@ -86,10 +73,8 @@ class Client:
     def flush(self) -> None:
         self._run(self._client.flush())
 
-    def recommendations(
-        self, user: str, *, after: Event | None = None, timeout: float = 10.0
-    ) -> RecommendationList | None:
-        return self._run(self._client.recommendations(user, after=after, timeout=timeout))
+    def recommendations(self, user: str, *, timeout: float = 10.0) -> Ranked | None:
+        return self._run(self._client.recommendations(user, timeout=timeout))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:
@@ -104,3 +89,34 @@ class Client:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+class Client(Storefront[AsyncClient]):
+    """As AsyncClient."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        bootstrap_servers: Servers,
+        tenant: str = "default",
+        topic_prefix: str = "",
+        idempotence: bool = True,
+        *,
+        clock: Clock = wall_clock,
+        pseudonyms: Pseudonyms | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        client = AsyncClient(
+            bootstrap_servers,
+            tenant,
+            topic_prefix,
+            idempotence,
+            clock=clock,
+            pseudonyms=pseudonyms,
+            dry_run=dry_run,
+        )
+        super().__init__(client)
+
+    def recommendations(
+        self, user: str, *, after: Event | None = None, timeout: float = 10.0
+    ) -> RecommendationList | None:
+        return self._run(self._client.recommendations(user, after=after, timeout=timeout))

@@ -38,11 +38,13 @@ class EventFields(TypedDict, total=False):
 
 
 class InvalidEvent(ValueError):  # noqa: N818
-    """The recommender would refuse this event, for `reason`; it was not sent."""
+    """The recommender would refuse this event, for `reason`: it was not sent, or a gateway did not
+    send it on. A gateway newer than this client may have reasons that `Reason` has not."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason | str, detail: str) -> None:
         super().__init__(f"not sent, {reason}: {detail}")
         self.reason = reason
+        self.detail = detail
 
 
 def compose(

@@ -1,17 +1,23 @@
-"""Events on their way to Kafka: in the order they were given, and never too many."""
+"""Events on their way: in the order they were given, never too many, and none lost in silence."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
-from aiokafka.errors import KafkaError
+from millstream.domain.events import Event
 
 
 class DeliveryFailed(Exception):  # noqa: N818
-    """Kafka has not acknowledged; the same event, with its id, may be sent again."""
+    """Not acknowledged; the same events, with their ids, may be sent again and count once.
+
+    `events` are those that it is about, the newest as many as an outbox holds."""
+
+    def __init__(self, words: str, events: tuple[Event, ...] = ()) -> None:
+        super().__init__(words)
+        self.events = events
 
 
 class OutboxFull(Exception):  # noqa: N818
@@ -25,46 +31,45 @@ class Position(Protocol):
     offset: int
 
 
-class Producer(Protocol):
-    async def send(
-        self,
-        topic: str,
-        value: bytes,
-        key: bytes,
-        *,
-        timestamp_ms: int,
-        headers: list[tuple[str, bytes]],
-    ) -> asyncio.Future[Position]: ...
-
-
 @dataclass(slots=True, eq=False)
 class Outgoing:
+    """`done`: where it stands, None where the transport does not say."""
+
+    event: Event
     key: bytes
     value: bytes
     log_ms: int
     headers: tuple[tuple[str, bytes], ...]
-    done: asyncio.Future[Position] = field(
+    done: asyncio.Future[Position | None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
 
-class Outbox:
-    """One task hands events to the producer, so that a shopper's stay in order."""
+class Carrier(Protocol):
+    """Takes events to where they belong."""
 
-    def __init__(self, producer: Producer, topic: str, capacity: int) -> None:
-        self._producer = producer
-        self._topic = topic
+    async def carry(self, queue: asyncio.Queue[Outgoing]) -> None:
+        """Takes from the queue until it is cancelled, in order for each shopper, and settles the
+        `done` of each by `fail` or with a result. What it raises breaks the outbox down."""
+
+
+class Outbox:
+    """One task lets the carrier have them, so that a shopper's stay in order."""
+
+    def __init__(self, carrier: Carrier, capacity: int) -> None:
         self._capacity = capacity
         self._room = asyncio.Event()
         self._queue: asyncio.Queue[Outgoing] = asyncio.Queue()
-        self._under_way: set[asyncio.Future[Position]] = set()
-        self._failures: list[BaseException] = []
-        self._task = asyncio.create_task(self._run(), name="millstream-outbox")
+        self._under_way: dict[asyncio.Future[Position | None], Outgoing] = {}
+        self._failures = 0
+        self._first: BaseException | None = None
+        self._failed: deque[Event] = deque(maxlen=capacity)
+        self._task = asyncio.create_task(carrier.carry(self._queue), name="millstream-outbox")
         self._task.add_done_callback(self._give_up)
 
-    async def deliver(self, outgoing: Outgoing) -> Position:
-        """Returns when Kafka has acknowledged; waits where the outbox is full.
-        Raises DeliveryFailed."""
+    async def deliver(self, outgoing: Outgoing) -> Position | None:
+        """Returns when it is acknowledged; waits where the outbox is full. Raises DeliveryFailed,
+        and InvalidEvent where it was refused."""
         while len(self._under_way) >= self._capacity:
             self._room.clear()
             await self._room.wait()
@@ -75,80 +80,77 @@ class Outbox:
     def post(self, outgoing: Outgoing) -> None:
         """Does not wait; `flush` tells of a failure. Raises OutboxFull."""
         if len(self._under_way) >= self._capacity:
-            raise OutboxFull(f"{self._capacity} events wait for Kafka")
-        outgoing.done.add_done_callback(self._note_failure)
+            raise OutboxFull(f"{self._capacity} events wait to be acknowledged")
+        outgoing.done.add_done_callback(lambda done: self._note_failure(outgoing.event, done))
         self._enqueue(outgoing)
 
     async def flush(self) -> None:
         """Waits until nothing is under way. Raises DeliveryFailed if anything posted since the
-        last flush was lost."""
+        last flush was lost or refused."""
         while self._under_way:
             await asyncio.wait(set(self._under_way))
-        if self._failures:
-            count, first = len(self._failures), self._failures[0]
-            self._failures.clear()
-            raise DeliveryFailed(f"{count} events were not acknowledged; the first: {first}")
+        self._raise_failures()
 
-    async def close(self) -> None:
-        """Flushes first, with what flush raises."""
+    async def close(self, timeout: float) -> None:
+        """Flushes first, with what flush raises; what is under way after `timeout` seconds is given
+        up and told of as not acknowledged."""
         try:
-            await self.flush()
+            async with asyncio.timeout(timeout):
+                await self.flush()
+        except TimeoutError:
+            pass
         finally:
             self._task.cancel()
             await asyncio.wait([self._task])
+        await asyncio.sleep(0)  # the callbacks of what was given up just now
+        self._raise_failures()
+
+    def _raise_failures(self) -> None:
+        if self._failures:
+            words = f"{self._failures} events were not acknowledged; the first: {self._first}"
+            told = DeliveryFailed(words, tuple(self._failed))
+            self._failures, self._first = 0, None
+            self._failed.clear()
+            raise told
 
     def _enqueue(self, outgoing: Outgoing) -> None:
         if self._task.done():
-            raise DeliveryFailed("the client is closed, or has broken down")
-        self._under_way.add(outgoing.done)
+            raise DeliveryFailed("the client is closed, or has broken down", (outgoing.event,))
+        self._under_way[outgoing.done] = outgoing
         outgoing.done.add_done_callback(self._leave)
         self._queue.put_nowait(outgoing)
 
-    def _leave(self, done: asyncio.Future[Position]) -> None:
-        self._under_way.discard(done)
+    def _leave(self, done: asyncio.Future[Position | None]) -> None:
+        self._under_way.pop(done, None)
         self._room.set()
         if not done.cancelled():
             done.exception()  # seen: a caller that gave up leaves no warning behind
 
-    def _note_failure(self, done: asyncio.Future[Position]) -> None:
+    def _note_failure(self, event: Event, done: asyncio.Future[Position | None]) -> None:
         error = None if done.cancelled() else done.exception()
         if error is not None:
-            self._failures.append(error)
+            self._failures += 1
+            self._first = self._first or error
+            self._failed.append(event)
 
     def _give_up(self, task: asyncio.Task[None]) -> None:
         """Nobody waits for what will not be sent any more."""
         ended = None if task.cancelled() else task.exception()
-        for done in set(self._under_way):
-            _fail(done, ended or ConnectionError("the client was closed"))
+        for outgoing in list(self._under_way.values()):
+            fail(outgoing, ended or ConnectionError("the client was closed"))
 
-    async def _run(self) -> None:
+
+def fail(outgoing: Outgoing, error: BaseException) -> None:
+    if not outgoing.done.done():
+        words = f"{type(error).__name__}: {error}"
+        outgoing.done.set_exception(DeliveryFailed(words, (outgoing.event,)))
+
+
+class DryRun:
+    """A carrier that carries nothing: what was said was judged, and that is all."""
+
+    async def carry(self, queue: asyncio.Queue[Outgoing]) -> None:
         while True:
-            outgoing = await self._queue.get()
-            try:
-                sent = await self._producer.send(
-                    self._topic,
-                    outgoing.value,
-                    outgoing.key,
-                    timestamp_ms=outgoing.log_ms,
-                    headers=list(outgoing.headers),  # aiokafka takes no other sequence
-                )
-            except (KafkaError, OSError, RuntimeError) as error:
-                _fail(outgoing.done, error)
-            else:
-                sent.add_done_callback(partial(_settle, outgoing.done))
-
-
-def _settle(done: asyncio.Future[Position], sent: asyncio.Future[Position]) -> None:
-    if sent.cancelled():
-        _fail(done, ConnectionError("the producer was closed"))
-        return
-    error = sent.exception()
-    if error is not None:
-        _fail(done, error)
-    elif not done.done():
-        done.set_result(sent.result())
-
-
-def _fail(done: asyncio.Future[Position], error: BaseException) -> None:
-    if not done.done():
-        done.set_exception(DeliveryFailed(f"{type(error).__name__}: {error}"))
+            outgoing = await queue.get()
+            if not outgoing.done.done():
+                outgoing.done.set_result(None)

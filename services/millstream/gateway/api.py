@@ -21,6 +21,7 @@ from millstream.gateway.problems import MEDIA_TYPE, Refusal, away
 from millstream.gateway.routes import (
     dead_letters,
     events,
+    experiments,
     items,
     kpis,
     live,
@@ -29,6 +30,7 @@ from millstream.gateway.routes import (
     privacy,
     recommendations,
     rules,
+    search,
     shop,
 )
 from millstream.stores.redis import TROUBLE
@@ -48,6 +50,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     shop.preview,
     shop.list_items,
     shop.items_named,
+    search.search_items,
     shop.item_card,
     items.put_items,
     items.delete_item,
@@ -59,6 +62,10 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     rules.delete_rule,
     rules.list_changes,
     rules.undo,
+    experiments.list_experiments,
+    experiments.show_experiment,
+    experiments.begin_experiment,
+    experiments.end_experiment,
     kpis.kpis,
     dead_letters.list_letters,
     dead_letters.show_letter,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
+from millstream.domain.experiments import Experiment
 from millstream.domain.lists import RankedItem, Source
 from millstream.domain.rules import RulesInForce, Scenario
 from millstream.features.recent_items import BOUND, Touch
@@ -39,6 +40,20 @@ class Made:
     removed: Counter[str]
 
 
+@dataclass(frozen=True, slots=True)
+class LaidDown:
+    """By operators, for lists of a tenant: merchandising rules, and the experiment that runs."""
+
+    rules: Callable[[str, Scenario], RulesInForce]
+    experiment: Callable[[str], Experiment | None]
+
+    def settings(self, shopper: Shopper, settings: RankingSettings) -> RankingSettings:
+        """As the shopper's variant has them."""
+        experiment = self.experiment(shopper.tenant) if shopper.name != NOBODY else None
+        variant = experiment and experiment.variant_of(shopper.name)
+        return settings.changed(variant.settings) if variant else settings
+
+
 class LiveRanking:
     def __init__(
         self,
@@ -47,14 +62,15 @@ class LiveRanking:
         states: FeatureStore,
         numbers: ItemNumbers,
         clock: Clock,
-        rules: Callable[[str, Scenario], RulesInForce],
+        laid_down: LaidDown,
     ) -> None:
         self._shop_of = shop_of
         self._models = models
         self._states = states
         self._numbers = numbers
         self._clock = clock
-        self._rules = rules
+        self._laid_down = laid_down
+        self._rules = laid_down.rules
         self._tables: dict[str, ItemTable] = {}
         # One thread: it alone touches the tables, and one list after the other is ranked.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranking")
@@ -82,7 +98,8 @@ class LiveRanking:
         self, shopper: Shopper, settings: RankingSettings, scenario: Scenario = Scenario.HOME
     ) -> Made:
         """Raises what Redis raises."""
-        return await self._made(shopper, settings, self._rules(shopper.tenant, scenario))
+        rules = self._rules(shopper.tenant, scenario)
+        return await self._made(shopper, self._laid_down.settings(shopper, settings), rules)
 
     async def _made(self, shopper: Shopper, settings: RankingSettings, rules: RulesInForce) -> Made:
         shop = self._shop_of(shopper.tenant)
@@ -103,6 +120,7 @@ class LiveRanking:
         await shop.refresh({touch.item_id for touch in shopper.recent})
         serving, now_ms = self._models.serving(shopper.tenant), self._clock()
         rules = self._rules(shopper.tenant, Scenario.HOME)
+        settings = self._laid_down.settings(shopper, settings)
         found = await asyncio.get_running_loop().run_in_executor(
             self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms, rules
         )

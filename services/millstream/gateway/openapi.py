@@ -11,10 +11,12 @@ from litestar import Litestar
 from msgspec import Struct
 
 from millstream.domain.events import Event
+from millstream.domain.experiments import ExperimentTerms
 from millstream.domain.rules import RuleTerms
 from millstream.gateway.catalogue_intake import ItemBatch
 from millstream.gateway.intake import EventBatch
 from millstream.gateway.routes.dead_letters import ReplayRequest
+from millstream.gateway.routes.experiments import EndRequest
 from millstream.gateway.routes.privacy import ErasureRequest
 from millstream.gateway.routes.recommendations import SessionRequest
 from millstream.gateway.routes.rules import UndoRequest
@@ -29,6 +31,8 @@ _BODIES: tuple[type[Struct], ...] = (
     ErasureRequest,
     RuleTerms,
     UndoRequest,
+    ExperimentTerms,
+    EndRequest,
 )
 _UNREAD: dict[tuple[str, str], list[type[Struct]]] = {
     ("/v1/events", "post"): [Event, EventBatch],

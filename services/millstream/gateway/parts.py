@@ -9,6 +9,7 @@ from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
+from millstream.gateway.experiments import Experiments
 from millstream.gateway.kpis import Kpis
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
@@ -19,6 +20,7 @@ from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse
 from millstream.gateway.rules import Rules
+from millstream.gateway.searching import Searching
 from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
@@ -46,10 +48,12 @@ class Parts:
     versions: Versions
     moves: Moves
     rules: Rules
+    experiments: Experiments
     kpis: Kpis
     readiness: Readiness
     browsing: Browsing
     previews: Previews
+    searching: Searching
     feed: LiveFeed
     watching: Watching
     ledger: SoleLedger

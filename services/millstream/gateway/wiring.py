@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,13 @@ from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
+from millstream.gateway.experiments import Experiments
 from millstream.gateway.hot_lists import HotLists
 from millstream.gateway.kpis import Kpis
 from millstream.gateway.letters import Letters
 from millstream.gateway.lists import Lists
 from millstream.gateway.live_feed import LiveFeed, is_replayed
-from millstream.gateway.live_ranking import LiveRanking
+from millstream.gateway.live_ranking import LaidDown, LiveRanking
 from millstream.gateway.models_in_service import Models
 from millstream.gateway.moves import Moves
 from millstream.gateway.parts import Parts, Topics
@@ -39,6 +40,7 @@ from millstream.gateway.reverse import Reverse
 from millstream.gateway.rule_changes import RuleChanges, TakeRecord
 from millstream.gateway.ruled_lists import Ruled
 from millstream.gateway.rules import Rules
+from millstream.gateway.searching import Searching
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.shelf import Shelf
 from millstream.gateway.shop_clock import ReplayClock
@@ -55,6 +57,7 @@ from millstream.stores.affinities import AffinityStore
 from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys
@@ -67,7 +70,15 @@ from millstream.stores.sole_ledger import SoleLedger
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, ERASURES, EVENTS, MODELS, RULE_CHANGES, RULES
+from millstream.streaming.topics import (
+    CATALOG,
+    ERASURES,
+    EVENTS,
+    EXPERIMENTS,
+    MODELS,
+    RULE_CHANGES,
+    RULES,
+)
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
@@ -120,13 +131,28 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         replay = ReplayClock(wall_clock) if settings.gateway_replay else None
         clock = replay or wall_clock
         delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
-        catalogue, book = Catalogue(), RuleBook(wall_clock)
-        rules, followers = await _told(stack, settings, catalogue, book, delivery)
+        catalogue, book, trials = Catalogue(), RuleBook(wall_clock), ExperimentBook(wall_clock)
+        changes, counted = RuleChanges(), Attributions(redis, keys)
+        partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
+        rule_topics = settings.topic(RULES), settings.topic(RULE_CHANGES)
+        rules = Rules(book, changes, delivery, rule_topics, wall_clock)
+        experiments = Experiments(
+            trials, (counted, partitions), delivery, settings.topic(EXPERIMENTS), wall_clock
+        )
+        followers = await _followed(
+            stack,
+            settings,
+            {
+                CATALOG: catalogue.take,
+                RULES: rules.news.after(book.take),
+                RULE_CHANGES: rules.news.after(changes.take),
+                EXPERIMENTS: experiments.news.after(trials.take),
+            },
+        )
         reverse = _reverse(stack, settings)
         erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
         await stack.enter_async_context(erasures)
 
-        partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
         shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
@@ -145,8 +171,13 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             Ruled(book, catalogue.get),
         )
         states = FeatureStore(redis, keys, slots, partitions=1)
-        live = LiveRanking(shop_of, models, states, numbers, clock, book.in_force)
+        live = LiveRanking(
+            shop_of, models, states, numbers, clock, LaidDown(book.in_force, trials.running)
+        )
         stack.callback(live.close)
+        searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
+        stack.callback(searching.close)
+        catalogue.tell(searching.changed)
         browsing = Browsing(shop_of, catalogue, states.item, live)
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(
@@ -170,10 +201,12 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             versions=Versions(registry, pointer, public_key),
             moves=Moves(registry, pointer, public_key, delivery, settings.topic(MODELS)),
             rules=rules,
-            kpis=Kpis(Attributions(redis, keys), partitions, catalogue.size, clock),
+            experiments=experiments,
+            kpis=Kpis(counted, partitions, catalogue.size, clock),
             readiness=readiness,
             browsing=browsing,
             previews=Previews(live, browsing),
+            searching=searching,
             feed=feed,
             watching=watching,
             ledger=SoleLedger(redis, keys, states),
@@ -190,6 +223,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 models.follow,
                 readiness.follow,
                 watching.follow,
+                searching.follow,
                 lambda: erasing.follow(erasures),
                 lambda: _numbers(numbers),
                 *(follower.run_to_its_end for follower in followers),
@@ -206,31 +240,20 @@ def seen_by(feed: LiveFeed, clock: ReplayClock | None) -> Callable[[LogRecord], 
     return seen
 
 
-async def _told(
-    stack: AsyncExitStack,
-    settings: GatewaySettings,
-    catalogue: Catalogue,
-    book: RuleBook,
-    delivery: Delivery,
-) -> tuple[Rules, list[Follower]]:
-    """Catalogue and rules read to their ends, or for CATCH_UP_S seconds, and followed from then
-    on."""
-    changes, servers, followers = RuleChanges(), settings.brokers, []
-    topics = settings.topic(RULES), settings.topic(RULE_CHANGES)
-    rules = Rules(book, changes, delivery, topics, wall_clock)
-    for topic, take in (
-        (settings.topic(CATALOG), catalogue.take),
-        (topics[0], rules.news.after(book.take)),
-        (topics[1], rules.news.after(changes.take)),
-    ):
-        follower = follow(servers, topic, partial(_hand_over, take))
+async def _followed(
+    stack: AsyncExitStack, settings: GatewaySettings, takers: Mapping[str, TakeRecord]
+) -> list[Follower]:
+    """Each topic read to its end, or for CATCH_UP_S seconds, and followed from then on."""
+    servers, followers = settings.brokers, []
+    for topic, take in takers.items():
+        follower = follow(servers, settings.topic(topic), partial(_hand_over, take))
         stack.push_async_callback(follower.close)
         await started(follower, servers)
         followers.append(follower)
     reached = await asyncio.gather(*(one.wait_caught_up(CATCH_UP_S) for one in followers))
     if not all(reached):
         log.warning("lists begin before catalogue and rules were read to their ends")
-    return rules, followers
+    return followers
 
 
 def _hand_over(take: TakeRecord, record: ConsumerRecord[Any, Any]) -> None:

@@ -138,6 +138,19 @@ def accepted_lines(source: Path) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["item", "type", "quantity", "time_ms"], orient="row")
 
 
+def goods(invoices: Iterable[Invoice]) -> list[CatalogueItem]:
+    """The catalogue that the replay tells of, in the order of first sale; without what is no
+    goods, and what has no title."""
+    found: dict[str, CatalogueItem] = {}
+    for invoice in invoices:
+        for line in invoice.lines:
+            if line.item_id not in found and isinstance(line_type(invoice, line), EventType):
+                found[line.item_id] = catalogue_item(
+                    line.item_id, line.title, line.price, invoice.time
+                )
+    return [item for item in found.values() if not item.hidden and item.title != item.item_id]
+
+
 def browse_events(invoice: Invoice, bought: Sequence[str], passed_over: str | None) -> list[Event]:
     """What the shopper is made to have looked at before an invoice; no chance is involved.
 

@@ -50,6 +50,7 @@ class PageTrial:
     click_to_list_ms: int
     reason_names_click: bool
     list_changed: bool
+    searched: bool
     serious_axe: int
     event_seen: bool
     letter_replayed: bool
@@ -66,6 +67,7 @@ class PageTrial:
         wanted = (
             "reason_names_click",
             "list_changed",
+            "searched",
             "event_seen",
             "letter_replayed",
             "promoted",
@@ -215,6 +217,7 @@ def judged(told: dict[str, Any], folder: str) -> PageTrial:
         click_to_list_ms=max(click["ms"] for click in clicked),
         reason_names_click=any(click["named"] for click in clicked),
         list_changed=all(click["changed"] for click in clicked),
+        searched=told["searched"],
         serious_axe=len(serious),
         event_seen=told["event_seen"],
         letter_replayed=told["replayed"],

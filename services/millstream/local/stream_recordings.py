@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Event, EventType, Line
-from millstream.local.online_retail import invoice_events, read_invoices
+from millstream.local.online_retail import Invoice, invoice_events, read_invoices
 from millstream.local.prepare import convert
 from millstream.local.retailrocket import RetailRocketReplay, read_rows
 from millstream.trainer.sessions.data import TEST_NAME, TRAIN_NAME, text_lines
@@ -37,6 +37,17 @@ def stream_recording(folder: Path) -> Recording:
     )
 
 
+def retail_invoices(folder: Path) -> Iterator[Invoice]:
+    """Of the publisher's CSV. Blocks for seconds. Raises OperatorError where it is not there."""
+    sources = [folder / name for name in _RETAIL_NAMES if (folder / name).is_file()]
+    if not sources:
+        raise OperatorError("--data", str(folder), f"a folder with {' or '.join(_RETAIL_NAMES)}")
+    with TemporaryDirectory() as scratch:
+        lines = Path(scratch) / "lines.parquet"
+        convert(sources[0], lines)
+        yield from read_invoices(lines)
+
+
 def _retailrocket(folder: Path) -> Recording:
     told = RetailRocketReplay().stream(read_rows(folder))
     events = [event for event in told if isinstance(event, Event)]
@@ -49,14 +60,10 @@ def _retailrocket(folder: Path) -> Recording:
 
 
 def _online_retail(folder: Path) -> Recording:
-    with TemporaryDirectory() as scratch:
-        lines = Path(scratch) / "lines.parquet"
-        source = next(name for name in _RETAIL_NAMES if (folder / name).is_file())
-        convert(folder / source, lines)
-        skipped = Counter[str]()
-        events = [
-            event for invoice in read_invoices(lines) for event in invoice_events(invoice, skipped)
-        ]
+    skipped = Counter[str]()
+    events = [
+        event for invoice in retail_invoices(folder) for event in invoice_events(invoice, skipped)
+    ]
     events.sort(key=lambda event: event.time)
     return Recording(
         "online-retail",

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from millstream.domain.experiments import SettingsChange
 from millstream.domain.lists import Source
 
 Count = Annotated[int, Meta(ge=0, le=1000)]
@@ -49,6 +50,18 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
         }
     )
     """What a strength of 1 of the source adds to the score."""
+
+    def changed(self, change: SettingsChange | None) -> RankingSettings:
+        if change is None:
+            return self
+        said = {
+            name: value
+            for name in SettingsChange.__struct_fields__
+            if (value := getattr(change, name)) is not None
+        }
+        if change.weights is not None:
+            said["weights"] = {**self.weights, **change.weights}
+        return msgspec.structs.replace(self, **said)
 
     def digest(self) -> str:
         """12 hex digits that stand on every list made with these settings."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
 from millstream.domain.identity import ShopperName
 from millstream.domain.rules import NO_RULES, RulesInForce
-from millstream.ranking.candidates.source import TasteModel
 from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import Ranked, rank
-from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.publish import Draft
 from millstream.recommender.record import Recorded
+from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop
 from millstream.streaming.decode import Arrival
 
@@ -57,12 +57,12 @@ class Drafter:
         self,
         shop_of: Callable[[str], CachedShop],
         models: HotSwap,
-        settings: RankingSettings,
+        variants: Variants,
         rules: Callable[[str], RulesInForce] = lambda _tenant: NO_RULES,
     ) -> None:
         self._shop_of = shop_of
         self._models = models
-        self._settings = settings
+        self._variants = variants
         self._rules = rules
         self._shops: dict[str, CachedShop] = {}
         self._tables: dict[str, ItemTable] = {}
@@ -75,7 +75,7 @@ class Drafter:
         for name, arrival in due.items():
             # After a takeover an event may be owed a list whose shopper was erased since.
             if arrival.event.type is EventType.ERASE or recorded.states[name].is_empty:
-                drafts.append(Draft(name, arrival, None, ""))
+                drafts.append(Draft.tombstone(name, arrival))
             else:
                 by_tenant[name[0]].append(name)
         for tenant, names in by_tenant.items():
@@ -87,43 +87,47 @@ class Drafter:
     ) -> list[Draft]:
         shop = self._shops.get(tenant) or self._shops.setdefault(tenant, self._shop_of(tenant))
         now_ms = max(due[name].event.time_ms for name in names)
-        shoppers = [
-            Shopper.from_state(*name, recorded.states[name], due[name].event.time_ms)
+        shoppers = {
+            name: Shopper.from_state(*name, recorded.states[name], due[name].event.time_ms)
             for name in names
-        ]
-        await shop.refresh({touch.item_id for shopper in shoppers for touch in shopper.recent})
+        }
+        touched = (touch.item_id for shopper in shoppers.values() for touch in shopper.recent)
+        await shop.refresh(set(touched))
         serving = self._models.serving(tenant)
-        # Beside the loop, which meanwhile counts what comes next and hears of lists that are out.
-        ranked = await asyncio.to_thread(
-            self._rank,
-            shoppers,
-            shop,
-            serving.scorer,
-            now_ms,
-            self._table(tenant),
-            self._rules(tenant),
-        )
+        rules, drafts = self._rules(tenant), list[Draft]()
+        for way, part in self._variants.parted(tenant, names):
+            ranked = await self._ranked(
+                partial(
+                    rank,
+                    [shoppers[name] for name in part],
+                    shop,
+                    serving.scorer,
+                    way.settings,
+                    now_ms,
+                    self._table(tenant),
+                    rules,
+                )
+            )
+            drafts += [
+                Draft(name, due[name], items, serving.version, way.label, way.digest)
+                for name, items in zip(part, ranked.lists, strict=True)
+            ]
+        return drafts
+
+    async def _ranked(self, make: Callable[[], Ranked]) -> Ranked:
+        """Beside the loop, which meanwhile counts what comes next and hears of lists that are out.
+        One at a time: a portion that was given up goes on here, and the table is for one."""
+
+        def made() -> Ranked:
+            with self._one_at_a_time:
+                return make()
+
+        ranked = await asyncio.to_thread(made)
         for rule, removed in ranked.removed.items():
             telemetry.REMOVED.labels(rule).inc(removed)
         for source, failures in ranked.failed.items():
             telemetry.SOURCE_FAILURES.labels(source).inc(failures)
-        return [
-            Draft(name, due[name], items, serving.version)
-            for name, items in zip(names, ranked.lists, strict=True)
-        ]
-
-    def _rank(
-        self,
-        shoppers: Sequence[Shopper],
-        shop: CachedShop,
-        model: TasteModel | None,
-        now_ms: int,
-        table: ItemTable,
-        rules: RulesInForce,
-    ) -> Ranked:
-        """One at a time: a portion that was given up goes on here, and the table is for one."""
-        with self._one_at_a_time:
-            return rank(shoppers, shop, model, self._settings, now_ms, table, rules)
+        return ranked
 
     def forget(self, tenant: str, items: Iterable[str]) -> None:
         """Their neighbours have changed."""

@@ -1,10 +1,11 @@
-"""Catalogue, rules and models as their topics tell them, beside the pipeline."""
+"""Catalogue, rules, experiments and models as their topics tell them, beside the pipeline."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,14 +17,25 @@ from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.rule_book import RuleBook
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, MODELS, RULES
+from millstream.streaming.topics import CATALOG, EXPERIMENTS, MODELS, RULES
 
 log = structlog.get_logger()
 
 CATCH_UP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the topics are told into."""
+
+    catalogue: Catalogue
+    rules: RuleBook
+    experiments: ExperimentBook
+
 
 _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
 
@@ -31,11 +43,10 @@ _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
 async def follow_shop(
     stack: AsyncExitStack,
     settings: RecommenderSettings,
-    catalogue: Catalogue,
-    rules: RuleBook,
+    told: Told,
     models: HotSwap,
 ) -> Sequence[Follower]:
-    """Catalogue, rules and models, read to their ends before the first list, or for ten seconds.
+    """What the topics tell, read to their ends before the first list, or for ten seconds.
     The followers go on until `stack` closes; that one of them ended is for the caller to notice.
     Raises OperatorError where no broker answers."""
     models.know("default")
@@ -44,13 +55,10 @@ async def follow_shop(
         follow(
             servers,
             settings.topic(CATALOG),
-            lambda record: catalogue.take(record.key, record.value),
+            lambda record: told.catalogue.take(record.key, record.value),
         ),
-        follow(
-            servers,
-            settings.topic(RULES),
-            lambda record: take_rule(record, rules),
-        ),
+        follow(servers, settings.topic(RULES), lambda record: take(record, told.rules)),
+        follow(servers, settings.topic(EXPERIMENTS), lambda record: take(record, told.experiments)),
         follow(
             servers,
             settings.topic(MODELS),
@@ -62,16 +70,16 @@ async def follow_shop(
         await started(follower, servers)
     reached = await asyncio.gather(*(f.wait_caught_up(CATCH_UP_SECONDS) for f in followers))
     if not all(reached):
-        log.warning("lists begin before catalogue, rules and models were read to their ends")
+        log.warning("lists begin before what the topics tell was read to its end")
     await models.look_up()
     return followers
 
 
-def take_rule(record: ConsumerRecord[Any, Any], rules: RuleBook) -> None:
-    refused = rules.refused
-    rules.take(record.key, record.value)
-    if rules.refused > refused:
-        log.warning("a record that does not read as a rule is passed over")
+def take(record: ConsumerRecord[Any, Any], book: RuleBook | ExperimentBook) -> None:
+    refused = book.refused
+    book.take(record.key, record.value)
+    if book.refused > refused:
+        log.warning("a record that does not read is passed over", topic=record.topic)
 
 
 def take_announcement(record: ConsumerRecord[Any, Any], model: str, models: HotSwap) -> None:

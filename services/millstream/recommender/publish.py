@@ -45,12 +45,19 @@ class Topics:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A list before it has its times. `items` is None for a shopper who was erased."""
+    """A list before it has its times. `items` is None for a shopper who was erased. `variant`,
+    `settings_digest`: how it was made."""
 
     name: ShopperName
     arrival: Arrival
     items: tuple[RankedItem, ...] | None
     model_version: str
+    variant: str
+    settings_digest: str
+
+    @classmethod
+    def tombstone(cls, name: ShopperName, arrival: Arrival) -> Draft:
+        return cls(name, arrival, None, "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +83,9 @@ class Sending:
 
 
 class Publisher:
-    def __init__(
-        self, producer: Producer, topics: Topics, variant: str, settings_digest: str, clock: Clock
-    ) -> None:
+    def __init__(self, producer: Producer, topics: Topics, clock: Clock) -> None:
         self._producer = producer
         self._topics = topics
-        self._variant = variant
-        self._digest = settings_digest
         self._clock = clock
 
     async def send(self, drafts: Sequence[Draft]) -> Sending:
@@ -113,10 +116,10 @@ class Publisher:
             recommendation_id=recommendation_id(tenant, shopper, origin),
             tenant=tenant,
             user=shopper,
-            variant=self._variant,
+            variant=draft.variant,
             items=items,
             model_version=draft.model_version,
-            settings_digest=self._digest,
+            settings_digest=draft.settings_digest,
             origin=origin,
             event_time=draft.arrival.event.time,
             log_time=as_datetime(draft.arrival.log_ms),

@@ -21,7 +21,7 @@ from millstream.recommender import telemetry
 from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
-from millstream.recommender.following import follow_shop
+from millstream.recommender.following import Told, follow_shop
 from millstream.recommender.guard import Assigned, Guard
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.lag import LOOK_SECONDS, Lag
@@ -32,11 +32,13 @@ from millstream.recommender.readiness import require_ready
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.tenure import Tenure
+from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Positions, Worker
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.epoch import require_epoch
+from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.fences import Fences, read_fences
 from millstream.stores.item_numbers import ItemNumbers
@@ -122,14 +124,13 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             public_key,
         )
         catalogue = Catalogue()
-        rules = RuleBook(wall_clock)
+        rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
         stack.callback(lambda: telemetry.log_totals(catalogue.refused))
-        followers = await follow_shop(stack, settings, catalogue, rules, models)
-        ranking = RankingSettings()
+        followers = await follow_shop(stack, settings, Told(catalogue, rules, experiments), models)
         drafter = Drafter(
             lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock),
             models,
-            ranking,
+            Variants(settings.variant, RankingSettings(), experiments.running),
             rules.in_force,
         )
         deriver = Deriver(affinities, numbers, drafter.forget)
@@ -156,8 +157,6 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             publisher=Publisher(
                 producer,
                 Topics(settings.topic(EVENTS), settings.topic(RECOMMENDATIONS)),
-                settings.variant,
-                ranking.digest(),
                 wall_clock,
             ),
             tenure=tenure,

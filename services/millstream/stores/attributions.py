@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,19 +20,25 @@ from millstream.stores.keys import Keys
 HELD_S = 48 * 3600
 """So long after the last record of a shopper what is held of them goes by itself."""
 KEPT_S = 35 * 24 * 3600
-"""So long after its last record a day's counts can be asked for."""
+"""So long after its last record a day's counts can be asked for, and it is known who was in which
+experiment."""
+SUMS_KEPT_S = 180 * 24 * 3600
+"""So long after its last record what an experiment has shown can be asked for."""
 
 Field = tuple[str, ...]
 Of = tuple[str, str]
 """Tenant and day, as 20261129."""
+Cohort = tuple[str, str, str]
+"""Variant's label, time at which it begins in ms, what is counted."""
 _fields = msgspec.json.Decoder(tuple[str, ...]).decode
+_cohort = msgspec.json.Decoder(Cohort).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
     """`stood`, `stands`: the positions (lists, events) before and after it. `held`: per shopper
     what replaces what was held, None where nothing is to be. `counts`, `listed`: what comes on
-    top."""
+    top. `enrolled`, `cohorts`: the same of experiments. `to_ms`: the log's time at its end."""
 
     partition: int
     stood: tuple[int, int]
@@ -40,6 +46,9 @@ class Portion:
     held: Mapping[ShopperName, bytes | None]
     counts: Mapping[Of, Counter[Field]]
     listed: Mapping[Of, Counter[str]]
+    enrolled: Mapping[ShopperName, bytes | None]
+    cohorts: Mapping[tuple[str, str], Counter[Cohort]]
+    to_ms: int
 
 
 class Attributions:
@@ -58,8 +67,18 @@ class Attributions:
     async def held(
         self, partition: int, names: Iterable[ShopperName]
     ) -> dict[ShopperName, bytes | None]:
+        return await self._each(names, lambda name: self._keys.attributable(partition, *name))
+
+    async def enrolled(
+        self, partition: int, names: Iterable[ShopperName]
+    ) -> dict[ShopperName, bytes | None]:
+        return await self._each(names, lambda name: self._keys.enrolled(partition, *name))
+
+    async def _each(
+        self, names: Iterable[ShopperName], key_of: Callable[[ShopperName], str]
+    ) -> dict[ShopperName, bytes | None]:
         asked = list(names)
-        found = await self._redis.mget([self._keys.attributable(partition, *n) for n in asked])
+        found = await self._redis.mget([key_of(name) for name in asked])
         return dict(zip(asked, cast(list[bytes | None], found), strict=True))
 
     async def write(self, portion: Portion) -> None:
@@ -91,6 +110,21 @@ class Attributions:
             items.update({name.decode(): int(n) for name, n in told.items()})
         return fields, items
 
+    async def cohorts(
+        self, tenant: str, experiment: str, partitions: int
+    ) -> tuple[Counter[Cohort], int]:
+        """Over all partitions, and the time of the log up to which they are whole: the latest that
+        any has come to, since one where nothing happens stays behind."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition in range(partitions):
+            pipeline.hgetall(self._keys.cohorts(partition, tenant, experiment))
+            pipeline.hget(self._keys.attributed_to(partition), "to_ms")
+        found = await replies(pipeline)
+        sums: Counter[Cohort] = Counter()
+        for told in found[::2]:
+            sums.update({_cohort(name): int(n) for name, n in told.items()})
+        return sums, max((int(at) for at in found[1::2] if at is not None), default=0)
+
     async def _move(self, portion: Portion) -> bool:
         """False where the positions are not as they stood, or were moved meanwhile."""
         at = self._keys.attributed_to(portion.partition)
@@ -103,7 +137,9 @@ class Attributions:
                 transaction.multi()  # type: ignore[no-untyped-call]
                 self._put(transaction, portion)
                 lists, events = portion.stands
-                transaction.hset(at, mapping={"lists": lists, "events": events})
+                transaction.hset(
+                    at, mapping={"lists": lists, "events": events, "to_ms": portion.to_ms}
+                )
                 await transaction.execute()
             except WatchError:
                 return False
@@ -112,22 +148,34 @@ class Attributions:
         return True
 
     def _put(self, transaction: Any, portion: Portion) -> None:
+        partition, keys = portion.partition, self._keys
         for name, packed in portion.held.items():
-            key = self._keys.attributable(portion.partition, *name)
-            if packed is None:
-                transaction.delete(key)
-            else:
-                transaction.set(key, packed, ex=HELD_S)
+            _set(transaction, keys.attributable(partition, *name), packed, HELD_S)
+        for name, packed in portion.enrolled.items():
+            _set(transaction, keys.enrolled(partition, *name), packed, KEPT_S)
         for of, counted in portion.counts.items():
-            key = self._keys.attributed(portion.partition, *of)
-            for field, n in counted.items():
-                transaction.hincrby(key, msgspec.json.encode(tuple(map(str, field))), n)
-            transaction.expire(key, KEPT_S)
+            _add(transaction, keys.attributed(partition, *of), _named(counted), KEPT_S)
         for of, listed in portion.listed.items():
-            key = self._keys.listed_items(portion.partition, *of)
-            for item, n in listed.items():
-                transaction.hincrby(key, item, n)
-            transaction.expire(key, KEPT_S)
+            _add(transaction, keys.listed_items(partition, *of), listed, KEPT_S)
+        for of, cohorts in portion.cohorts.items():
+            _add(transaction, keys.cohorts(partition, *of), _named(cohorts), SUMS_KEPT_S)
+
+
+def _set(transaction: Any, key: str, packed: bytes | None, kept_s: int) -> None:
+    if packed is None:
+        transaction.delete(key)
+    else:
+        transaction.set(key, packed, ex=kept_s)
+
+
+def _named(counted: Mapping[Any, int]) -> dict[bytes, int]:
+    return {msgspec.json.encode(tuple(map(str, each))): n for each, n in counted.items()}
+
+
+def _add(transaction: Any, key: str, sums: Mapping[Any, int], kept_s: int) -> None:
+    for name, n in sums.items():
+        transaction.hincrby(key, name, n)
+    transaction.expire(key, kept_s)
 
 
 def _positions(told: Sequence[Any]) -> tuple[int, int] | None:

@@ -91,6 +91,14 @@ class Keys:
         """HASH with expiry: item -> places in lists."""
         return f"{self.prefix}ai:{{p{partition}}}:{tenant}:{day}"
 
+    def enrolled(self, partition: int, tenant: str, shopper: str) -> str:
+        """STRING with expiry: which experiments the shopper came into, attribution/enrolment.py."""
+        return f"{self.prefix}ax:{{p{partition}}}:{tenant}:{shopper}"
+
+    def cohorts(self, partition: int, tenant: str, experiment: str) -> str:
+        """HASH with expiry: JSON of variant, cohort and what is counted -> sum."""
+        return f"{self.prefix}ae:{{p{partition}}}:{tenant}:{experiment}"
+
     # The deployment.
     def layout(self) -> str:
         """HASH slots: what `millstream init` fixed for life."""

@@ -16,7 +16,7 @@ from tests.gateway import TENANT, Gate
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import Halt
-from millstream.stores.attributions import Attributions, Portion
+from millstream.stores.attributions import Attributions, Field, Portion
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connect
 from millstream.streaming.topics import RECOMMENDATIONS
@@ -144,7 +144,8 @@ async def test_one_that_another_overtook_writes_nothing(shop: Gate) -> None:
     of = (TENANT, "20260101")
 
     def portion(stood: tuple[int, int], stands: tuple[int, int]) -> Portion:
-        return Portion(3, stood, stands, {}, {of: Counter({("lists", "v", "d"): 1})}, {})
+        counts: dict[tuple[str, str], Counter[Field]] = {of: Counter({("lists", "v", "d"): 1})}
+        return Portion(3, stood, stands, {}, counts, {}, {}, {}, 7)
 
     await store.write(portion((0, 0), (2, 5)))
     await store.write(portion((0, 0), (2, 5)))  # the answer was lost

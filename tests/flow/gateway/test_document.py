@@ -75,7 +75,7 @@ def _takes_anything(operation: Any) -> bool:
 def test_nothing_is_answered_without_a_key_but_what_is_open(gateway: Process) -> None:
     for label, operation in OPERATIONS.items():
         case = operation.Case(
-            path_parameters={name: "1" for name in ("user", "item", "letter", "rule")}
+            path_parameters={name: "1" for name in ("user", "item", "letter", "rule", "experiment")}
         )
         case.path_parameters |= {"model": "m", "version": 1, "pseudonym": "p"}
         status = case.call(base_url=gateway.url).status_code

@@ -21,6 +21,7 @@ class Store:
     def __init__(self) -> None:
         self.stands = (0, 0)
         self.kept: dict[ShopperName, bytes | None] = {}
+        self.enrolments: dict[ShopperName, bytes | None] = {}
         self.counted = 0
 
     async def held(
@@ -28,10 +29,16 @@ class Store:
     ) -> dict[ShopperName, bytes | None]:
         return {name: self.kept.get(name) for name in names}
 
+    async def enrolled(
+        self, _partition: int, names: Iterable[ShopperName]
+    ) -> dict[ShopperName, bytes | None]:
+        return {name: self.enrolments.get(name) for name in names}
+
     async def write(self, portion: Portion) -> None:
         assert portion.stood == self.stands
         self.stands = portion.stands
         self.kept.update(portion.held)
+        self.enrolments.update(portion.enrolled)
         self.counted += sum(counts.total() for counts in portion.counts.values())
 
 

@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
+from tests.builders import event
 
 from millstream.client.outbox import (
     DeliveryFailed,
+    DryRun,
     Outbox,
     OutboxFull,
     Outgoing,
     Position,
 )
+from millstream.client.to_kafka import ToKafka
 
 
 @dataclass
@@ -59,14 +62,14 @@ def producer() -> SteppedProducer:
 
 @pytest.fixture
 async def outbox(producer: SteppedProducer) -> AsyncIterator[Outbox]:
-    box = Outbox(producer, "shop.events.v1", CAPACITY)
+    box = Outbox(ToKafka(producer, "shop.events.v1"), CAPACITY)
     yield box
     producer.acknowledge()
-    await box.close()
+    await box.close(1.0)
 
 
 def outgoing(value: bytes) -> Outgoing:
-    return Outgoing(b"k", value, 1, ())
+    return Outgoing(event(value.decode()), b"k", value, 1, ())
 
 
 async def turn() -> None:
@@ -81,6 +84,7 @@ async def test_delivered_means_acknowledged(producer: SteppedProducer, outbox: O
     assert not task.done()
     producer.acknowledge()
     position = await task
+    assert position is not None
     assert (position.partition, position.offset) == (0, 0)
 
 
@@ -122,8 +126,9 @@ async def test_flush_waits_and_tells_of_failures_once(
     assert not flushing.done()
     producer.sent[0][1].set_exception(ConnectionError("away"))
     producer.acknowledge()
-    with pytest.raises(DeliveryFailed, match=r"1 events were not acknowledged.*away"):
+    with pytest.raises(DeliveryFailed, match=r"1 events were not acknowledged.*away") as told:
         await flushing
+    assert [one.event_id for one in told.value.events] == ["a"]
     await outbox.flush()
 
 
@@ -157,10 +162,30 @@ async def test_a_caller_that_gives_up_takes_nothing_back(
 async def test_when_the_producer_breaks_down_nobody_waits_forever(
     producer: SteppedProducer,
 ) -> None:
-    outbox = Outbox(producer, "shop.events.v1", CAPACITY)
+    outbox = Outbox(ToKafka(producer, "shop.events.v1"), CAPACITY)
     producer.refuses = TypeError("not foreseen")
     with pytest.raises(DeliveryFailed, match="not foreseen"):
         await outbox.deliver(outgoing(b"a"))
     with pytest.raises(DeliveryFailed, match="broken down"):
         await outbox.deliver(outgoing(b"b"))
-    await outbox.close()
+    await outbox.close(1.0)
+
+
+async def test_what_is_under_way_for_too_long_at_the_end_is_told_of(
+    producer: SteppedProducer,
+) -> None:
+    outbox = Outbox(ToKafka(producer, "shop.events.v1"), CAPACITY)
+    for value in (b"a", b"b", b"c"):
+        outbox.post(outgoing(value))
+    await turn()
+    producer.sent[1][1].set_result(At(0, 0))
+    with pytest.raises(DeliveryFailed, match=r"2 events.*the client was closed") as told:
+        await outbox.close(0.0)
+    assert sorted(one.event_id for one in told.value.events) == ["a", "c"]
+
+
+async def test_a_dry_run_acknowledges_what_it_does_not_send() -> None:
+    outbox = Outbox(DryRun(), CAPACITY)
+    assert await outbox.deliver(outgoing(b"a")) is None
+    outbox.post(outgoing(b"b"))
+    await outbox.close(1.0)

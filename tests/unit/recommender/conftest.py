@@ -38,6 +38,7 @@ from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorded, Recorder
 from millstream.recommender.tenure import Tenure
+from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Worker
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import CachedShop
@@ -320,7 +321,7 @@ def drafter(affinities: MemoryAffinities, no_model: HotSwap) -> Drafter:
     def shop_of(tenant: str) -> CachedShop:
         return CachedShop(tenant, affinities, Catalogue(), lambda: NOON_MS)
 
-    return Drafter(shop_of, no_model, RankingSettings())
+    return Drafter(shop_of, no_model, Variants("default", RankingSettings()))
 
 
 @pytest.fixture
@@ -345,8 +346,6 @@ def stages(
         drafter=drafter,
         tenure=Tenure(3.0, monotonic),
         served=MemoryServed(),
-        publisher=Publisher(
-            producer, Topics(TOPIC, "lists"), "default", "0123456789ab", lambda: NOON_MS
-        ),
+        publisher=Publisher(producer, Topics(TOPIC, "lists"), lambda: NOON_MS),
         freshness=Freshness(0, lambda: NOON_MS),
     )

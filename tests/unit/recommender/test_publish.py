@@ -22,13 +22,16 @@ async def publish(publisher: Publisher, drafts: Sequence[Draft]) -> None:
 
 @pytest.fixture
 def publisher(producer: MemoryProducer) -> Publisher:
-    return Publisher(producer, Topics(TOPIC, "lists"), "variant", "digest", lambda: NOON_MS + 7)
+    return Publisher(producer, Topics(TOPIC, "lists"), lambda: NOON_MS + 7)
 
 
 def draft(offset: int = 4, *, erased: bool = False) -> Draft:
     headers = (("trace", b"x"), ("sent_at", b"17"))
     made = arrival(event("e1", "ann"), offset, NOON_MS + 5, headers, partition=3)
-    return Draft(("default", "ann"), made, None if erased else ITEMS, "embedding-v2")
+    name = ("default", "ann")
+    if erased:
+        return Draft.tombstone(name, made)
+    return Draft(name, made, ITEMS, "embedding-v2", "variant", "digest")
 
 
 async def test_a_list_carries_its_provenance(
@@ -68,7 +71,7 @@ async def test_of_the_headers_only_one_time_is_copied(
 ) -> None:
     headers = [("sent_at", content) for content in given]
     made = arrival(event("e1", "ann"), 4, NOON_MS, headers)
-    await publish(publisher, [Draft(("default", "ann"), made, ITEMS, "embedding-v2")])
+    await publish(publisher, [Draft(("default", "ann"), made, ITEMS, "embedding-v2", "v", "d")])
     (sent,) = producer.sent
     assert sent.headers == tuple(("sent_at", content) for content in kept)
 

@@ -32,6 +32,7 @@ def test_the_file_describes_the_topics_that_the_code_names() -> None:
         topics.TRAINING: {"compact"},
         topics.RULES: {"compact"},
         topics.RULE_CHANGES: {"compact"},
+        topics.EXPERIMENTS: {"compact"},
         topics.ERASURES: {"compact"},
         topics.DEAD_LETTERS: {"delete"},
     }

@@ -7,6 +7,7 @@ import { look } from "./looking.mjs";
 import { moveModels } from "./models.mjs";
 import { replayLetter, watchEvents } from "./operating.mjs";
 import { layDownRule, someRules } from "./ruling.mjs";
+import { searchShop } from "./searching.mjs";
 import { clickThree } from "./shopping.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
@@ -34,6 +35,7 @@ const browser = await chromium.launch({ executablePath: given.chromium, args: ["
 try {
   const page = await opened(browser, WIDE, given.key);
   Object.assign(found, await clickThree(page));
+  Object.assign(found, await searchShop(page));
   Object.assign(found, await watchEvents(page));
   Object.assign(found, await replayLetter(page));
   Object.assign(found, await moveModels(page));

@@ -51,6 +51,10 @@ export async function look(settings) {
   await whole.locator(".cards .card button.look").nth(3).click();
   await whole.waitForSelector(".for[data-took-ms]");
   await take(settings, whole, "shop");
+  await whole.locator("input[type=search]").fill("red lantrn");
+  await whole.waitForSelector(".filters");
+  await whole.waitForFunction(() => /lantern/i.test(document.querySelector(".shelves .card .title")?.textContent ?? ""));
+  await take(settings, whole, "search");
   await at(whole, `#/shopper?user=~${visitor}`, ".score");
   await take(settings, whole, "shopper");
   await at(whole, `#/item?item=${encodeURIComponent(item)}`, ".halves .facts");

@@ -1,50 +1,15 @@
 // A mini shop: what is clicked here is a real event, and the list beside it is the real answer.
 import { html, useCallback, useEffect, useState } from "../vendor/preact.js";
-import { ask } from "../pieces/api.js";
-import { useAsked, useDeed } from "../pieces/asked.js";
+import { useDeed } from "../pieces/asked.js";
 import { useList } from "../pieces/list_watch.js";
 import { linkTo } from "../pieces/place.js";
-import { DEEDS, price } from "../pieces/shown.js";
-import { Empty, ReadOnly, Told } from "../pieces/states.js";
+import { DEEDS } from "../pieces/shown.js";
+import { ReadOnly } from "../pieces/states.js";
 import { anotherVisitor, tell, visitor } from "../pieces/visitor.js";
 import { ListBeside, saidOf } from "./list_beside.js";
+import { Shelves } from "./shelves.js";
 
-const SHOWN = 24;
 const LENGTH = 10;
-
-function Card({ item, act, closed }) {
-  return html`<li class="card">
-    <button class="look" disabled=${closed} onClick=${() => act("view_item", item)}>
-      <span class="tile hue${hueOf(item.item_id)}" aria-hidden="true">${initials(item.title)}</span>
-      <span class="title">${item.title}</span>
-      <span class="price">${price(item.price)}</span>
-      <span class="unseen">, look at it</span>
-    </button>
-    <div class="deeds">
-      <button disabled=${closed} onClick=${() => act("add_to_cart", item)}>To cart<span class="unseen">: ${item.title}</span></button>
-      <button disabled=${closed} onClick=${() => act("purchase", item)}>Buy<span class="unseen"> ${item.title}</span></button>
-    </div>
-  </li>`;
-}
-
-const initials = (title) => title.split(/\s+/).filter((word) => /^[a-z]/i.test(word)).slice(0, 2).map((word) => word[0].toUpperCase()).join("") || "#";
-const hueOf = (id) => [...id].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 6, 7);
-
-function Shelves({ act, closed }) {
-  const [text, setText] = useState("");
-  const shelf = useAsked(() => ask(`/v1/items?n=${SHOWN}&text=${encodeURIComponent(text)}`), [text], text ? null : 15_000);
-  return html`<section class="shelves" aria-label="Shelves">
-    <label class="search"><span>Search the shop</span>
-      <input type="search" placeholder="lantern, mug, 22423 …" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
-    <${Told} asked=${shelf} what="the shelves">${({ items, catalogue }) =>
-      items.length
-        ? html`<ul class="cards">${items.map((item) => html`<${Card} key=${item.item_id} item=${item} act=${act} closed=${closed} />`)}</ul>`
-        : catalogue
-          ? html`<${Empty} title="Nothing by that name">Try fewer words, or one of its stock code.<//>`
-          : html`<${Empty} title="The catalogue is empty">Items come by the catalogue topic, or by <code>PUT /v1/items</code>.<//>`}
-    <//>
-  </section>`;
-}
 
 // Whether the list is on the screen: on a phone it may be far above what was clicked.
 function useListSeen() {
@@ -88,7 +53,7 @@ export function Shop({ access }) {
     ${closed && html`<${ReadOnly} scope="events:write" what="Looking at items, as a shopper does," />`}
     ${deed.error && html`<p class="state failed" role="alert">${deed.error.message}</p>`}
     <div class="shop">
-      <${Shelves} act=${deed.run} closed=${closed} />
+      <${Shelves} act=${deed.run} closed=${closed} user=${`~${name}`} />
       <aside class="beside">
         <${ListBeside} list=${list} done=${done} act=${deed.run} closed=${closed} />
         <section aria-labelledby="did"><h2 id="did">What you did</h2>

@@ -1,0 +1,143 @@
+"""What is tried on part of the shoppers: variants of how lists are made; and who gets which.
+
+An experiment is never changed, only ended early: a share or a setting that moved while shoppers
+were being counted would mix two comparisons into one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from millstream.domain.events import Tenant, Timestamp
+from millstream.domain.lists import Source
+
+THOUSAND = 1000
+MOST_VARIANTS = 5
+MOST_DAYS = 28
+
+ExperimentId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)")]
+VariantName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
+Count = Annotated[int, Meta(ge=0, le=1000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Weight = Annotated[float, Meta(ge=0, le=100)]
+
+
+class Metric(StrEnum):
+    """What an experiment is decided by, within a day of a shopper's first list in it."""
+
+    CLICKED = "clicked"
+    """Shoppers who clicked a place of a list, of all."""
+    BOUGHT = "bought"
+    """Shoppers who bought anything at all, of all."""
+    CLICK_THROUGH = "click_through"
+    """Places clicked, of those told as seen."""
+
+
+class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How lists are made otherwise than without it: ranking/settings.py says what each is. Weights
+    that are not named stay."""
+
+    per_category: Count | None = None
+    popular_places: Count | None = None
+    popular_items: Count | None = None
+    bought_before: Count | None = None
+    looked_at: Count | None = None
+    variety: Share | None = None
+    explore_place: Count | None = None
+    recent_items: Count | None = None
+    recency: Share | None = None
+    repeat_recency: Share | None = None
+    weights: dict[Source, Weight] | None = None
+
+
+class Variant(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """`share`: of a thousand shoppers. Without `settings` nothing is otherwise."""
+
+    name: VariantName
+    share: Annotated[int, Meta(ge=1, le=THOUSAND)]
+    settings: SettingsChange | None = None
+
+
+class ExperimentTerms(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The first variant is what the others are compared with. `smallest_effect`: the least
+    difference that would matter, as a part of one: .01 is a point. Shoppers whom the shares leave
+    over are in no variant."""
+
+    variants: Annotated[tuple[Variant, ...], Meta(min_length=2, max_length=MOST_VARIANTS)]
+    metric: Metric
+    smallest_effect: Annotated[float, Meta(ge=0.0001, le=0.5)] = 0.01
+    days: Annotated[int, Meta(ge=1, le=MOST_DAYS)] = 14
+    note: Annotated[str, Meta(max_length=256)] = ""
+
+
+class Signed(Struct, frozen=True, omit_defaults=True):
+    """When, and with which API key."""
+
+    at: Timestamp
+    key_id: Annotated[str, Meta(max_length=64)]
+    key_note: Annotated[str, Meta(max_length=128)] = ""
+
+
+class Experiment(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """`ended`: before its days were over. The record says all that ever happened to it."""
+
+    tenant: Tenant
+    experiment_id: ExperimentId
+    terms: ExperimentTerms
+    begun: Signed
+    ended: Signed | None = None
+
+    @property
+    def over_at(self) -> datetime:
+        """From then on it is in no list."""
+        full = self.begun.at + timedelta(days=self.terms.days)
+        return full if self.ended is None else min(full, self.ended.at)
+
+    def is_running(self, now: datetime) -> bool:
+        return self.begun.at <= now < self.over_at
+
+    def label(self, variant: Variant) -> str:
+        """What stands on the lists."""
+        return f"{self.experiment_id}:{variant.name}"
+
+    def variant_of(self, shopper: str) -> Variant | None:
+        """The same for ever, and independent of the shopper's place in other experiments."""
+        at = place_of(self.tenant, self.experiment_id, shopper)
+        for variant in self.terms.variants:
+            at -= variant.share
+            if at < 0:
+                return variant
+        return None
+
+
+def place_of(tenant: str, experiment_id: str, shopper: str) -> int:
+    """Below THOUSAND: blake2b-64 of tenant, experiment and shopper."""
+    named = f"{tenant}\n{experiment_id}\n{shopper}".encode()
+    digest = hashlib.blake2b(named, digest_size=8, person=b"experiment").digest()
+    return int.from_bytes(digest, "big") % THOUSAND
+
+
+def experiment_of(label: str) -> str | None:
+    """None for the variant of lists that are in no experiment."""
+    experiment_id, colon, _ = label.partition(":")
+    return experiment_id if colon else None
+
+
+def check_terms(terms: ExperimentTerms) -> None:
+    """What the types cannot say. Raises ValueError; its text names the field, never the value."""
+    names = [variant.name for variant in terms.variants]
+    if len(set(names)) < len(names):
+        raise ValueError("variants: each has a name of its own")
+    if sum(variant.share for variant in terms.variants) > THOUSAND:
+        raise ValueError(f"variants: their shares add up to {THOUSAND} at most")
+
+
+def running(experiments: Iterable[Experiment], now: datetime) -> Experiment | None:
+    """One at a time; of two that were begun at once, by two gateways, the first."""
+    at_work = [each for each in experiments if each.is_running(now)]
+    return min(at_work, key=lambda each: (each.begun.at, each.experiment_id), default=None)

@@ -1,0 +1,142 @@
+"""Experiments as an administrator begins and ends them, and what they have shown."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+from msgspec import Struct
+
+from millstream.domain.clock import Clock, as_datetime
+from millstream.domain.experiments import (
+    Experiment,
+    ExperimentId,
+    ExperimentTerms,
+    Signed,
+    check_terms,
+)
+from millstream.domain.identity import record_key
+from millstream.experiments.outcomes import by_variant
+from millstream.experiments.report import ExperimentReport, report
+from millstream.gateway.callers import Caller
+from millstream.gateway.delivery import Delivery
+from millstream.gateway.problems import Refusal
+from millstream.gateway.rule_changes import News
+from millstream.stores.attributions import Attributions
+from millstream.stores.experiment_book import ExperimentBook
+
+MOST = 1_000
+"""Of a tenant, those that are over among them."""
+HEARD_S = 2.0
+"""A change is answered when this gateway has heard of it, or so long after Kafka has it."""
+
+
+class ListedExperiment(Struct, frozen=True):
+    """`ended`: by somebody, before `over_at` would have come."""
+
+    experiment_id: ExperimentId
+    terms: ExperimentTerms
+    begun: Signed
+    ended: Signed | None
+    over_at: datetime
+    running: bool
+
+
+class ExperimentShown(Struct, frozen=True):
+    """`counted_to`: the time of the log to which attribution has come; null where it has not
+    begun."""
+
+    experiment: ListedExperiment
+    report: ExperimentReport
+    counted_to: datetime | None
+
+
+class Experiments:
+    """Raises Refusal: 404 for what is not there, 409 for what can't be as things stand. `counted`:
+    by attribution, in so many partitions of the events topic. `clock`: the wall's."""
+
+    def __init__(
+        self,
+        book: ExperimentBook,
+        counted: tuple[Attributions, int],
+        delivery: Delivery,
+        topic: str,
+        clock: Clock,
+    ) -> None:
+        self._book = book
+        self._counted, self._partitions = counted
+        self._delivery = delivery
+        self._topic = topic
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+        self.news = News()
+
+    def all(self, tenant: str) -> tuple[ListedExperiment, ...]:
+        """The newest first."""
+        return tuple(self._listed(each) for each in self._book.experiments(tenant))
+
+    async def shown(self, tenant: str, experiment_id: str) -> ExperimentShown:
+        """Raises what Redis raises."""
+        found = self._find(tenant, experiment_id)
+        counted = await self._counted.cohorts(tenant, experiment_id, self._partitions)
+        told = report(found.terms, *by_variant(*counted))
+        to_ms = counted[1]
+        return ExperimentShown(self._listed(found), told, as_datetime(to_ms) if to_ms else None)
+
+    async def begin(
+        self, caller: Caller, experiment_id: str, terms: ExperimentTerms
+    ) -> ListedExperiment:
+        try:
+            check_terms(terms)
+        except ValueError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
+        async with self._one_at_a_time:
+            if self._book.find(caller.tenant, experiment_id) is not None:
+                raise Refusal(
+                    HTTPStatus.CONFLICT, "there was one of that name: another needs its own"
+                )
+            if (running := self._book.running(caller.tenant)) is not None:
+                raise Refusal(
+                    HTTPStatus.CONFLICT, f"{running.experiment_id} is running: end it first"
+                )
+            if len(self._book.experiments(caller.tenant)) >= MOST:
+                raise Refusal(HTTPStatus.CONFLICT, f"there are {MOST} experiments already")
+            begun = Experiment(
+                tenant=caller.tenant,
+                experiment_id=experiment_id,
+                terms=terms,
+                begun=self._signed(caller),
+            )
+            return await self._put(begun)
+
+    async def end(self, caller: Caller, experiment_id: str) -> ListedExperiment:
+        async with self._one_at_a_time:
+            found = self._find(caller.tenant, experiment_id)
+            if not found.is_running(as_datetime(self._clock())):
+                raise Refusal(HTTPStatus.CONFLICT, "it is not running")
+            return await self._put(msgspec.structs.replace(found, ended=self._signed(caller)))
+
+    def _find(self, tenant: str, experiment_id: str) -> Experiment:
+        found = self._book.find(tenant, experiment_id)
+        if found is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "there is no such experiment")
+        return found
+
+    def _signed(self, caller: Caller) -> Signed:
+        return Signed(as_datetime(self._clock()), caller.key_id, caller.note)
+
+    def _listed(self, one: Experiment) -> ListedExperiment:
+        running = one.is_running(as_datetime(self._clock()))
+        return ListedExperiment(
+            one.experiment_id, one.terms, one.begun, one.ended, one.over_at, running
+        )
+
+    async def _put(self, one: Experiment) -> ListedExperiment:
+        key = record_key(one.tenant, one.experiment_id)
+        await self._delivery.deliver(self._topic, [(key, msgspec.json.encode(one))])
+        await self.news.until(
+            lambda: self._book.find(one.tenant, one.experiment_id) == one, HEARD_S
+        )
+        return self._listed(one)

@@ -1,0 +1,59 @@
+"""How the lists of each shopper are made: as settings say, or as the variant of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from millstream.domain.experiments import Experiment, Variant
+from millstream.domain.identity import ShopperName
+from millstream.ranking.settings import RankingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """`label`, `digest`: stand on the lists."""
+
+    label: str
+    settings: RankingSettings
+    digest: str
+
+
+def no_experiment(_tenant: str) -> Experiment | None:
+    return None
+
+
+class Variants:
+    """`label`, `settings`: of lists that are in no experiment. `running`: a tenant's."""
+
+    def __init__(
+        self,
+        label: str,
+        settings: RankingSettings,
+        running: Callable[[str], Experiment | None] = no_experiment,
+    ) -> None:
+        self._plain = Way(label, settings, settings.digest())
+        self._running = running
+        self._ways: dict[tuple[str, str], Way] = {}
+
+    def parted(
+        self, tenant: str, names: Sequence[ShopperName]
+    ) -> Sequence[tuple[Way, Sequence[ShopperName]]]:
+        """Who gets lists made which way; as few parts as there are ways."""
+        experiment = self._running(tenant)
+        if experiment is None:
+            return [(self._plain, names)]
+        parts: dict[str, tuple[Way, list[ShopperName]]] = {}
+        for name in names:
+            variant = experiment.variant_of(name[1])
+            way = self._plain if variant is None else self._way(experiment, variant)
+            parts.setdefault(way.label, (way, []))[1].append(name)
+        return list(parts.values())
+
+    def _way(self, experiment: Experiment, variant: Variant) -> Way:
+        """Experiments never change, so a way is worked out once."""
+        named = (experiment.tenant, experiment.label(variant))
+        if named not in self._ways:
+            settings = self._plain.settings.changed(variant.settings)
+            self._ways[named] = Way(named[1], settings, settings.digest())
+        return self._ways[named]

@@ -1,0 +1,1 @@
+"""Free text to items. START HERE: index.py."""

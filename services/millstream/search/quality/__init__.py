@@ -1,0 +1,1 @@
+"""How often the item that was meant is found."""

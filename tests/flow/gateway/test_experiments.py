@@ -1,0 +1,161 @@
+"""Experiments over HTTP: in force in the lists that workers make, counted by shopper and variant,
+shown, ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import httpx
+import pytest
+from tests.flow.gateway.test_attribution import said, send
+from tests.flow.gateway.test_events import records_of
+from tests.flow.gateway.test_page import item
+from tests.gateway import OTHER, TENANT, Gate, caller, key_for
+
+from millstream.client import AsyncClient
+from millstream.domain.experiments import place_of
+from millstream.gateway.api_keys import Scope
+from millstream.streaming.topics import RECOMMENDATIONS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+IN_FORCE_S = 3.0
+NAME = "no-best-sellers"
+TERMS: dict[str, Any] = {
+    "variants": [
+        {"name": "as-it-is", "share": 500},
+        {"name": "none", "share": 500, "settings": {"popular_places": 0, "popular_items": 0}},
+    ],
+    "metric": "clicked",
+    "days": 2,
+    "note": "what becomes of the tail?",
+}
+
+
+async def begin(http: httpx.AsyncClient, name: str, **changes: Any) -> httpx.Response:
+    return await http.put(f"/v1/experiments/{name}", json=TERMS | changes)
+
+
+async def end(http: httpx.AsyncClient, name: str) -> httpx.Response:
+    return await http.post("/v1/experiments:end", json={"experiment_id": name})
+
+
+async def lists_of(shop: Gate) -> list[dict[str, Any]]:
+    records = await records_of(shop, RECOMMENDATIONS)
+    return [json.loads(value) for _, value in records if value is not None]
+
+
+async def seconds_until_listed_as(shop: Gate, user: str, labels: set[str]) -> float:
+    """By the list that a worker makes for one more event, and another, and so on."""
+    settings, began, n = shop.settings, time.monotonic(), 0
+    given = (settings.brokers, TENANT, settings.topic_prefix, settings.kafka_idempotence)
+    async with AsyncClient(*given) as client:
+
+        async def is_so() -> bool:
+            nonlocal n
+            n += 1
+            seen = await client.track(
+                "view_item", user_id=user, items=["tea"], event_id=f"{user}-{n}"
+            )
+            made = await client.recommendations(seen.shopper, after=seen, timeout=30)
+            return made is not None and str(made.variant) in labels
+
+        await shop.until(is_so, "a list of the variant")
+    return time.monotonic() - began
+
+
+async def test_an_experiment_is_in_force_counted_and_ended(shop: Gate) -> None:
+    goods = [item(name) for name in ("tea", "pot", "cup", "jug")]
+    await shop.http.put("/v1/items", json={"items": goods})
+    await shop.deployment.start("recommender")
+    counting = await shop.deployment.start("attribution")
+    await seconds_until_listed_as(shop, "before", {"default"})
+
+    begun = await begin(shop.http, NAME)
+    assert begun.status_code == 200, begun.text
+    assert begun.json()["running"]
+    assert begun.json()["begun"]["key_note"] == "a test's"
+    labels = {f"{NAME}:as-it-is", f"{NAME}:none"}
+    assert await seconds_until_listed_as(shop, "during", labels) < IN_FORCE_S
+
+    await send(shop, *(said(f"u{n}", "view_item", ["tea"], user=f"u{n}") for n in range(40)))
+    shown: dict[str, Any] = {}
+
+    async def are_counted() -> bool:
+        nonlocal shown
+        shown = (await shop.http.get(f"/v1/experiments/{NAME}")).json()
+        return sum(one["shoppers"] for one in shown["report"]["variants"]) >= 41
+
+    await shop.until(are_counted, "shoppers are counted by variant")
+    made = [one for one in await lists_of(shop) if ":" in one["variant"]]
+    variants = {
+        name: [one for one in made if one["variant"] == f"{NAME}:{name}"]
+        for name in ("as-it-is", "none")
+    }
+    told = {one["name"]: one["shoppers"] for one in shown["report"]["variants"]}
+    assert told == {name: len({one["user"] for one in of}) for name, of in variants.items()}
+    for name, of in variants.items():
+        half = slice(0, 500) if name == "as-it-is" else slice(500, 1000)
+        places = {place_of(TENANT, NAME, one["user"]) for one in of}
+        assert places <= set(range(1000)[half]), "the same split wherever it is asked"
+    assert {one["settings_digest"] for one in variants["as-it-is"]}.isdisjoint(
+        {one["settings_digest"] for one in variants["none"]}
+    )
+    assert not any(
+        place["source"] == "popular" for one in variants["none"] for place in one["items"]
+    )
+    assert shown["report"]["split"]["verdict"] == "fits"
+    assert [one["decision"] for one in shown["report"]["variants"]] == ["control", "undecided"]
+    assert not shown["report"]["may_stop"]
+    assert shown["counted_to"] is not None
+
+    assert (await begin(shop.http, "another")).status_code == 409, "one at a time"
+    ended = (await end(shop.http, NAME)).json()
+    assert not ended["running"]
+    assert ended["over_at"] == ended["ended"]["at"]
+    assert await seconds_until_listed_as(shop, "after", {"default"}) < IN_FORCE_S
+    assert (await end(shop.http, NAME)).status_code == 409
+    assert (await begin(shop.http, NAME)).status_code == 409, "its name is taken for good"
+    again = (await shop.http.get("/v1/experiments")).json()["experiments"]
+    assert [one["experiment_id"] for one in again] == [NAME]
+    counting.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "names"),
+    [
+        ("UPPER", {}, "experiment"),
+        ("x", {"variants": TERMS["variants"][:1]}, "variants"),
+        ("x", {"variants": [{"name": "a", "share": 600}, {"name": "b", "share": 600}]}, "shares"),
+        ("x", {"variants": [{"name": "a", "share": 1}, {"name": "a", "share": 1}]}, "name"),
+        ("x", {"metric": "happiness"}, "metric"),
+        ("x", {"days": 29}, "days"),
+        ("x", {"colour": "red"}, "colour"),
+    ],
+)
+async def test_what_is_no_experiment_is_refused_and_named(
+    shop: Gate, name: str, changes: dict[str, Any], names: str
+) -> None:
+    answer = await begin(shop.http, name, **changes)
+    assert answer.status_code == 400
+    assert names in answer.json()["detail"]
+
+
+async def test_experiments_are_their_tenants_and_need_an_administrator(shop: Gate) -> None:
+    reader = key_for(shop.settings, TENANT, Scope.LISTS_READ)
+    stranger = key_for(shop.settings, OTHER)
+    async with caller(shop.door, reader) as http, caller(shop.door, stranger) as other:
+
+        async def are_known() -> bool:
+            codes = [(await one.get("/v1/key")).status_code for one in (http, other)]
+            return codes == [200, 200]
+
+        await shop.until(are_known, "the new keys are in force")
+        assert (await http.get("/v1/experiments")).status_code == 403
+        assert (await begin(http, "theirs")).status_code == 403
+        assert (await begin(other, "theirs")).status_code == 200, "beside what others run"
+        assert (await shop.http.get("/v1/experiments/theirs")).status_code == 404
+        assert (await end(shop.http, "theirs")).status_code == 404
+        assert (await other.get("/v1/experiments/theirs")).status_code == 200

@@ -1,0 +1,67 @@
+"""Free text over HTTP: what was just put is found, what was taken out is not."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from tests.flow.gateway.test_page import item
+from tests.gateway import OTHER, Gate, caller, key_for
+
+from millstream.gateway.api_keys import Scope
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GOODS = [
+    item("lan1", title="White metal lantern", price=5.0),
+    item("lan2", title="Red metal lantern", price=9.0, in_stock=False),
+    item("lan3", title="Secret lantern", hidden=True),
+    item("mug", title="Red retrospot mug"),
+]
+
+
+async def found(shop: Gate, **asked: str | float) -> list[str]:
+    answer = await shop.http.get("/v1/items:search", params=asked)
+    assert answer.status_code == 200, answer.text
+    return [one["item"]["item_id"] for one in answer.json()["items"]]
+
+
+async def test_the_catalogue_is_searched_as_it_is(shop: Gate) -> None:
+    assert await found(shop, q="lantern") == []
+    assert (await shop.http.put("/v1/items", json={"items": GOODS})).json()["accepted"] == 4
+
+    async def is_there() -> bool:
+        return len(await found(shop, q="lantern")) == 2
+
+    await shop.until(is_there, "both lanterns are found")
+    assert (await found(shop, q="red metal lantrn"))[:2] == ["lan2", "lan1"]
+    assert await found(shop, q="lantern", in_stock=True) == ["lan1"]
+    assert await found(shop, q="lantern", max_price=5, user="ann") == ["lan1"]
+    assert await found(shop, q="lantern", n=1) != []
+    [told] = (await shop.http.get("/v1/items:search?q=retrospot")).json()["items"]
+    assert told["item"] == {"item_id": "mug", "title": "Red retrospot mug"}
+    assert told["words"] > 0.9
+
+    async with caller(shop.door, key_for(shop.settings, OTHER, Scope.LISTS_READ)) as http:
+        await shop.until(lambda: _empty(http), "the other tenant's key is in force")
+
+    assert (await shop.http.delete("/v1/items/lan1")).status_code == 202
+
+    async def is_gone() -> bool:
+        return await found(shop, q="lantern") == ["lan2"]
+
+    await shop.until(is_gone, "the lantern that was taken out is not found")
+
+
+async def _empty(http: httpx.AsyncClient) -> bool:
+    answer = await http.get("/v1/items:search?q=lantern")
+    return answer.status_code == 200 and answer.json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "q=", f"q={'x' * 257}", "q=a&n=0", "q=a&n=101", "q=a&max_price=-1", "q=a&user=%00"],
+)
+async def test_what_is_not_well_formed_is_refused(shop: Gate, query: str) -> None:
+    answer = await shop.http.get(f"/v1/items:search?{query}")
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"

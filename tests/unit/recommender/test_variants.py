@@ -1,0 +1,98 @@
+"""Each shopper's list is made the way of their variant, in as few batches as there are ways."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.builders import NOON_MS, arrival, event
+from tests.unit.recommender.conftest import MemoryAffinities
+from tests.unit.recommender.test_draft import recorded
+
+from millstream.domain.experiments import (
+    Experiment,
+    ExperimentTerms,
+    Metric,
+    SettingsChange,
+    Signed,
+    Variant,
+)
+from millstream.domain.lists import Source
+from millstream.ranking.settings import RankingSettings
+from millstream.recommender.draft import Drafter
+from millstream.recommender.hot_swap import HotSwap
+from millstream.recommender.variants import Variants
+from millstream.stores.cached_shop import CachedShop
+from millstream.stores.catalogue import Catalogue
+
+NO_POPULAR = SettingsChange(popular_places=0)
+SETTINGS = RankingSettings()
+
+
+def experiment(*variants: Variant) -> Experiment:
+    return Experiment(
+        tenant="default",
+        experiment_id="e",
+        terms=ExperimentTerms(variants, Metric.CLICKED),
+        begun=Signed(datetime(2026, 1, 1, tzinfo=UTC), "key"),
+    )
+
+
+TRIAL = experiment(Variant("as-it-is", 400), Variant("none", 400, NO_POPULAR))
+NAMES = [("default", f"u{i}") for i in range(40)]
+
+
+def test_without_an_experiment_all_are_one_part() -> None:
+    (part,) = Variants("plain", SETTINGS).parted("default", NAMES)
+    assert part[0].label == "plain"
+    assert part[0].digest == SETTINGS.digest()
+    assert part[1] is NAMES
+
+
+def test_each_is_in_the_part_of_their_variant() -> None:
+    parts = {
+        way.label: (way, names)
+        for way, names in Variants("plain", SETTINGS, lambda _: TRIAL).parted("default", NAMES)
+    }
+    assert parts.keys() == {"plain", "e:as-it-is", "e:none"}
+    for label, (way, names) in parts.items():
+        for _, shopper in names:
+            variant = TRIAL.variant_of(shopper)
+            assert label == ("plain" if variant is None else TRIAL.label(variant))
+        assert way.settings.popular_places == (0 if label == "e:none" else 20)
+        assert way.digest == way.settings.digest()
+    assert sorted(name for _, names in parts.values() for name in names) == sorted(NAMES)
+
+
+async def test_lists_say_their_variant_and_are_made_by_its_settings(
+    affinities: MemoryAffinities, no_model: HotSwap
+) -> None:
+    drafter = Drafter(
+        lambda tenant: CachedShop(tenant, affinities, Catalogue(), lambda: NOON_MS),
+        no_model,
+        Variants("plain", SETTINGS, lambda _: TRIAL),
+    )
+    batch = recorded(*(arrival(event(f"e{i}", f"u{i}", "a"), i) for i in range(40)))
+    drafts = await drafter.draft(batch.due, batch)
+    assert {draft.name for draft in drafts} == set(NAMES)
+    for draft in drafts:
+        variant = TRIAL.variant_of(draft.name[1])
+        assert draft.variant == ("plain" if variant is None else TRIAL.label(variant))
+        assert draft.items is not None
+        popular = any(item.source is Source.POPULAR for item in draft.items)
+        assert popular == (draft.variant != "e:none")
+    assert len({draft.settings_digest for draft in drafts}) == 2
+    assert affinities.reads == ["default"], "a batch reads the shop once, however it is parted"
+
+
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    changed = SETTINGS.changed(SettingsChange(looked_at=0, weights={Source.NEW: 0.5}))
+    assert changed.looked_at == 0
+    assert changed.weights == {**SETTINGS.weights, Source.NEW: 0.5}
+    assert changed.popular_places == SETTINGS.popular_places
+    assert SETTINGS.changed(SettingsChange()) == SETTINGS
+
+
+def test_everything_but_lengths_can_be_tried() -> None:
+    """How long lists are, callers rely on; how many candidates there are, time does."""
+    changeable = set(SettingsChange.__struct_fields__)
+    assert changeable == set(RankingSettings.__struct_fields__) - {"list_length", "candidates"}
