@@ -91,6 +91,19 @@ def attribution() -> None:
 
 
 @app.command()
+def insights() -> None:
+    """Tells what each item will sell, from what the lake has, until SIGTERM."""
+    from millstream.insights.settings import InsightsSettings
+    from millstream.trainer.limits import bound_cpu
+
+    settings = begin("insights", InsightsSettings)
+    bound_cpu(1, settings.insights_niceness)
+    from millstream.insights.wiring import run
+
+    asyncio.run(run(settings))
+
+
+@app.command()
 def trainer(
     once: bool = typer.Option(False, help="Train if a version is due, and end: for a cron job."),
 ) -> None:

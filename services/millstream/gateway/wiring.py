@@ -57,6 +57,7 @@ from millstream.stores.affinities import AffinityStore
 from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.item_numbers import ItemNumbers
@@ -72,6 +73,7 @@ from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
 from millstream.streaming.topics import (
     CATALOG,
+    DEMAND,
     ERASURES,
     EVENTS,
     EXPERIMENTS,
@@ -132,7 +134,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         clock = replay or wall_clock
         delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
         catalogue, book, trials = Catalogue(), RuleBook(wall_clock), ExperimentBook(wall_clock)
-        changes, counted = RuleChanges(), Attributions(redis, keys)
+        changes, counted, demand = RuleChanges(), Attributions(redis, keys), DemandBook()
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
         rule_topics = settings.topic(RULES), settings.topic(RULE_CHANGES)
         rules = Rules(book, changes, delivery, rule_topics, wall_clock)
@@ -147,6 +149,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 RULES: rules.news.after(book.take),
                 RULE_CHANGES: rules.news.after(changes.take),
                 EXPERIMENTS: experiments.news.after(trials.take),
+                DEMAND: demand.take,
             },
         )
         reverse = _reverse(stack, settings)
@@ -178,7 +181,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
         stack.callback(searching.close)
         catalogue.tell(searching.changed)
-        browsing = Browsing(shop_of, catalogue, states.item, live)
+        browsing = Browsing(shop_of, catalogue, states.item, live, demand.get)
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(
             settings.brokers,

@@ -21,7 +21,8 @@ Classes = NDArray[np.int64]
 def classes(units: Units) -> Classes:
     """(n,) of (n, weeks): by the share of the last 13 weeks in which the item was bought:
     0 seldom, 1 often, 2 nearly always."""
-    return np.digitize((units[:, -_RECENT_WEEKS:] > 0).mean(axis=1), _CLASS_BOUNDS)
+    sold = (units[:, -_RECENT_WEEKS:] > 0).mean(axis=1)
+    return np.asarray(np.digitize(sold, _CLASS_BOUNDS))
 
 
 def choose(levels: Units, actual: Units) -> Units:
