@@ -158,7 +158,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
 
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
-        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
+        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue, demand)
         shelf = Shelf(shop_of, lambda: callers.tenants)
         await shelf.refresh()
         pointer = RedisModelPointer(redis, keys)
@@ -263,12 +263,14 @@ def _hand_over(take: TakeRecord, record: ConsumerRecord[Any, Any]) -> None:
     take(record.key, record.value)
 
 
-def _shops(affinities: AffinityStore, catalogue: Catalogue) -> Callable[[str], CachedShop]:
+def _shops(
+    affinities: AffinityStore, catalogue: Catalogue, demand: DemandBook
+) -> Callable[[str], CachedShop]:
     shops: dict[str, CachedShop] = {}
 
     def shop_of(tenant: str) -> CachedShop:
         if tenant not in shops:
-            shops[tenant] = CachedShop(tenant, affinities, catalogue, wall_clock)
+            shops[tenant] = CachedShop(tenant, affinities, catalogue, demand, wall_clock)
         return shops[tenant]
 
     return shop_of

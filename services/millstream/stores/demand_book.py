@@ -15,9 +15,12 @@ class DemandBook:
     def __init__(self) -> None:
         self._forecasts: dict[str, dict[str, DemandForecast]] = defaultdict(dict)
         self.refused = 0
+        self.edition = 0
+        """Rises with every record that was taken."""
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """A record of the topic. What does not read as a forecast is counted and passed over."""
+        self.edition += 1
         if value is None:
             tenant, _, item_id = (key or b"").decode(errors="replace").partition(":")
             self._forecasts[tenant].pop(item_id, None)
