@@ -14,7 +14,7 @@ from millstream.local.experiment_trials import Trials, hold_trials
 
 
 def held() -> Trials:
-    return hold_trials(Console(quiet=True), 12, 3, np.random.default_rng(1))
+    return hold_trials(Console(quiet=True), 12, 3, np.random.default_rng(1), 1.0)
 
 
 def test_few_runs_hold_what_is_promised_of_many() -> None:

@@ -19,6 +19,7 @@ from millstream.cli import (
     erase,
     evaluate,
     evaluate_demand,
+    evaluate_questions,
     evaluate_reviews,
     evaluate_search,
     evaluate_stream,
@@ -143,6 +144,7 @@ app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_demand.demand)
+evaluate.app.command()(evaluate_questions.questions)
 evaluate.app.command()(evaluate_reviews.reviews)
 evaluate.app.command()(evaluate_search.search)
 evaluate.app.command()(evaluate_stream.stream)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from millstream.domain.experiments import ExperimentTerms, Metric, Variant
 from millstream.experiments.confidence import (
@@ -144,8 +145,6 @@ def _of_variant(
 def _with(
     told: VariantReport, gap: tuple[Estimate, Interval] | None, decision: Decision
 ) -> VariantReport:
-    from msgspec.structs import replace
-
     return replace(told, difference=_figure(gap, below=-1.0), decision=decision)
 
 

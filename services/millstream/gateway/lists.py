@@ -21,8 +21,6 @@ from millstream.gateway.stored_lists import StoredLists
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 
-BASE = RankingSettings()
-
 _IN_GENERAL = {
     Source.REPEAT: "you looked at it lately, or bought it",
     Source.COVISITED: "others took it with what you saw",
@@ -57,18 +55,21 @@ class Lists:
             return await self._explained(caller.tenant, shopper, user, wanted)
         state = await self._live.state(caller.tenant, shopper)
         asking = self._live.shopper(caller.tenant, shopper, state)
-        made = await self._live.rank(asking, settings_for(wanted, BASE), wanted.scenario)
+        made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
         about = _explanation(asking, state, made) if explain else None
         return self._answer(asking, made, wanted, user, about)
 
     async def of_session(self, tenant: str, items: Sequence[str], wanted: Wanted) -> Answer:
         asking = self._live.session(tenant, items)
-        made = await self._live.rank(asking, settings_for(wanted, BASE), wanted.scenario)
+        made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
         return self._answer(asking, made, wanted, None, None)
 
     async def similar(self, tenant: str, item_id: str, wanted: Wanted) -> Answer:
         made = await self._live.similar(tenant, item_id)
         return self._answer(Shopper(tenant, ""), made, wanted, None, None)
+
+    def _settings(self, wanted: Wanted) -> RankingSettings:
+        return settings_for(wanted, self._live.usual)
 
     async def _stored_answer(self, tenant: str, shopper: str, user: str, wanted: Wanted) -> Answer:
         found = await self._stored.find(tenant, shopper, STORED_N)
@@ -88,7 +89,7 @@ class Lists:
         the item in that way, else that of the source."""
         state = await self._live.state(tenant, shopper)
         asking = self._live.shopper(tenant, shopper, state)
-        made = await self._live.rank(asking, settings_for(wanted, BASE), wanted.scenario)
+        made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
         now = {(item.item_id, item.source): item.reason for item in made.items}
         answer = await self._stored_answer(tenant, shopper, user, wanted)
         items = tuple(

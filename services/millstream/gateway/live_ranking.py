@@ -42,8 +42,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class LaidDown:
-    """By operators, for lists of a tenant: merchandising rules, and the experiment that runs."""
+    """By operators: how lists are made as a rule, and of a tenant the merchandising rules and the
+    experiment that runs."""
 
+    usual: RankingSettings
     rules: Callable[[str, Scenario], RulesInForce]
     experiment: Callable[[str], Experiment | None]
 
@@ -74,6 +76,11 @@ class LiveRanking:
         self._tables: dict[str, ItemTable] = {}
         # One thread: it alone touches the tables, and one list after the other is ranked.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranking")
+
+    @property
+    def usual(self) -> RankingSettings:
+        """By which recommenders make lists."""
+        return self._laid_down.usual
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
@@ -114,13 +121,13 @@ class LiveRanking:
         found = await asyncio.get_running_loop().run_in_executor(self._thread, ranked)
         return Made(found.lists[0], serving.version, found.removed)
 
-    async def dissect(self, shopper: Shopper, settings: RankingSettings) -> tuple[Dissected, str]:
+    async def dissect(self, shopper: Shopper) -> tuple[Dissected, str]:
         """With the model's version. Raises what Redis raises."""
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
         serving, now_ms = self._models.serving(shopper.tenant), self._clock()
         rules = self._rules(shopper.tenant, Scenario.HOME)
-        settings = self._laid_down.settings(shopper, settings)
+        settings = self._laid_down.settings(shopper, self.usual)
         found = await asyncio.get_running_loop().run_in_executor(
             self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms, rules
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millstream.domain.clock import Clock
+from millstream.gateway.asking import Asking
 from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
@@ -54,6 +55,7 @@ class Parts:
     browsing: Browsing
     previews: Previews
     searching: Searching
+    asking: Asking
     feed: LiveFeed
     watching: Watching
     ledger: SoleLedger

@@ -1,7 +1,9 @@
 """START HERE. What becomes of a request.
 
-0. The live page's files (site.py): given to anyone, they hold nothing of a tenant.
+0. The live page's files (site.py) and the module of a storefront's pages (pages.py): given to
+   anyone, they hold nothing of a tenant.
 1. Who calls (callers.py): the API key's digest gives tenant and scopes. No key in force: 401.
+   Pages may name theirs in the address (pages.py).
 2. How much (rates.py): past what one key may ask for in a second: 429, saying when to come again.
 3. A shopper's list with nothing else asked (hot_lists.py): one read of Redis, plain ASGI.
 4. All else: the body whole, within its limits (bodies.py: 408, 413), then the route of
@@ -24,6 +26,7 @@ from millstream.gateway.api_keys import Scope
 from millstream.gateway.bodies import Gone, Message, Receive, read_body, replayed
 from millstream.gateway.callers import CALLER, Caller, Callers
 from millstream.gateway.hot_lists import PATH, ROUTE, HotLists, Send
+from millstream.gateway.pages import Module, find_of_page, is_of_page, readable
 from millstream.gateway.paths import literal
 from millstream.gateway.problems import MEDIA_TYPE, Refusal, away, too_many
 from millstream.gateway.rates import Rates
@@ -57,14 +60,16 @@ class Door:
         self._hot = hot
         self._api = api
         self._settings = settings
-        self._site = site
+        self._files = (Module(),) if site is None else (site, Module())
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
-        if self._site is not None and await self._site.answer(scope, send):
+        if await self._is_file(scope, send):
             return
+        if is_of_page(scope):
+            send = readable(send)
         began = perf_counter()
         try:
             caller = self._admitted(scope)
@@ -86,6 +91,12 @@ class Door:
         finally:
             _count(scope, answer.status, perf_counter() - began)
 
+    async def _is_file(self, scope: Message, send: Send) -> bool:
+        for files in self._files:
+            if await files.answer(scope, send):
+                return True
+        return False
+
     def _admitted(self, scope: Message) -> Caller | None:
         """None for what needs no key. Raises Refusal."""
         if scope["path"] in OPEN:
@@ -95,7 +106,7 @@ class Door:
                 caller = self._callers.find(value)
                 break
         else:
-            caller = None
+            caller = find_of_page(self._callers, scope) if is_of_page(scope) else None
         if caller is None:
             raise _unknown()
         wait = self._rates.request(caller.key_id)

@@ -11,7 +11,6 @@ from millstream.features.type_counts import TYPE_COUNTS
 from millstream.gateway.browsing import Browsing, ShelfItem
 from millstream.gateway.callers import Caller
 from millstream.gateway.live_ranking import LiveRanking
-from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 
 
@@ -58,24 +57,20 @@ class Previews:
         self._live = live
         self._browsing = browsing
 
-    async def of_user(self, caller: Caller, user: str, settings: RankingSettings) -> Preview:
+    async def of_user(self, caller: Caller, user: str) -> Preview:
         """`user`: the raw id, which alone the answer holds."""
         shopper = caller.shopper(user)
         state = await self._live.state(caller.tenant, shopper)
         asking = self._live.shopper(caller.tenant, shopper, state)
         counts = {str(kind): n for kind, n in state.read(TYPE_COUNTS, 0).items() if n}
-        return await self._preview(asking, settings, user, counts)
+        return await self._preview(asking, user, counts)
 
-    async def of_items(
-        self, tenant: str, items: Sequence[str], settings: RankingSettings
-    ) -> Preview:
+    async def of_items(self, tenant: str, items: Sequence[str]) -> Preview:
         """Of a shopper made up, who looked at these, the newest first."""
-        return await self._preview(self._live.session(tenant, items), settings, None, {})
+        return await self._preview(self._live.session(tenant, items), None, {})
 
-    async def _preview(
-        self, asking: Shopper, settings: RankingSettings, user: str | None, counts: dict[str, int]
-    ) -> Preview:
-        found, version = await self._live.dissect(asking, settings)
+    async def _preview(self, asking: Shopper, user: str | None, counts: dict[str, int]) -> Preview:
+        found, version = await self._live.dissect(asking)
         tenant, item = asking.tenant, self._browsing.item
         return Preview(
             user,

@@ -4,6 +4,7 @@ and what of a shopper's taste the model knows."""
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -30,8 +31,6 @@ LOOK_S = 1.0
 
 log = structlog.get_logger("millstream.gateway")
 
-Changes = dict[str, CatalogueItem | None]
-
 
 class FoundItem(Struct, frozen=True):
     """`words`, `trigrams`: the share of the query's weight that the item has as words and as runs
@@ -54,7 +53,7 @@ class FoundItems(Struct, frozen=True):
 
 
 class Searching:
-    """Needs no Redis; without it the order is nobody's."""
+    """Hears of the catalogue's changes. Needs no Redis; without it the order is nobody's."""
 
     def __init__(
         self,
@@ -69,19 +68,21 @@ class Searching:
         self._models = models
         self._rules = rules
         self._tenants = tenants
-        self._changed: dict[str, set[str]] = {}
+        # One thread: it alone touches the indexes, and one query after the other is answered. The
+        # event loop adds what changed, the thread takes it: a query that is given up loses nothing.
+        self._changed: dict[str, deque[str]] = {}
         self._indexes: dict[str, SearchIndex] = {}
-        # One thread: it alone touches the indexes, and one query after the other is answered.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
+        catalogue.tell(self._note)
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def changed(self, tenant: str, item_id: str) -> None:
-        """For the catalogue to tell. What is not searched yet is read as a whole when it is."""
+    def _note(self, tenant: str, item_id: str) -> None:
+        """What is not searched yet is read as a whole when it is."""
         changed = self._changed.get(tenant)
         if changed is not None:
-            changed.add(item_id)
+            changed.append(item_id)
 
     async def find(self, caller: Caller, query: Query, user: str | None) -> FoundItems:
         """`user`: the raw id of the shopper to whose taste the order is moved a little."""
@@ -94,7 +95,7 @@ class Searching:
     async def hits(self, tenant: str, query: Query, taste: Taste | None = None) -> list[Hit]:
         """What the catalogue says by now; not what is hidden in it, or by a rule."""
         allowed = _not_hidden([rule.terms for rule in self._rules(tenant).hides])
-        search = partial(self._searched, tenant, self._changes(tenant), query, taste, allowed)
+        search = partial(self._searched, tenant, query, taste, allowed)
         return await asyncio.get_running_loop().run_in_executor(self._thread, search)
 
     async def follow(self) -> None:
@@ -102,36 +103,44 @@ class Searching:
         while True:
             await asyncio.sleep(LOOK_S)
             for tenant in self._tenants():
-                if self._catalogue.size(tenant) and self._changed.get(tenant) != set():
-                    applied = partial(self._applied, tenant, self._changes(tenant))
-                    await asyncio.get_running_loop().run_in_executor(self._thread, applied)
+                if self._catalogue.size(tenant) and self._is_behind(tenant):
+                    await self._catch_up(tenant)
 
-    def _changes(self, tenant: str) -> Changes:
-        """Since it was asked last; at first all there is."""
-        changed = self._changed.get(tenant)
-        self._changed[tenant] = set()
-        if changed is None:
-            return {**self._catalogue.items(tenant)}
-        return {item_id: self._catalogue.get(tenant, item_id) for item_id in sorted(changed)}
+    def _is_behind(self, tenant: str) -> bool:
+        return tenant not in self._indexes or bool(self._changed.get(tenant))
 
-    def _applied(self, tenant: str, changes: Changes) -> SearchIndex:
-        """In the thread."""
-        index = self._indexes.get(tenant)
-        if index is None:
-            index = self._indexes[tenant] = SearchIndex(meaning())
-        index.apply(changes)
+    async def _catch_up(self, tenant: str) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._index, tenant)
+        except Exception as error:  # noqa: BLE001  queries are answered with the same, or not
+            log.error("catalogue not taken up by search", kind=type(error).__name__)
+
+    def _index(self, tenant: str) -> SearchIndex:
+        """As the catalogue stands; to be called in the thread. What fails is begun anew."""
+        changed = self._changed.setdefault(tenant, deque())
+        try:
+            index = self._indexes.get(tenant)
+            if index is None:
+                index = SearchIndex(meaning())
+                index.apply({**self._catalogue.items(tenant)})
+                self._indexes[tenant] = index
+            index.apply(self._changes(tenant, changed))
+        except BaseException:
+            self._indexes.pop(tenant, None)
+            self._changed.pop(tenant, None)
+            raise
         return index
 
+    def _changes(self, tenant: str, changed: deque[str]) -> dict[str, CatalogueItem | None]:
+        """The items stand in the catalogue before they stand in `changed`."""
+        some = dict.fromkeys(changed.popleft() for _ in range(len(changed)))
+        return {item_id: self._catalogue.get(tenant, item_id) for item_id in some}
+
     def _searched(
-        self,
-        tenant: str,
-        changes: Changes,
-        query: Query,
-        taste: Taste | None,
-        allowed: Allowed | None,
+        self, tenant: str, query: Query, taste: Taste | None, allowed: Allowed | None
     ) -> list[Hit]:
         """In the thread."""
-        return self._applied(tenant, changes).search(query, taste, allowed)
+        return self._index(tenant).search(query, taste, allowed)
 
     async def _taste(self, tenant: str, shopper: str) -> Taste | None:
         """None while nothing is known of the shopper, there is no model, or Redis is away."""

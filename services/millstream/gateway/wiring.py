@@ -18,6 +18,7 @@ from millstream.domain.errors import OperatorError
 from millstream.domain.log import LogRecord
 from millstream.domain.pseudonyms import Pseudonyms
 from millstream.gateway.api import make_api
+from millstream.gateway.asking import Asking
 from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
@@ -53,6 +54,7 @@ from millstream.model.signing import PRIVATE_NAME, load_private_key, load_public
 from millstream.privacy.following import ErasureFollower
 from millstream.privacy.key_files import every_version
 from millstream.privacy.reverse_table import ReverseTable, load_master_key
+from millstream.ranking.settings import read_ranking
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
@@ -175,12 +177,17 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         )
         states = FeatureStore(redis, keys, slots, partitions=1)
         live = LiveRanking(
-            shop_of, models, states, numbers, clock, LaidDown(book.in_force, trials.running)
+            shop_of,
+            models,
+            states,
+            numbers,
+            clock,
+            LaidDown(read_ranking(settings.ranking_file), book.in_force, trials.running),
         )
         stack.callback(live.close)
+        lists = Lists(stored, live, catalogue.get)
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
         stack.callback(searching.close)
-        catalogue.tell(searching.changed)
         browsing = Browsing(shop_of, catalogue, states.item, live, demand.get)
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(
@@ -198,7 +205,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             rates=rates,
             delivery=delivery,
             reverse=reverse,
-            lists=Lists(stored, live, catalogue.get),
+            lists=lists,
             letters=_letters(settings, producer),
             erasing=erasing,
             versions=Versions(registry, pointer, public_key),
@@ -210,6 +217,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             browsing=browsing,
             previews=Previews(live, browsing),
             searching=searching,
+            asking=Asking(searching, lists, catalogue.get),
             feed=feed,
             watching=watching,
             ledger=SoleLedger(redis, keys, states),

@@ -20,6 +20,7 @@ from millstream.experiments.outcomes import NAMES, Outcomes
 from millstream.experiments.report import ALPHA, compare
 from millstream.experiments.sample_ratio import ALPHA as SPLIT_ALPHA
 from millstream.experiments.sample_ratio import Split, chi_square_p, sample_ratio
+from millstream.local.experiment_cost import parted_cost
 
 RUNS, LOOKS = 2_000, 100
 SHOPPERS = 40_000
@@ -56,7 +57,7 @@ class Trials:
     there is none; the worst of `aa_shops`. `naive_…`: the same looks by the usual test at the same
     level. `ctr_…`: of click-through, where shoppers differ; `ctr_places_rate`: had each place been
     a unit, one look at the end. `power`: the better variant was told, after `shoppers_to_decide`
-    in the median."""
+    in the median. `ranking_cost`: of a portion parted in two, over one that is not."""
 
     aa_runs: int
     looks: int
@@ -76,6 +77,7 @@ class Trials:
     srm_false_alarm_bound: float
     srm_detected: float
     split_p_value: float
+    ranking_cost: float
 
     def failures(self) -> list[str]:
         found = {
@@ -91,6 +93,7 @@ class Trials:
             "the worse variant is told as better": self.wrong_way > ALPHA / 2,
             "right splits are called wrong": self.srm_false_alarm_rate > self.srm_false_alarm_bound,
             "wrong splits are not noticed": self.srm_detected < 0.95,
+            "ranking by variant costs as much as ranking twice": self.ranking_cost > 1.7,
             "the split by hash is not as laid down": self.split_p_value < 0.001,
         }
         return [what for what, is_so in found.items() if is_so]
@@ -108,10 +111,14 @@ class Verdict:
 
 async def verify_experiments(console: Console, seed: int = 1) -> Trials:
     """Blocks for a minute or two."""
-    return hold_trials(console, RUNS, CTR_RUNS, np.random.default_rng(seed))
+    cost = parted_cost(parts=2)
+    console.print(f"a portion parted in two costs {cost:.2f} of one that is not", highlight=False)
+    return hold_trials(console, RUNS, CTR_RUNS, np.random.default_rng(seed), cost)
 
 
-def hold_trials(console: Console, runs: int, ctr_runs: int, rng: np.random.Generator) -> Trials:
+def hold_trials(
+    console: Console, runs: int, ctr_runs: int, rng: np.random.Generator, ranking_cost: float
+) -> Trials:
     told: dict[str, float] = {}
     naive, false_alarms = 0.0, 0.0
     for shop in ALIKE:
@@ -145,6 +152,7 @@ def hold_trials(console: Console, runs: int, ctr_runs: int, rng: np.random.Gener
         srm_false_alarm_bound=_bound(SPLIT_ALPHA, runs),
         srm_detected=_share(v.split_wrong for v in lossy),
         split_p_value=_split_p_value(),
+        ranking_cost=ranking_cost,
     )
 
 

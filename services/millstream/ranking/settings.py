@@ -4,11 +4,13 @@ two shops, one whose customers come back for the same goods and one whose hardly
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
+from millstream.domain.errors import OperatorError
 from millstream.domain.experiments import SettingsChange
 from millstream.domain.lists import Source
 
@@ -70,3 +72,22 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """12 hex digits that stand on every list made with these settings."""
         packed = msgspec.json.encode(self, order="sorted")
         return hashlib.sha256(packed).hexdigest()[:12]
+
+
+def read_ranking(path: Path | None) -> RankingSettings:
+    """The defaults with what the file says; weights that it does not name stay. None: the defaults.
+    Raises OperatorError."""
+    if path is None:
+        return RankingSettings()
+    thing = f"ranking settings {path}"
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        raise OperatorError(thing, found, "a JSON file that can be read") from None
+    try:
+        said = msgspec.json.decode(raw, type=RankingSettings)
+    except (msgspec.MsgspecError, ValueError) as error:
+        expected = "fields of ranking/settings.py, within their bounds"
+        raise OperatorError(thing, str(error), expected) from None
+    return msgspec.structs.replace(said, weights={**RankingSettings().weights, **said.weights})

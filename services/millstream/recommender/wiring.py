@@ -16,7 +16,7 @@ from millstream.domain.clock import wall_clock
 from millstream.domain.log import Partition
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
-from millstream.ranking.settings import RankingSettings
+from millstream.ranking.settings import read_ranking
 from millstream.recommender import telemetry
 from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
@@ -134,7 +134,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         drafter = Drafter(
             lambda tenant: CachedShop(tenant, affinities, catalogue, demand, wall_clock),
             models,
-            Variants(settings.variant, RankingSettings(), experiments.running),
+            Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
             rules.in_force,
         )
         deriver = Deriver(affinities, numbers, drafter.forget)

@@ -80,6 +80,9 @@ class ConnectionSettings(BaseSettings):
     public_keys_dir: Path | None = None
     """Where `millstream init` puts the public key a second time, for those who must not see the
     private one."""
+    ranking_file: Path | None = None
+    """How lists are made otherwise than by default, as JSON (ranking/settings.py): the same for
+    recommenders, gateways and trainers."""
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """Where a service serves /metrics, /healthz and /readyz; None: nowhere."""
     metrics_host: str = Field(default="127.0.0.1", min_length=1)

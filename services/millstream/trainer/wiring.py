@@ -18,7 +18,7 @@ from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
 from millstream.model.signing import load_private_key, load_public_key
-from millstream.ranking.settings import RankingSettings
+from millstream.ranking.settings import read_ranking
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.keys import Keys
 from millstream.stores.lake import last_record, offsets, read_accepted
@@ -68,9 +68,7 @@ _DRIFT_LOOKS = 4
 """Times between two trainings by lines that the newest lines are looked at for drift."""
 
 
-async def run(
-    settings: TrainerSettings, ranking: RankingSettings | None = None, *, once: bool = False
-) -> None:
+async def run(settings: TrainerSettings, *, once: bool = False) -> None:
     """Trains until SIGTERM or SIGINT, then returns within 10 s; with `once` looks whether a version
     is due, trains it if so, and returns. Raises OperatorError where the signing key is missing, or
     the broker or Redis does not answer."""
@@ -94,7 +92,7 @@ async def run(
         tools = Tools(
             settings=settings,
             fit=fit_network,
-            whole_lists=RankedLists(settings.tenant, ranking or RankingSettings(), sold),
+            whole_lists=RankedLists(settings.tenant, read_ranking(settings.ranking_file), sold),
             hidden=lambda: _hidden(sold()),
             catalogue=sold,
             registry=registry,

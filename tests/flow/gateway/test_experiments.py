@@ -60,7 +60,7 @@ async def seconds_until_listed_as(shop: Gate, user: str, labels: set[str]) -> fl
                 "view_item", user_id=user, items=["tea"], event_id=f"{user}-{n}"
             )
             made = await client.recommendations(seen.shopper, after=seen, timeout=30)
-            return made is not None and str(made.variant) in labels
+            return bool(made is not None and made.variant in labels)
 
         await shop.until(is_so, "a list of the variant")
     return time.monotonic() - began
@@ -86,7 +86,7 @@ async def test_an_experiment_is_in_force_counted_and_ended(shop: Gate) -> None:
     async def are_counted() -> bool:
         nonlocal shown
         shown = (await shop.http.get(f"/v1/experiments/{NAME}")).json()
-        return sum(one["shoppers"] for one in shown["report"]["variants"]) >= 41
+        return bool(sum(one["shoppers"] for one in shown["report"]["variants"]) >= 41)
 
     await shop.until(are_counted, "shoppers are counted by variant")
     made = [one for one in await lists_of(shop) if ":" in one["variant"]]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
+from tests.flow.gateway.test_lists import listed, put, served
 from tests.flow.gateway.test_page import item
 from tests.gateway import OTHER, Gate, caller, key_for
 
+from millstream.domain.lists import RankedItem, Source
 from millstream.gateway.api_keys import Scope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -65,3 +69,55 @@ async def test_what_is_not_well_formed_is_refused(shop: Gate, query: str) -> Non
     answer = await shop.http.get(f"/v1/items:search?{query}")
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_questions_are_answered_from_catalogue_and_list(shop: Gate) -> None:
+    goods = [
+        item("kettle", title="Copper kettle", category="kettle", price=30.0),
+        item("kettle2", title="Tin kettle", category="kettle", price=12.0),
+    ]
+    assert (await shop.http.put("/v1/items", json={"items": goods})).json()["accepted"] == 2
+
+    async def is_there() -> bool:
+        return len(await found(shop, q="kettle")) == 2
+
+    await shop.until(is_there, "both kettles are found")
+    told = await asked(shop, question="How much is the copper kettle?")
+    assert (told["kind"], told["known"], told["text"]) == (
+        "price",
+        True,
+        "Copper kettle costs 30.00.",
+    )
+    assert told["sources"] == [
+        {
+            "of": "catalogue",
+            "item_id": "kettle",
+            "fields": {"title": "Copper kettle", "price": 30.0},
+        }
+    ]
+    cheaper = await asked(shop, question="Something similar but cheaper?", item="kettle")
+    assert [one["item_id"] for one in cheaper["cheaper"]] == ["kettle2"]
+    for question in ("Where is my order?", "What do buyers say of the copper kettle?"):
+        unknown = await asked(shop, question=question, user="ann")
+        assert (unknown["known"], unknown["text"]) == (False, "I do not know.")
+
+    await put(shop, listed(shop, "quentin", 1, [RankedItem("kettle", 1.0, Source.NEW, "new")]))
+    await served(shop, "quentin", 1)
+    why = await asked(shop, question="Why do I see this?", user="quentin", item="kettle")
+    fields = {"source": "new", "reason": "new in the shop"}
+    assert why["sources"] == [{"of": "list", "item_id": "kettle", "fields": fields}]
+    assert not (await asked(shop, question="Why do I see this?", item="kettle"))["known"]
+
+
+async def asked(shop: Gate, **said: str) -> dict[str, Any]:
+    answer = await shop.http.post("/v1/questions", json=said)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"question": ""}, {"question": "x" * 257}, {"question": "a", "user": "\x00"}]
+)
+async def test_a_question_that_is_none_is_refused(shop: Gate, said: dict[str, str]) -> None:
+    assert (await shop.http.post("/v1/questions", json=said)).status_code == 400

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import asdict, dataclass, field
+
 import msgspec
 from tests.unit.attribution.test_join import ANN, NOON_MS, did, made
 
 from millstream.attribution.enrolment import Enrolments
-from millstream.attribution.join import Joiner
+from millstream.attribution.join import HELD_LISTS, Joiner
 from millstream.domain.events import EventType
+from millstream.domain.identity import ShopperName
 from millstream.domain.lists import RecommendationList
 from millstream.experiments.outcomes import NAMES, WINDOW_MS, Outcomes, by_variant, cohort_of
 
@@ -117,3 +121,73 @@ def test_only_settled_cohorts_have_outcomes() -> None:
     assert shoppers == {"b": 10}
     assert settled == {"b": Outcomes(shoppers=5, clicked=2)}
     assert {"shoppers", "clicked"} < set(NAMES)
+
+
+@dataclass
+class Recount:
+    """The same from the whole history of each shopper at once."""
+
+    came: dict[str, int] = field(default_factory=dict)
+    lists: list[tuple[str, str, int]] = field(default_factory=list)
+    deeds: list[tuple[str, EventType, str, int]] = field(default_factory=list)
+
+    def sums(self) -> Outcomes:
+        found = Outcomes()
+        for user, came in self.came.items():
+            mine = {name: at for of, name, at in self.lists if of == user and at >= came}
+            within = [
+                (kind, name)
+                for of, kind, name, at in self.deeds
+                if of == user and came < at < came + WINDOW_MS
+            ]
+            seen = {n for kind, n in within if kind is EventType.VIEW_ITEM_LIST and n in mine}
+            clicked = {n for kind, n in within if kind is EventType.SELECT_ITEM and n in mine}
+            bought = any(kind is EventType.PURCHASE for kind, _ in within)
+            s, h = len(seen), len(seen & clicked)
+            one = Outcomes(
+                1, int(bool(clicked)), int(bought), int(s > 0), s, h, s * s, h * h, s * h
+            )
+            found.add(asdict(one))
+        return found
+
+
+def test_sums_are_those_of_each_shoppers_whole_history_however_it_is_parted() -> None:
+    rng = random.Random(4)
+    users = [f"u{n}" for n in range(6)]
+    held: dict[ShopperName, bytes | None] = {("shop", user): None for user in users}
+    enrolled = dict(held)
+    recount, total = Recount(), Outcomes()
+    joiner, at_ms = Joiner(held, enrolled), NOON_MS
+    for step in range(600):
+        at_ms += rng.randrange(1, WINDOW_MS // 60)
+        user = rng.choice(users)
+        mine = [name for of, name, at in recount.lists if of == user and at > at_ms - WINDOW_MS]
+        if rng.random() < 0.2 or not mine:
+            name = f"l{step}"
+            joiner.shown(msgspec.structs.replace(listed(name, "e:b", at_ms, "a"), user=user))
+            recount.came.setdefault(user, at_ms)
+            recount.lists.append((user, name, at_ms))
+        else:
+            name = rng.choice(mine[-HELD_LISTS:])
+            kind = rng.choice([EventType.VIEW_ITEM_LIST, EventType.SELECT_ITEM, EventType.PURCHASE])
+            deed = did(kind, "a", of=name, event_id=f"{step}")
+            joiner.acted(msgspec.structs.replace(deed, user_id=user), at_ms)
+            recount.deeds.append((user, kind, name, at_ms))
+        if rng.random() < 0.1:
+            total = portion_ends(joiner, held, enrolled, total)
+            joiner = Joiner(held, enrolled)
+    assert portion_ends(joiner, held, enrolled, total) == recount.sums()
+    assert total.hit > 3
+    assert total.bought > 1
+
+
+def portion_ends(
+    joiner: Joiner,
+    held: dict[ShopperName, bytes | None],
+    enrolled: dict[ShopperName, bytes | None],
+    total: Outcomes,
+) -> Outcomes:
+    held |= dict(joiner.packed())
+    enrolled |= dict(joiner.enrolments.changed())
+    total.add(asdict(sums(joiner)))
+    return total

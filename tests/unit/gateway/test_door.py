@@ -179,3 +179,67 @@ async def test_work_that_takes_too_long_is_given_up(world: World) -> None:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
     assert not world.behind.seen
+
+
+def from_page(world: World, *scopes: Scope, **changes: Any) -> tuple[httpx.AsyncClient, str]:
+    _, token = create(world.path, "shop", scopes, "", wall_clock)
+    transport = httpx.ASGITransport(world.door(**changes))
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway"), token
+
+
+async def test_a_page_names_its_key_in_the_address_and_may_read_the_answer(world: World) -> None:
+    http, key = from_page(world, Scope.EVENTS_WRITE, gateway_requests_per_second=2)
+    async with http:
+        answers = [await http.post(f"/v1/events?key={key}", content=b"{}") for _ in range(4)]
+    assert [answer.status_code for answer in answers][:2] == [200] * 2
+    assert answers[-1].status_code == 429
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-expose-headers"] == "retry-after"
+    assert world.behind.seen[0][CALLER].tenant == "shop"
+
+
+async def test_a_key_that_may_do_more_has_no_place_in_an_address(world: World) -> None:
+    for scopes in ((Scope.ADMIN,), (Scope.EVENTS_WRITE, Scope.LISTS_READ), tuple(Scope)):
+        http, key = from_page(world, *scopes)
+        async with http:
+            answer = await http.post(f"/v1/events?key={key}", content=b"{}")
+            assert answer.status_code == 401
+            assert answer.headers["access-control-allow-origin"] == "*"
+    assert not world.behind.seen
+
+
+async def test_an_address_opens_nothing_but_the_way_in(world: World) -> None:
+    http, key = from_page(world, Scope.EVENTS_WRITE)
+    async with http:
+        for method, path in [
+            ("GET", f"/v1/events?key={key}"),
+            ("POST", f"/v1/erasures?key={key}"),
+            ("GET", f"/v1/key?key={key}"),
+            ("POST", f"/v1/events?key={key}&n=1"),
+            ("POST", f"/v1/events?key={key}x"),
+            ("POST", "/v1/events?key="),
+            ("POST", f"/v1/events?n=1&key={key}"),
+        ]:
+            assert (await http.request(method, path)).status_code == 401, (method, path)
+        # What stands in the header goes first.
+        spoilt = await http.post(f"/v1/events?key={key}", headers={"authorization": "Bearer no"})
+        assert spoilt.status_code == 401
+    assert not world.behind.seen
+
+
+async def test_the_module_is_there_for_pages_of_any_origin(world: World) -> None:
+    http, _ = from_page(world, Scope.EVENTS_WRITE)
+    async with http:
+        told = await http.get("/static/millstream.js")
+        assert (told.status_code, told.headers["access-control-allow-origin"]) == (200, "*")
+        assert told.headers["content-type"].startswith("text/javascript")
+        assert told.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert "export function connect" in told.text
+        tag = {"if-none-match": told.headers["etag"]}
+        again = await http.get("/static/millstream.js", headers=tag)
+        assert (again.status_code, again.content) == (304, b"")
+        head = await http.head("/static/millstream.js")
+        assert (head.status_code, head.content) == (200, b"")
+        assert (await http.get("/static/other.js")).status_code == 401
+        assert (await http.post("/static/millstream.js")).status_code == 401

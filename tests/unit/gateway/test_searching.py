@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,7 +22,7 @@ from millstream.gateway.callers import Caller
 from millstream.gateway.searching import Searching, taste_for
 from millstream.model.scorer import Scorer
 from millstream.model.vocabulary import Vocabulary
-from millstream.search.index import Query
+from millstream.search.index import Query, SearchIndex
 from millstream.search.meaning import hashed
 from millstream.stores.catalogue import Catalogue
 
@@ -44,7 +45,6 @@ class Shop:
             lambda _tenant: self.rules,
             lambda: {"shop"},
         )
-        self.catalogue.tell(self.searching.changed)
 
     def put(self, item_id: str, title: str, tenant: str = "shop", **more: Any) -> None:
         item = CatalogueItem(
@@ -151,6 +151,36 @@ async def test_catalogues_are_taken_up_before_anybody_asks(
     following.cancel()
     shop.put("b", "Tin mug")
     assert sorted(await shop.find("tin")) == ["a", "b"]
+
+
+async def test_a_query_that_is_given_up_loses_no_change(shop: Shop) -> None:
+    shop.put("a", "Tin lantern")
+    assert await shop.find("lantern") == ["a"]
+    busy = threading.Event()
+    shop.searching._thread.submit(busy.wait)
+    shop.put("b", "Tin jar")
+    asking = asyncio.create_task(shop.find("jar"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    busy.set()
+    assert await shop.find("jar") == ["b"]
+
+
+async def test_what_failed_is_begun_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.put("a", "Tin lantern")
+    assert await shop.find("lantern") == ["a"]
+
+    def failing(_self: Any, _changes: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SearchIndex, "apply", failing)
+        shop.put("b", "Tin jar")
+        with pytest.raises(MemoryError):
+            await shop.find("jar")
+    assert await shop.find("jar") == ["b"]
+    shop.put("b", "Tin mug")
+    assert await shop.find("jar") == []
 
 
 def test_tastes_go_from_0_to_1() -> None:

@@ -10,6 +10,7 @@ import { Shop } from "./panels/shop.js";
 import { Shopper } from "./panels/shopper.js";
 import { Live } from "./panels/live.js";
 import { Letters } from "./panels/letters.js";
+import { Experiments } from "./panels/experiments.js";
 import { Item } from "./panels/item.js";
 import { Kpis } from "./panels/kpis.js";
 import { Models } from "./panels/models.js";
@@ -23,6 +24,7 @@ const PANELS = [
   { path: "letters", name: "Dead letters", Panel: Letters },
   { path: "models", name: "Models", Panel: Models },
   { path: "rules", name: "Rules", Panel: Rules },
+  { path: "experiments", name: "Experiments", Panel: Experiments },
   { path: "kpis", name: "KPIs", Panel: Kpis },
 ];
 

@@ -27,7 +27,8 @@ from millstream.streaming.tracing import TRACEPARENT, continued
     summary="Send events",
     description="One event, or up to 500 under `events`. `tenant` is left out: it is the key's."
     " An event sent again with its `event_id`, after a 503 say, counts once. Of those of one"
-    " shopper the order is kept.",
+    " shopper the order is kept. A page, whose sendBeacon can't set a header, may name a key with"
+    " scope events:write and no other as `?key=KEY`; any origin may read the answer to that.",
     operation_id="sendEvents",
     tags=["events"],
     raises=[],

@@ -16,9 +16,6 @@ from millstream.gateway.previews import Preview
 from millstream.gateway.problems import Refusal
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
-from millstream.ranking.settings import RankingSettings
-
-BASE = RankingSettings()
 
 ItemId = Annotated[str, PathParameter(description="The item's id.")]
 Text = Annotated[str, QueryParameter(max_length=128, description="Words of its title or its id.")]
@@ -107,8 +104,8 @@ async def preview(
         raise Refusal(HTTPStatus.BAD_REQUEST, "user or item: one of them")
     if user is not None:
         check_shopper(user)
-        return await parts.previews.of_user(caller, user, BASE)
-    return await parts.previews.of_items(caller.tenant, _checked(item or []), BASE)
+        return await parts.previews.of_user(caller, user)
+    return await parts.previews.of_items(caller.tenant, _checked(item or []))
 
 
 def _checked(items: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ import { look } from "./looking.mjs";
 import { moveModels } from "./models.mjs";
 import { replayLetter, watchEvents } from "./operating.mjs";
 import { layDownRule, someRules } from "./ruling.mjs";
+import { someExperiment } from "./trying.mjs";
 import { searchShop } from "./searching.mjs";
 import { clickThree } from "./shopping.mjs";
 
@@ -41,6 +42,7 @@ try {
   Object.assign(found, await moveModels(page));
   Object.assign(found, await layDownRule(page, found.clicked[2].item_id));
   await someRules(page, found.clicked[1].item_id);
+  await someExperiment(page);
   await useLists(page, found.clicked[0].item_id);
   const visitor = await page.evaluate(() => sessionStorage.getItem("millstream.visitor"));
   const settings = { found, axe, pictures: given.pictures, visitor, item: found.clicked[0].item_id };

@@ -70,6 +70,8 @@ export async function look(settings) {
   await take(settings, whole, "rules");
   await whole.click("main >> text=Lay down a rule");
   await take(settings, whole, "rule-form");
+  await at(whole, "#/experiments", "[data-split=fits]");
+  await take(settings, whole, "experiments");
   await at(whole, "#/kpis", "[data-kpi=Clicked] .n");
   await whole.waitForFunction(() => document.querySelector("[data-kpi=Click-through] .n")?.textContent.includes("%"), null, { timeout: 30_000 });
   await take(settings, whole, "kpis");
@@ -81,6 +83,8 @@ export async function look(settings) {
   await take(settings, reader, "read-only-models");
   await at(reader, "#/rules", ".state.closed");
   await take(settings, reader, "read-only-rules");
+  await at(reader, "#/experiments", ".state.closed");
+  await take(settings, reader, "read-only-experiments");
   await nobody.waitForSelector("#key");
   await take(settings, nobody, "sign-in");
   await Promise.all([whole, reader, nobody].map((page) => page.context().close()));

@@ -1,0 +1,1 @@
+"""What shoppers ask, answered from what the shop knows. START HERE: answering.py."""
