@@ -1,4 +1,4 @@
-"""What insights says of itself."""
+"""What insights says of itself; deploy/metrics.yaml is the closed list of the metrics."""
 
 from __future__ import annotations
 
