@@ -55,7 +55,11 @@ class Shop(Protocol):
         ...
 
     def edition(self) -> int:
-        """Another number once `item` may answer otherwise."""
+        """Another number once `item` or `days_of_stock` may answer otherwise."""
+        ...
+
+    def days_of_stock(self, item_id: str) -> float | None:
+        """How long the stock lasts at what is expected to sell; None where that is not known."""
         ...
 
     def item(self, item_id: str) -> CatalogueItem | None:

@@ -38,6 +38,7 @@ from millstream.recommender.worker import Positions, Worker
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 from millstream.stores.epoch import require_epoch
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.feature_store import FeatureStore
@@ -126,10 +127,13 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         )
         catalogue = Catalogue()
         rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
+        demand = DemandBook()
         stack.callback(lambda: telemetry.log_totals(catalogue.refused))
-        followers = await follow_shop(stack, settings, Told(catalogue, rules, experiments), models)
+        followers = await follow_shop(
+            stack, settings, Told(catalogue, rules, experiments, demand), models
+        )
         drafter = Drafter(
-            lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock),
+            lambda tenant: CachedShop(tenant, affinities, catalogue, demand, wall_clock),
             models,
             Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
             rules.in_force,
