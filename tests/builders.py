@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.clock import as_datetime
+from millstream.domain.demand import DemandForecast
 from millstream.domain.events import Event, EventType, Line
+from millstream.domain.identity import record_key
 from millstream.streaming.decode import Arrival, Decoded, Letter
 
 if TYPE_CHECKING:
@@ -65,6 +68,23 @@ def record(
         serialized_value_size=len(body or b""),
         headers=tuple(headers),
     )
+
+
+def forecast(item: str, expected: float, tenant: str = "default") -> tuple[bytes, bytes]:
+    """Key and value of a record of demand."""
+    told = DemandForecast(
+        tenant=tenant,
+        item_id=item,
+        first_week=date(2026, 6, 1),
+        level=expected,
+        expected=expected,
+        low=(0.0,),
+        high=(9.0,),
+        coverage=0.8,
+        weeks_known=30,
+        made_at=as_datetime(NOON_MS),
+    )
+    return record_key(tenant, item), msgspec.json.encode(told)
 
 
 def arrival(

@@ -71,7 +71,7 @@ def test_the_file_is_valid_by_the_specification(compose: Compose) -> None:
     parsed = parse(compose)
     assert set(parsed.service_names()) == {
         *("kafka", "passwords", "valkey", "init", "recommender", "lake", "trainer", "gateway"),
-        "attribution",
+        *("attribution", "insights"),
         *("prometheus", "grafana"),
     }
 
@@ -149,6 +149,7 @@ def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
         "trainer": {"models"},
         "gateway": {"pseudonym-keys"},
         "attribution": set(),
+        "insights": set(),
     }
 
 
@@ -225,6 +226,7 @@ def test_each_service_has_its_own_user_of_redis_and_sees_no_other_password(
         "trainer": "trainer",
         "gateway": "gateway",
         "attribution": "attribution",
+        "insights": None,
     }
     for name, user in users.items():
         service = ours(compose)[name]

@@ -26,7 +26,7 @@ from redis.asyncio import Redis
 
 from millstream.cli.variables import checked
 from millstream.domain.identity import record_key
-from millstream.domain.lists import RecommendationList
+from millstream.domain.lists import RecommendationList, Source
 from millstream.local.ports import free_port
 from millstream.local.recount import Recount, compare
 from millstream.local.tansu import Tansu
@@ -343,11 +343,38 @@ async def test_bytes_in_counts_and_lists_out(shop: Shop, tmp_path: Path) -> None
         await tell_many(shop, 160, 8)
         await until(shop.all_handled, process, log)
         await assert_totals(shop, await assert_exact(shop), process, log)
+        await assert_signing_in_joins_lists_and_no_counts(shop, process, log)
 
         asked = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 10) == 0, tail(log)
         assert time.monotonic() - asked < 10
+
+
+async def assert_signing_in_joins_lists_and_no_counts(
+    shop: Shop, process: asyncio.subprocess.Process, log: Path
+) -> None:
+    visitor = {"user_id": None, "anonymous_id": "cookie"}
+    for n, item in enumerate(("lamp", "mug")):
+        visit = event(f"v{n}", "", item) | visitor
+        await shop.send(record_key("default", "~cookie"), json.dumps(visit).encode())
+    for n, more in enumerate(({}, {"anonymous_id": "cookie"})):
+        await until(shop.all_handled, process, log)
+        await tell(shop, event(f"ann-{n}", "ann", "rug", **more))
+    await until(shop.all_handled, process, log)
+    made: list[RecommendationList] = []
+    while len(made) < 2:
+        lists = await read_all(shop, shop.topic("reco.recommendations.v1"), 1)
+        made = [one for one in (LIST.decode(r.value) for r in lists) if one.user == "ann"]
+    before, after = (
+        {item.item_id for item in one.items if item.source is Source.REPEAT}
+        for one in sorted(made, key=lambda one: one.freshness)
+    )
+    assert not before & {"lamp", "mug"}
+    assert after >= {"lamp", "mug"}
+    recount = await assert_exact(shop)
+    counted = {user: n for (_, user, _), n in recount.users.items()}
+    assert (counted["~cookie"], counted["ann"]) == (2, 2)
 
 
 async def busiest_slot(shop: Shop) -> int:

@@ -21,7 +21,7 @@ for metric in list(REGISTRY._names_to_collectors.values()):
         found[name] = [metric._type, sorted(metric._labelnames)]
 print(json.dumps(found))
 """
-SERVICES = ("recommender", "lake", "trainer", "gateway")
+SERVICES = ("recommender", "lake", "insights", "trainer", "gateway")
 
 
 def registered(module: str) -> dict[str, Metric]:

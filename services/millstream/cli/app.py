@@ -18,6 +18,7 @@ from millstream.cli import (
     doctor,
     erase,
     evaluate,
+    evaluate_demand,
     evaluate_questions,
     evaluate_reviews,
     evaluate_search,
@@ -91,6 +92,19 @@ def attribution() -> None:
 
 
 @app.command()
+def insights() -> None:
+    """Tells what each item will sell, from what the lake has, until SIGTERM."""
+    from millstream.insights.settings import InsightsSettings
+    from millstream.trainer.limits import bound_cpu
+
+    settings = begin("insights", InsightsSettings)
+    bound_cpu(1, settings.insights_niceness)
+    from millstream.insights.wiring import run
+
+    asyncio.run(run(settings))
+
+
+@app.command()
 def trainer(
     once: bool = typer.Option(False, help="Train if a version is due, and end: for a cron job."),
 ) -> None:
@@ -129,6 +143,7 @@ app.command("map")(mapping.map_file)
 app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+evaluate.app.command()(evaluate_demand.demand)
 evaluate.app.command()(evaluate_questions.questions)
 evaluate.app.command()(evaluate_reviews.reviews)
 evaluate.app.command()(evaluate_search.search)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from millstream.cli.schema_compatibility import narrowings
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.demand import DemandForecast
 from millstream.domain.erasures import Erasure
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import ITEMS_ALLOWED, Event
@@ -29,6 +30,7 @@ MESSAGES: dict[str, type[Struct]] = {
     "merchandising-rule.v1": MerchandisingRule,
     "rule-change.v1": RuleChange,
     "experiment.v1": Experiment,
+    "demand-forecast.v1": DemandForecast,
 }
 
 # What JSON Schema could say only in many words, and the services check beyond it.

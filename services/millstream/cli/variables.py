@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from millstream.domain.errors import OperatorError
 from millstream.gateway.settings import GatewaySettings
+from millstream.insights.settings import InsightsSettings
 from millstream.lake.settings import LakeSettings
 from millstream.privacy.settings import PrivacySettings
 from millstream.recommender.settings import RecommenderSettings
@@ -22,6 +23,7 @@ SETTINGS: tuple[type[ConnectionSettings], ...] = (
     TrainerSettings,
     PrivacySettings,
     GatewaySettings,
+    InsightsSettings,
 )
 OTHERS = frozenset(
     {

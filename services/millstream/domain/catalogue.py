@@ -10,7 +10,8 @@ from millstream.domain.events import Id, Money, Tenant, Text, Timestamp
 
 
 class CatalogueItem(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An upsert; a record with a null value takes the item out of the catalogue."""
+    """An upsert; a record with a null value takes the item out of the catalogue. `units_in_stock`:
+    None where the shop does not tell; `in_stock` alone decides whether it is shown."""
 
     item_id: Id
     added_at: Timestamp
@@ -19,5 +20,6 @@ class CatalogueItem(Struct, frozen=True, omit_defaults=True, kw_only=True):
     category: Text = ""
     price: Money | None = None
     in_stock: bool = True
+    units_in_stock: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
     hidden: bool = False
     bought_once: bool = False  # true: nobody buys it twice, so a buyer is not shown it again

@@ -47,6 +47,7 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     popular_items: Count | None = None
     bought_before: Count | None = None
     looked_at: Count | None = None
+    least_days_of_stock: Annotated[float, Meta(ge=0, le=365)] | None = None
     variety: Share | None = None
     explore_place: Count | None = None
     recent_items: Count | None = None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from millstream.features.browse_count import BROWSE_COUNT
 from millstream.features.decayed_counts import DECAYED_COUNTS
-from millstream.features.layout import Layout, Names
+from millstream.features.layout import TOUCH, Layout, Names
 from millstream.features.purchase_count import PURCHASE_COUNT
 from millstream.features.purchase_cycle import PURCHASE_CYCLE
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS
@@ -56,3 +56,9 @@ class ShopperState:
     def touches(self) -> bytes:
         """RECENT_ITEMS as it lies in the state (features/layout.py), without their number."""
         return LAYOUT.touches(self._packed, _PLACE[RECENT_ITEMS.name])
+
+    @property
+    def item_numbers(self) -> list[int]:
+        """Of all items in it."""
+        held = self.touches + LAYOUT.touches(self._packed, _PLACE[BOUGHT_ITEMS.name])
+        return [head >> 4 for head, _ in TOUCH.iter_unpack(held)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import date
 from itertools import chain, islice
 
 from msgspec import Struct
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.demand import DemandForecast
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
 from millstream.features.item_counts import ItemCounts
@@ -45,14 +47,31 @@ class Neighbour(Struct, frozen=True):
     reason: str
 
 
+class Demand(Struct, frozen=True):
+    """What sells in each of the weeks from the Monday `first_week` on, as insights told it last:
+    units a week, and the interval that holds the share `coverage` of the weeks. `days_of_stock`:
+    null where the catalogue tells no units, or nothing is expected to sell."""
+
+    first_week: date
+    level: float
+    expected: float
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    coverage: float
+    units_in_stock: int | None
+    days_of_stock: float | None
+
+
 class ItemCard(Struct, frozen=True):
     """`counts`: lines of events by type, some seconds behind. `click_through`: clicks on it by
-    impressions of it; null where no impression was told."""
+    impressions of it; null where no impression was told. `demand`: null where there is no forecast,
+    as of an item that has sold in few weeks."""
 
     item: ShelfItem
     counts: dict[str, int]
     click_through: float | None
     neighbours: tuple[Neighbour, ...]
+    demand: Demand | None = None
 
 
 class Browsing:
@@ -64,11 +83,13 @@ class Browsing:
         catalogue: Catalogue,
         counts_of: Callable[[str, str], Awaitable[ItemCounts]],
         live: LiveRanking,
+        demand_of: Callable[[str, str], DemandForecast | None],
     ) -> None:
         self._shop_of = shop_of
         self._catalogue = catalogue
         self._counts_of = counts_of
         self._live = live
+        self._demand_of = demand_of
 
     async def shelf(self, tenant: str, text: str, n: int) -> ShelfItems:
         """What sells best, then what is new; with a text what has its words in title or id."""
@@ -105,6 +126,7 @@ class Browsing:
             {str(kind): n for kind, n in counts.items() if n},
             click_through(counts),
             neighbours,
+            demand(self._demand_of(tenant, item_id), entry),
         )
 
     def item(self, tenant: str, item_id: str) -> ShelfItem:
@@ -122,6 +144,23 @@ def shelf_item(entry: CatalogueItem) -> ShelfItem:
         entry.price,
         entry.in_stock,
         entry.hidden,
+    )
+
+
+def demand(forecast: DemandForecast | None, entry: CatalogueItem | None) -> Demand | None:
+    if forecast is None:
+        return None
+    units = None if entry is None else entry.units_in_stock
+    days = None if units is None else forecast.days_of(units)
+    return Demand(
+        forecast.first_week,
+        forecast.level,
+        forecast.expected,
+        forecast.low,
+        forecast.high,
+        forecast.coverage,
+        units,
+        None if days is None else round(days, 1),
     )
 
 

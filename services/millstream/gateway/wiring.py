@@ -59,6 +59,7 @@ from millstream.stores.affinities import AffinityStore
 from millstream.stores.attributions import Attributions
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.item_numbers import ItemNumbers
@@ -74,6 +75,7 @@ from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
 from millstream.streaming.topics import (
     CATALOG,
+    DEMAND,
     ERASURES,
     EVENTS,
     EXPERIMENTS,
@@ -134,7 +136,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         clock = replay or wall_clock
         delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
         catalogue, book, trials = Catalogue(), RuleBook(wall_clock), ExperimentBook(wall_clock)
-        changes, counted = RuleChanges(), Attributions(redis, keys)
+        changes, counted, demand = RuleChanges(), Attributions(redis, keys), DemandBook()
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
         rule_topics = settings.topic(RULES), settings.topic(RULE_CHANGES)
         rules = Rules(book, changes, delivery, rule_topics, wall_clock)
@@ -149,6 +151,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 RULES: rules.news.after(book.take),
                 RULE_CHANGES: rules.news.after(changes.take),
                 EXPERIMENTS: experiments.news.after(trials.take),
+                DEMAND: demand.take,
             },
         )
         reverse = _reverse(stack, settings)
@@ -157,7 +160,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
 
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
-        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue)
+        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue, demand)
         shelf = Shelf(shop_of, lambda: callers.tenants)
         await shelf.refresh()
         pointer = RedisModelPointer(redis, keys)
@@ -185,7 +188,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         lists = Lists(stored, live, catalogue.get)
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
         stack.callback(searching.close)
-        browsing = Browsing(shop_of, catalogue, states.item, live)
+        browsing = Browsing(shop_of, catalogue, states.item, live, demand.get)
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(
             settings.brokers,
@@ -268,12 +271,14 @@ def _hand_over(take: TakeRecord, record: ConsumerRecord[Any, Any]) -> None:
     take(record.key, record.value)
 
 
-def _shops(affinities: AffinityStore, catalogue: Catalogue) -> Callable[[str], CachedShop]:
+def _shops(
+    affinities: AffinityStore, catalogue: Catalogue, demand: DemandBook
+) -> Callable[[str], CachedShop]:
     shops: dict[str, CachedShop] = {}
 
     def shop_of(tenant: str) -> CachedShop:
         if tenant not in shops:
-            shops[tenant] = CachedShop(tenant, affinities, catalogue, wall_clock)
+            shops[tenant] = CachedShop(tenant, affinities, catalogue, demand, wall_clock)
         return shops[tenant]
 
     return shop_of

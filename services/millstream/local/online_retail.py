@@ -30,7 +30,7 @@ from millstream.domain.events import (
     is_clean_id,
 )
 from millstream.local.online_retail_catalogue import NOT_GOODS, catalogue_item
-from millstream.local.prepare import SHIPPED
+from millstream.local.prepare import SHIPPED, read_lines
 
 VIEWED_AND_BOUGHT = 2
 DEMO_UNTIL = date(2011, 5, 1)
@@ -64,7 +64,10 @@ def read_invoices(path: Path = SHIPPED, until: date | None = None) -> Iterator[I
     """Invoices in the order of their first line, those that begin before `until`; blocks.
 
     An invoice's time is that of its first line (43 invoices run into a second minute)."""
-    lines = pl.scan_parquet(path)
+    return _invoices(pl.scan_parquet(path), until)
+
+
+def _invoices(lines: pl.LazyFrame, until: date | None = None) -> Iterator[Invoice]:
     invoices = lines.group_by("invoice", maintain_order=True).agg(
         pl.col("customer").first(),
         pl.col("time").first().dt.replace_time_zone("UTC"),
@@ -120,6 +123,19 @@ def invoice_events(invoice: Invoice, skipped: Counter[str]) -> list[Event]:
         )
         for part, (kind, items) in enumerate(parts)
     ]
+
+
+def accepted_lines(source: Path) -> pl.DataFrame:
+    """item, type, quantity and time_ms of what was bought and came back, from the publisher's
+    CSV: the lines of `invoice_events`, but for those of no goods. Raises OperatorError; blocks."""
+    rows = [
+        (line.item_id, event.type.value, line.quantity, event.time_ms)
+        for invoice in _invoices(read_lines(source).lazy())
+        for event in invoice_events(invoice, Counter())
+        for line in event.items
+        if line.item_id not in NOT_GOODS
+    ]
+    return pl.DataFrame(rows, schema=["item", "type", "quantity", "time_ms"], orient="row")
 
 
 def goods(invoices: Iterable[Invoice]) -> list[CatalogueItem]:

@@ -28,10 +28,17 @@ def convert(source: Path, target: Path) -> int:
     """Writes the columns the replay needs, in the source's order; returns the number of lines.
 
     Repeated texts become dictionary pages, whole numbers Int32, times milliseconds."""
+    lines = read_lines(source)
+    lines.write_parquet(target, compression="zstd", compression_level=19, statistics=False)
+    return lines.height
+
+
+def read_lines(source: Path) -> pl.DataFrame:
+    """The columns the replay needs, from the publisher's CSV. Raises OperatorError; blocks."""
     if not source.is_file():
         raise OperatorError("source", str(source), "the publisher's CSV, plain or gzip")
     texts = pl.read_csv(source, columns=list(CSV_COLUMNS), infer_schema=False)
-    lines = texts.select(
+    return texts.select(
         invoice=pl.col("InvoiceNo"),
         item_id=pl.col("StockCode"),
         description=pl.col("Description"),
@@ -40,8 +47,6 @@ def convert(source: Path, target: Path) -> int:
         price=pl.col("UnitPrice").cast(pl.Float64),
         customer=pl.col("CustomerID").cast(pl.Float64).cast(pl.Int32),  # "17850.0" in the CSV
     )
-    lines.write_parquet(target, compression="zstd", compression_level=19, statistics=False)
-    return lines.height
 
 
 def main() -> None:

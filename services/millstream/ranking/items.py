@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Days = NDArray[np.float64]
 NOTHING = -1
 """Stands where there is no item."""
 NEVER = -1
@@ -40,6 +41,8 @@ class Facts(NamedTuple):
     bought_once: Mask
     category: Codes
     """A number per category, NOTHING for an item without one."""
+    days_of_stock: Days
+    """Infinite where they are not known."""
 
 
 class ItemCodes(dict[str, int]):
@@ -113,7 +116,7 @@ class ItemTable:
         if not asked.all():
             new = np.unique(items[~asked])
             for code in new.tolist():
-                self._take(code, shop.item(self.ids[code]))
+                self._take(code, shop.item(self.ids[code]), shop.days_of_stock(self.ids[code]))
             self._asked_in[new] = edition
         return self._facts
 
@@ -121,8 +124,8 @@ class ItemTable:
         """As `Facts.category` has them, of those that an item was asked about has."""
         return _codes([self._categories[name] for name in named if name in self._categories])
 
-    def _take(self, code: int, entry: CatalogueItem | None) -> None:
-        hidden, out_of_stock, bought_once, category = self._facts
+    def _take(self, code: int, entry: CatalogueItem | None, days: float | None) -> None:
+        hidden, out_of_stock, bought_once, category, days_of_stock = self._facts
         hidden[code] = entry is not None and entry.hidden
         out_of_stock[code] = entry is not None and not entry.in_stock
         bought_once[code] = entry is not None and entry.bought_once
@@ -130,6 +133,7 @@ class ItemTable:
         category[code] = (
             self._categories.setdefault(named, len(self._categories)) if named else NOTHING
         )
+        days_of_stock[code] = np.inf if days is None else days
 
 
 def _codes(values: Sequence[int]) -> Codes:
@@ -139,7 +143,8 @@ def _codes(values: Sequence[int]) -> Codes:
 def _no_facts(size: int) -> Facts:
     """One place more than codes: NOTHING's."""
     hidden, out_of_stock, bought_once = np.zeros((3, size + 1), dtype=np.bool_)
-    return Facts(hidden, out_of_stock, bought_once, np.full(size + 1, NOTHING, dtype=np.int64))
+    category = np.full(size + 1, NOTHING, dtype=np.int64)
+    return Facts(hidden, out_of_stock, bought_once, category, np.full(size + 1, np.inf))
 
 
 def _grown(facts: Facts, asked_in: Codes, needed: int) -> tuple[Facts, Codes]:

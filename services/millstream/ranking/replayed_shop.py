@@ -68,6 +68,9 @@ class ReplayedShop:
     def edition(self) -> int:
         return 0
 
+    def days_of_stock(self, _item_id: str) -> float | None:
+        return None
+
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(item_id)
 

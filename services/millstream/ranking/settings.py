@@ -30,6 +30,9 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """At most so many items that the shopper bought already."""
     looked_at: Count = 3
     """At most so many items that the shopper touched without buying them."""
+    least_days_of_stock: Annotated[float, Meta(ge=0, le=365)] = 1.0
+    """An item whose stock will not last so long is in no list, where the shop tells its stock and
+    demand is forecast; 0: whatever it lasts."""
     variety: Share = 0.0
     """How much being unlike what stands before it counts beside an item's score; 0: not at all."""
     explore_place: Count = 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.features.covisitation import Shares
-from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
+from millstream.features.recent_items import BOUGHT_ITEMS, BOUND, RECENT_ITEMS, Touch
 from millstream.features.state import ShopperState
 
 Weighted = Sequence[tuple[str, float]]
@@ -32,6 +32,14 @@ class Shopper:
             frozenset(touch.item_id for touch in bought),
         )
 
+    def joined_by(self, other: Shopper) -> Shopper:
+        """With what the other touched as its own: each item once, the newest BOUND."""
+        newest: dict[str, Touch] = {}
+        for touch in sorted((*self.recent, *other.recent), key=lambda touch: -touch.time_ms):
+            newest.setdefault(touch.item_id, touch)
+        recent = tuple(newest.values())[:BOUND]
+        return replace(self, recent=recent, bought=self.bought | other.bought)
+
 
 class Shop(Protocol):
     """The derived state of one tenant. Never blocks."""
@@ -47,7 +55,11 @@ class Shop(Protocol):
         ...
 
     def edition(self) -> int:
-        """Another number once `item` may answer otherwise."""
+        """Another number once `item` or `days_of_stock` may answer otherwise."""
+        ...
+
+    def days_of_stock(self, item_id: str) -> float | None:
+        """How long the stock lasts at what is expected to sell; None where that is not known."""
         ...
 
     def item(self, item_id: str) -> CatalogueItem | None:

@@ -20,6 +20,7 @@ from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.publish import Draft
 from millstream.recommender.record import Recorded
+from millstream.recommender.sign_in import SignIns
 from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop
 from millstream.streaming.decode import Arrival
@@ -59,11 +60,13 @@ class Drafter:
         models: HotSwap,
         variants: Variants,
         rules: Callable[[str], RulesInForce] = lambda _tenant: NO_RULES,
+        sign_ins: SignIns | None = None,
     ) -> None:
         self._shop_of = shop_of
         self._models = models
         self._variants = variants
         self._rules = rules
+        self._sign_ins = sign_ins
         self._shops: dict[str, CachedShop] = {}
         self._tables: dict[str, ItemTable] = {}
         self._one_at_a_time = threading.Lock()
@@ -91,6 +94,9 @@ class Drafter:
             name: Shopper.from_state(*name, recorded.states[name], due[name].event.time_ms)
             for name in names
         }
+        if self._sign_ins is not None:
+            events = {name: due[name].event for name in names}
+            shoppers = await self._sign_ins.joined(shoppers, events)
         touched = (touch.item_id for shopper in shoppers.values() for touch in shopper.recent)
         await shop.refresh(set(touched))
         serving = self._models.serving(tenant)

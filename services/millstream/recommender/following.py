@@ -1,4 +1,4 @@
-"""Catalogue, rules, experiments and models as their topics tell them, beside the pipeline."""
+"""Catalogue, rules, experiments, demand and models as told by their topics, beside the pipeline."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.rule_book import RuleBook
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, EXPERIMENTS, MODELS, RULES
+from millstream.streaming.topics import CATALOG, DEMAND, EXPERIMENTS, MODELS, RULES
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class Told:
     catalogue: Catalogue
     rules: RuleBook
     experiments: ExperimentBook
+    demand: DemandBook
 
 
 _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
@@ -59,6 +61,7 @@ async def follow_shop(
         ),
         follow(servers, settings.topic(RULES), lambda record: take(record, told.rules)),
         follow(servers, settings.topic(EXPERIMENTS), lambda record: take(record, told.experiments)),
+        follow(servers, settings.topic(DEMAND), lambda record: take(record, told.demand)),
         follow(
             servers,
             settings.topic(MODELS),
@@ -75,7 +78,7 @@ async def follow_shop(
     return followers
 
 
-def take(record: ConsumerRecord[Any, Any], book: RuleBook | ExperimentBook) -> None:
+def take(record: ConsumerRecord[Any, Any], book: RuleBook | ExperimentBook | DemandBook) -> None:
     refused = book.refused
     book.take(record.key, record.value)
     if book.refused > refused:

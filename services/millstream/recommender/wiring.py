@@ -31,12 +31,14 @@ from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.readiness import require_ready
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
+from millstream.recommender.sign_in import SignIns
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Positions, Worker
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 from millstream.stores.epoch import require_epoch
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.feature_store import FeatureStore
@@ -125,13 +127,17 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         )
         catalogue = Catalogue()
         rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
+        demand = DemandBook()
         stack.callback(lambda: telemetry.log_totals(catalogue.refused))
-        followers = await follow_shop(stack, settings, Told(catalogue, rules, experiments), models)
+        followers = await follow_shop(
+            stack, settings, Told(catalogue, rules, experiments, demand), models
+        )
         drafter = Drafter(
-            lambda tenant: CachedShop(tenant, affinities, catalogue, wall_clock),
+            lambda tenant: CachedShop(tenant, affinities, catalogue, demand, wall_clock),
             models,
             Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
             rules.in_force,
+            SignIns(store, numbers),
         )
         deriver = Deriver(affinities, numbers, drafter.forget)
         stack.push_async_callback(_last_flush, deriver)

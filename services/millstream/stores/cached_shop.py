@@ -9,6 +9,7 @@ from millstream.domain.clock import Clock
 from millstream.features.covisitation import NO_SHARES, Shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 
 KEEP_MS = 10_000
 """What other workers add to an item's neighbours is seen so late at most; what this one adds, at
@@ -26,11 +27,17 @@ class CachedShop:
     others have no neighbours."""
 
     def __init__(
-        self, tenant: str, affinities: AffinityStore, catalogue: Catalogue, clock: Clock
+        self,
+        tenant: str,
+        affinities: AffinityStore,
+        catalogue: Catalogue,
+        demand: DemandBook,
+        clock: Clock,
     ) -> None:
         self._tenant = tenant
         self._affinities = affinities
         self._catalogue = catalogue
+        self._demand = demand
         self._clock = clock
         self._shares: dict[str, tuple[int, Shares]] = {}
         self._popular: Weighted = []
@@ -65,7 +72,14 @@ class CachedShop:
         return self._catalogue.newest(self._tenant, NEWEST)
 
     def edition(self) -> int:
-        return self._catalogue.edition
+        return self._catalogue.edition + self._demand.edition
+
+    def days_of_stock(self, item_id: str) -> float | None:
+        entry = self._catalogue.get(self._tenant, item_id)
+        forecast = self._demand.get(self._tenant, item_id)
+        if forecast is None or entry is None or entry.units_in_stock is None:
+            return None
+        return forecast.days_of(entry.units_in_stock)
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(self._tenant, item_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.events import TYPE_ORDER
-from millstream.domain.identity import slot_of
+from millstream.domain.identity import ShopperName, slot_of
 from millstream.features.item_counts import ItemCounts
 from millstream.features.layout import Names
 from millstream.features.state import NAMELESS, PROGRAM, ShopperState
@@ -110,6 +110,15 @@ class FeatureStore:
     async def shopper(self, tenant: str, shopper: str, names: Names = NAMELESS) -> ShopperState:
         key = self._keys.shopper(slot_of(tenant, shopper, self._slots), tenant, shopper)
         return ShopperState(fields_of(cast(bytes | None, await self._redis.get(key))), names)
+
+    async def packed_states(self, names: Iterable[ShopperName]) -> dict[ShopperName, bytes]:
+        """The packed state of each, for ShopperState; one round trip."""
+        wanted = list(dict.fromkeys(names))
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in wanted:
+            pipeline.get(self._keys.shopper(slot_of(*name, self._slots), *name))
+        found = cast(list[bytes | None], await replies(pipeline))
+        return {name: fields_of(value) for name, value in zip(wanted, found, strict=True)}
 
     async def item(self, tenant: str, item_id: str) -> ItemCounts:
         """The totals over all slots, as the last sweep left them."""

@@ -20,6 +20,7 @@ TRAINING = "reco.training.v1"
 RULES = "reco.rules.v1"
 RULE_CHANGES = "reco.rule-changes.v1"
 EXPERIMENTS = "reco.experiments.v1"
+DEMAND = "reco.demand.v1"
 ERASURES = "privacy.erasures.v1"
 DEAD_LETTERS = "shop.events.v1.dlq"
 

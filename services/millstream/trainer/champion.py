@@ -11,8 +11,8 @@ from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import LoadedModel
 from millstream.model.scorer import Scorer
+from millstream.streaming.offload import offload
 from millstream.trainer.drift import drift
-from millstream.trainer.offload import offload
 from millstream.trainer.tools import Tools
 
 _log = structlog.get_logger(__name__)

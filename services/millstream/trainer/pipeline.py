@@ -11,6 +11,7 @@ from millstream.model.artifact import Identity
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.indexing import with_index
 from millstream.model.manifest import ArtifactRefused, Manifest, Occasion, Quality
+from millstream.streaming.offload import offload
 from millstream.streaming.topics import MODELS
 from millstream.trainer import telemetry
 from millstream.trainer.announce import Outcome, announce, promote
@@ -20,7 +21,6 @@ from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.examine import examine, reexamine
 from millstream.trainer.fitting import assemble
-from millstream.trainer.offload import offload
 from millstream.trainer.register import Beginning, data_window, describer
 from millstream.trainer.split import split_by_time
 from millstream.trainer.tools import Tools

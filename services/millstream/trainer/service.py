@@ -8,10 +8,10 @@ from functools import partial
 
 import structlog
 
+from millstream.streaming.offload import offload
 from millstream.trainer.champion import champion_of
 from millstream.trainer.collect import Lake, Window, collect
 from millstream.trainer.fitting import Stopped
-from millstream.trainer.offload import offload
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger, Why

@@ -30,6 +30,7 @@ from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import CATALOG, EVENTS, TRAINING
+from millstream.trainer.fitting import Fit
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings
@@ -75,10 +76,7 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
     key = load_private_key(settings.keys_dir)
     registry = Registry(settings.model_store)
     registry.remove_partial(settings.tenant, settings.model_name)
-    # Imported here: it takes seconds and memory that no other process of Millstream spends.
-    from millstream.trainer.train import fit_network, limit_threads
-
-    limit_threads(settings.threads)
+    ranking = read_ranking(settings.ranking_file)
     stop, told = asyncio.Event(), threading.Event()
     _obey_signals(stop, told)
     catalogue = Catalogue()
@@ -88,11 +86,12 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         producer = producer_for(settings, client_id="millstream-trainer")
         stack.push_async_callback(producer.stop)
         await started(producer, settings.brokers)
+        fit = await asyncio.to_thread(_tensorflow, settings.threads)
         sold = partial(catalogue.items, settings.tenant)
         tools = Tools(
             settings=settings,
-            fit=fit_network,
-            whole_lists=RankedLists(settings.tenant, read_ranking(settings.ranking_file), sold),
+            fit=fit,
+            whole_lists=RankedLists(settings.tenant, ranking, sold),
             hidden=lambda: _hidden(sold()),
             catalogue=sold,
             registry=registry,
@@ -153,6 +152,15 @@ def resumed_trigger(tools: Tools) -> Trigger:
         trigger.trained(sum(window.offsets.values()), window.last_log_ms, created_ms)
         break
     return trigger
+
+
+def _tensorflow(threads: int) -> Fit:
+    """Imported once Redis and the brokers have answered: it takes seconds, and memory that no other
+    process of Millstream spends. Blocks."""
+    from millstream.trainer.train import fit_network, limit_threads
+
+    limit_threads(threads)
+    return fit_network
 
 
 def _obey_signals(stop: asyncio.Event, told: threading.Event) -> None:

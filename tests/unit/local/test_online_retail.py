@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from millstream.local.online_retail import (
     Invoice,
     InvoiceLine,
     OnlineRetailReplay,
+    accepted_lines,
     browse_events,
     invoice_events,
     line_type,
@@ -96,6 +99,23 @@ def test_parts_hold_200_lines_and_are_numbered_across_both_kinds() -> None:
 
 def test_an_invoice_of_skipped_lines_is_no_event() -> None:
     assert events_of(invoice(("a", 1, 0.0))) == []
+
+
+def test_demand_is_read_from_the_csv_without_postage_and_skipped_lines(tmp_path: Path) -> None:
+    source = tmp_path / "online_retail.csv.gz"
+    with gzip.open(source, "wt") as file:
+        file.write(
+            "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
+            "536365,71053,LANTERN,6,2011-01-04 12:00:00,3.39,17850.0,France\n"
+            "536365,POST,POSTAGE,1,2011-01-04 12:00:00,18.0,17850.0,France\n"
+            "536366,71053,LANTERN,3,2011-01-04 12:01:00,0.0,,France\n"
+            "C536367,71053,LANTERN,-2,2011-01-04 12:02:00,3.39,17850.0,France\n"
+        )
+    at = int(NOON.timestamp() * 1000)
+    assert accepted_lines(source).rows() == [
+        ("71053", "purchase", 6, at),
+        ("71053", "refund", 2, at + 120_000),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,16 @@ SHOP = FixedShop(
         "c3": entry("c3", category="cups"),
     },
     best=[("again", 2.0), ("z", 1.0), ("c3", 0.0)],
+    days={"running-out": 2.9, "z": 3.0, "seen": 400.0},
 )
 ANN = shopper("once", "again", "seen", "seen-too", bought=["once", "again"])
 SETTINGS = RankingSettings(
-    per_category=2, bought_before=1, looked_at=1, popular_places=1, popular_items=2
+    per_category=2,
+    bought_before=1,
+    looked_at=1,
+    popular_places=1,
+    popular_items=2,
+    least_days_of_stock=3.0,
 )
 OFFERED = [
     "once",
@@ -39,6 +45,7 @@ OFFERED = [
     "seen",
     "seen-too",
     "sold-out",
+    "running-out",
     "barred",
     "c1",
     "c1",
@@ -52,6 +59,7 @@ REMOVES = {
     "hidden": ["hidden"],
     "ruled_out": ["barred"],
     "out_of_stock": ["sold-out"],
+    "running_out": ["running-out"],
     "bought_once": ["once"],
     "popular_places": ["z"],
     "repeats": ["again", "seen-too"],
@@ -131,10 +139,18 @@ def test_kept_and_removed_account_for_all_that_was_looked_at() -> None:
         "popular_places": 1,
         "repeats": 1,
         "out_of_stock": 1,
+        "running_out": 1,
         "one_entry": 1,
         "per_category": 1,
     }
     assert len(kept) + removed.total() == len(OFFERED)
+
+
+def test_a_stock_may_last_as_short_as_it_will_where_no_days_are_asked_for() -> None:
+    shop = FixedShop(days={"a": 0.0, "b": 0.5})
+    assert apply_rules(ANN, ["a", "b"], shop, RankingSettings())[0] == []
+    every = RankingSettings(least_days_of_stock=0)
+    assert apply_rules(ANN, ["a", "b"], shop, every)[0] == ["a", "b"]
 
 
 def test_stops_looking_when_the_list_is_full() -> None:

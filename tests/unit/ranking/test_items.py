@@ -90,6 +90,9 @@ def test_facts_follow_the_catalogue() -> None:
     assert later.hidden[items].tolist() == [False, False]
     assert later.out_of_stock[items].tolist() == [False, True]
     assert not any(column[NOTHING] for column in (later.hidden, later.out_of_stock))
+    last = table.facts(items, FixedShop(days={"b": 2.5}))
+    assert last.days_of_stock[items].tolist() == [np.inf, 2.5]
+    assert last.days_of_stock[NOTHING] == np.inf
 
 
 def test_neighbours_are_held_until_the_shop_answers_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,7 @@ class FixedShop:
     best: Sequence[tuple[str, float]] = ()
     fresh: Sequence[str] = ()
     catalogue: Mapping[str, CatalogueItem] = field(default_factory=dict)
+    days: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._edition = next(_EDITIONS)
@@ -53,6 +54,9 @@ class FixedShop:
 
     def newest(self) -> Sequence[str]:
         return self.fresh
+
+    def days_of_stock(self, item_id: str) -> float | None:
+        return self.days.get(item_id)
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self.catalogue.get(item_id)

@@ -43,6 +43,7 @@ from millstream.recommender.worker import Worker
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, NumberedItem
@@ -71,6 +72,9 @@ class MemoryNumbers(ItemNumbers):
     async def learn(self, tenant: str, items: Iterable[str]) -> None:  # noqa: ARG002
         for item in items:
             self._known[item] = (self.shared.number(item), item.encode())
+
+    async def recalled(self, tenant: str, numbers: Sequence[int]) -> list[str | None]:  # noqa: ARG002
+        return [self.shared.names.get(number) for number in numbers]
 
     async def load(self) -> None: ...
 
@@ -319,7 +323,7 @@ def no_model(tmp_path: Path) -> HotSwap:
 @pytest.fixture
 def drafter(affinities: MemoryAffinities, no_model: HotSwap) -> Drafter:
     def shop_of(tenant: str) -> CachedShop:
-        return CachedShop(tenant, affinities, Catalogue(), lambda: NOON_MS)
+        return CachedShop(tenant, affinities, Catalogue(), DemandBook(), lambda: NOON_MS)
 
     return Drafter(shop_of, no_model, Variants("default", RankingSettings()))
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
+from tests.builders import forecast
 
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import as_datetime
 from millstream.features.covisitation import Shares, shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.cached_shop import KEEP_MS, KEEP_POPULAR_MS, CachedShop
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.demand_book import DemandBook
 
 
 class CountedReads(AffinityStore):
@@ -28,7 +33,7 @@ class CountedReads(AffinityStore):
 
 async def test_neighbours_are_read_once_in_a_while_and_when_they_changed() -> None:
     reads, now = CountedReads(), [1_000_000]
-    shop = CachedShop("default", reads, Catalogue(), lambda: now[0])
+    shop = CachedShop("default", reads, Catalogue(), DemandBook(), lambda: now[0])
     await shop.refresh(["a", "b"])
     now[0] += KEEP_MS
     await shop.refresh(["a", "b"])
@@ -44,9 +49,26 @@ async def test_neighbours_are_read_once_in_a_while_and_when_they_changed() -> No
 
 async def test_the_popular_are_read_every_second() -> None:
     reads, now = CountedReads(), [1_000_000]
-    shop = CachedShop("default", reads, Catalogue(), lambda: now[0])
+    shop = CachedShop("default", reads, Catalogue(), DemandBook(), lambda: now[0])
     for _ in range(3):
         await shop.refresh([])
         now[0] += KEEP_POPULAR_MS
     await shop.refresh([])
     assert reads.popular_asked == 2
+
+
+def test_how_long_a_stock_lasts_is_known_where_stock_and_demand_are() -> None:
+    catalogue, demand = Catalogue(), DemandBook()
+    shop = CachedShop("default", CountedReads(), catalogue, demand, lambda: 0)
+    before = shop.edition()
+    for item, units in (("mug", 6), ("pot", 6), ("jug", None)):
+        entry = CatalogueItem(item_id=item, added_at=as_datetime(0), units_in_stock=units)
+        catalogue.take(None, msgspec.json.encode(entry))
+    for item in ("mug", "jug"):
+        demand.take(*forecast(item, 14.0))
+    assert [shop.days_of_stock(item) for item in ("mug", "pot", "jug")] == [3, None, None]
+    known = shop.edition()
+    assert known > before
+    demand.take(*forecast("mug", 21.0))
+    assert shop.days_of_stock("mug") == 2
+    assert shop.edition() > known

@@ -33,6 +33,7 @@ def test_the_file_describes_the_topics_that_the_code_names() -> None:
         topics.RULES: {"compact"},
         topics.RULE_CHANGES: {"compact"},
         topics.EXPERIMENTS: {"compact"},
+        topics.DEMAND: {"compact"},
         topics.ERASURES: {"compact"},
         topics.DEAD_LETTERS: {"delete"},
     }

@@ -23,11 +23,11 @@ from millstream.model.manifest import Manifest
 from millstream.model.registry import Registry
 from millstream.model.scorer import Scorer
 from millstream.ranking.settings import RankingSettings
+from millstream.streaming.offload import offload
 from millstream.trainer import service
 from millstream.trainer.collect import collect
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fit, Fitted, Stopped
-from millstream.trainer.offload import offload
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings, Training

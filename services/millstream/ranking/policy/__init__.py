@@ -19,6 +19,7 @@ from millstream.ranking.policy import (
     popular_places,
     repeats,
     ruled_out,
+    running_out,
 )
 from millstream.ranking.policy.rule import Lines, Rule
 from millstream.ranking.settings import RankingSettings
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = cast(
         hidden,
         ruled_out,
         out_of_stock,
+        running_out,
         bought_once,
         popular_places,
         repeats,

@@ -77,6 +77,9 @@ class LearningShop:
     def edition(self) -> int:
         return 0
 
+    def days_of_stock(self, _item_id: str) -> float | None:
+        return None
+
     def item(self, _item_id: str) -> CatalogueItem | None:
         return None
 

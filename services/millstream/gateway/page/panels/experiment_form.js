@@ -11,6 +11,7 @@ const SETTINGS = {
   per_category: ["items of one category", WHOLE],
   bought_before: ["items bought before", WHOLE],
   looked_at: ["items looked at before", WHOLE],
+  least_days_of_stock: ["days that stock must last", { min: 0, max: 365, step: 0.5 }],
   variety: ["variety", PART],
   explore_place: ["place to try something out", WHOLE],
   recent_items: ["newest items that lead to others", WHOLE],

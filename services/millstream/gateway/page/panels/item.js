@@ -31,6 +31,23 @@ function Counts({ card }) {
   </section>`;
 }
 
+const units = (n) => (n < 10 ? n.toFixed(1) : count(Math.round(n)));
+
+function Demand({ demand }) {
+  return html`<section aria-labelledby="demand" class="wide"><h2 id="demand">What will sell</h2>
+    <dl class="facts">
+      <div><dt>expected a week</dt><dd>${units(demand.expected)}</dd></div>
+      <div><dt>in the middle</dt><dd>${units(demand.level)}</dd></div>
+      <div><dt>in stock</dt><dd>${demand.units_in_stock === null ? "not told" : count(demand.units_in_stock)}</dd></div>
+      <div><dt>lasts</dt><dd>${demand.days_of_stock === null ? "not known" : `${Math.floor(demand.days_of_stock)} days`}</dd></div>
+    </dl>
+    <div class="scroll" tabindex="0" role="region" aria-label="Units by week"><table>
+      <thead><tr><th scope="col">Weeks after ${demand.first_week}</th><th scope="col">${Math.round(100 * demand.coverage)} % of weeks lie between</th></tr></thead>
+      <tbody>${demand.low.map((low, week) => html`<tr key=${week}><th scope="row">${week}</th><td>${units(low)} and ${units(demand.high[week])}</td></tr>`)}</tbody>
+    </table></div>
+  </section>`;
+}
+
 function Card({ card }) {
   const { item } = card;
   useEffect(() => {
@@ -46,6 +63,7 @@ function Card({ card }) {
         </dl></section>
       <${Counts} card=${card} />
     </div>
+    ${card.demand && html`<${Demand} demand=${card.demand} />`}
     <section aria-labelledby="near" class="wide"><h2 id="near">Like it</h2>
       ${card.neighbours.length
         ? html`<div class="scroll" tabindex="0" role="region" aria-label="Items like it"><table class="stack">

@@ -17,6 +17,7 @@ export const RULES = {
   hidden: "Hidden in the catalogue",
   ruled_out: "Hidden by a rule of the shop",
   out_of_stock: "Out of stock",
+  running_out: "Its stock will not last",
   bought_once: "Bought already, and nobody buys it twice",
   popular_places: "No more best sellers in this list",
   repeats: "No more items that the shopper already knows",

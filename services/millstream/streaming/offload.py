@@ -36,5 +36,5 @@ async def offload(work: Callable[[], T]) -> T:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=run, name="trainer-work", daemon=True).start()
+    threading.Thread(target=run, name="beside-the-loop", daemon=True).start()
     return await outcome

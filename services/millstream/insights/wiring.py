@@ -1,0 +1,77 @@
+"""Builds insights from its settings and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+
+from millstream.domain.clock import wall_clock
+from millstream.insights.pipeline import Stages
+from millstream.insights.pipeline import run as run_pipeline
+from millstream.insights.settings import InsightsSettings
+from millstream.model.signing import load_public_key
+from millstream.stores.demand_book import DemandBook
+from millstream.stores.lake.accepted import read_accepted
+from millstream.streaming.followers import follow, read_to_its_end
+from millstream.streaming.producer import producer_for
+from millstream.streaming.replayed import signed_origins
+from millstream.streaming.starting import started
+from millstream.streaming.telemetry import AT_WORK
+from millstream.streaming.topics import DEMAND, EVENTS
+
+CATCH_UP_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLake:
+    """Implements pipeline.Lake over the lake's files."""
+
+    settings: InsightsSettings
+
+    def accepted(self) -> pl.DataFrame:
+        settings = self.settings
+        origins = signed_origins(load_public_key(settings.keys_dir))
+        topic = settings.topic(EVENTS)
+        return read_accepted(settings.lake_dir, topic, settings.tenant, None, origins)
+
+
+async def run(settings: InsightsSettings, stop: asyncio.Event | None = None) -> None:
+    """Until SIGTERM, SIGINT or `stop`. Raises OperatorError: a server away, a topic missing."""
+    stop = stop or asyncio.Event()
+    topic, book = settings.topic(DEMAND), DemandBook()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_signals_set(stop))
+        producer = producer_for(settings, "millstream-insights")
+        stack.push_async_callback(producer.stop)
+        await started(producer, settings.brokers)
+        told = follow(settings.brokers, topic, lambda record: book.take(record.key, record.value))
+        await read_to_its_end(told, settings.brokers, topic, CATCH_UP_S, "all that was told")
+        stack.push_async_callback(told.close)
+        stages = Stages(
+            settings.tenant,
+            StoredLake(settings),
+            partial(book.items, settings.tenant),
+            producer,
+            topic,
+            wall_clock,
+        )
+        AT_WORK.set(1)
+        await run_pipeline(stages, settings.insights_every_hours * 3600, stop)
+
+
+@contextmanager
+def _signals_set(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    try:
+        yield
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
