@@ -22,6 +22,7 @@ from typer.main import get_command
 from millstream.cli.app import app
 from millstream.cli.variables import checked, known
 from millstream.gateway.settings import GatewaySettings
+from millstream.insights.settings import InsightsSettings
 from millstream.lake.settings import LakeSettings
 from millstream.model.signing import (
     PRIVATE_NAME,
@@ -45,6 +46,8 @@ KINDS: dict[str, type[ConnectionSettings]] = {
     "lake": LakeSettings,
     "trainer": TrainerSettings,
     "gateway": GatewaySettings,
+    "attribution": ConnectionSettings,
+    "insights": InsightsSettings,
 }
 Resource = dict[str, Any]
 
@@ -221,7 +224,8 @@ def test_no_secret_stands_in_what_is_rendered(resources: list[Resource]) -> None
         )
         keys = names.get("keys-secret", {}).get("secret", {}).get("secretName")
         signs = component in {"init", "trainer"}
-        assert keys == (None if component == "lake" else "ms-signing" if signs else "ms-public")
+        without = {"lake", "attribution"}
+        assert keys == (None if component in without else "ms-signing" if signs else "ms-public")
         for variable in container["env"]:
             named = variable["name"].endswith(("USERNAME", "PASSWORD"))
             assert ("valueFrom" in variable) == named, variable["name"]
@@ -267,12 +271,14 @@ def test_services_are_probed_where_they_answer(resources: list[Resource]) -> Non
             assert variables["MILLSTREAM_GATEWAY_PORT"] == str(ports["http"])
 
 
-def test_one_trainer_and_one_lake_at_a_time(everything: list[Resource]) -> None:
+def test_of_what_writes_alone_there_is_one_at_a_time(everything: list[Resource]) -> None:
     [job] = of(everything, "CronJob")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
     assert job["spec"]["jobTemplate"]["spec"]["parallelism"] == 1
-    [lake] = [d for d in of(everything, "Deployment") if d["metadata"]["name"].endswith("-lake")]
-    assert (lake["spec"]["replicas"], lake["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    specs = {one["metadata"]["name"]: one["spec"] for one in of(everything, "Deployment")}
+    for component in ("lake", "attribution", "insights"):
+        spec = specs[f"shop-{component}"]
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_keda_scales_on_the_lag_of_our_group(resources: list[Resource]) -> None:
