@@ -1,4 +1,5 @@
-"""How much random input a run tries: a fifth of what CI does (HYPOTHESIS_PROFILE=thorough)."""
+"""How much random input a run tries: a fifth of what HYPOTHESIS_PROFILE=thorough does, for which CI
+on a slow machine has no time."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ def load_profile() -> None:
 
 
 def tries(thorough: int) -> int:
-    """What a run takes of a number of examples, seeds or inputs that is meant for CI."""
+    """What a run takes of examples, seeds or inputs, of which a thorough one takes so many."""
     return thorough if _profile() == THOROUGH else max(1, thorough // SHARE)
 
 

@@ -33,10 +33,12 @@ OTHERS = frozenset(
         "MILLSTREAM_FAILPOINT",
         "MILLSTREAM_FAILPOINT_FILE",
         "MILLSTREAM_CHAOS_WITHOUT",
+        "MILLSTREAM_CHROMIUM",
     }
 )
 """Read elsewhere: the file with settings, the cache of the live tests' jars, their duty, and the
-places at which the chaos harness has a process kill itself, the check that it switches off."""
+places at which the chaos harness has a process kill itself, the check that it switches off, the
+browser that tries the page."""
 
 
 def known() -> frozenset[str]:
