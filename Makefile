@@ -8,7 +8,7 @@ BIN := .venv/bin
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Millstream needs Python 3.11, and '$(PYTHON)' is not: install it, or run 'make PYTHON=/path/to/python3.11 ...'."; exit 2; }
 	@test -x $(BIN)/python || { echo "Creating .venv and installing the locked dependencies (once; 2.5 GB on disk, most of it TensorFlow) ..."; $(PYTHON) -m venv .venv; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
