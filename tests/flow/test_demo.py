@@ -36,7 +36,9 @@ async def test_everything_sent_is_counted_once_and_answered() -> None:
     assert summary.failures(recording.required) == []
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
 def test_whatever_ends_it_no_process_and_no_file_stays(
     tmp_path: Path, how: signal.Signals, code: int
 ) -> None:

@@ -56,6 +56,8 @@ def name_trials(
     lists: list[tuple[RankedItem, ...]], columns: Codes, tried: Tried
 ) -> list[tuple[RankedItem, ...]]:
     """The lists of `columns`, with what is tried out marked; the very same where nothing is."""
+    if not tried.propensities:  # nothing was looked for
+        return lists
     lines, places = np.nonzero((columns == tried.picks[:, None]) & (columns != NOTHING))
     for line, place in zip(lines.tolist(), places.tolist(), strict=True):
         items = list(lists[line])
