@@ -2,14 +2,16 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test check bench profiles chaos kafka helm lock format schemas
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock deploy/lock/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Millstream needs Python 3.11, and '$(PYTHON)' is not: install it, or run 'make PYTHON=/path/to/python3.11 ...'."; exit 2; }
 	@test -x $(BIN)/python || { echo "Creating .venv and installing the locked dependencies (once; 2.5 GB on disk, most of it TensorFlow) ..."; $(PYTHON) -m venv .venv; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r deploy/lock/uv.txt
+	@$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock || { echo "uv could not (it does not read pip's settings); installing with pip ..."; $(PIP) --require-hashes -r requirements.lock; }
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: .venv/ready
@@ -54,7 +56,8 @@ profiles: .venv/ready
 chaos: .venv/ready
 	$(BIN)/millstream chaos --minutes 8 --json
 
-# Needs uv; hashes only, no index address.
-lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --overrides deploy/lock/overrides.txt --extra dev pyproject.toml deploy/lock/cpu.in -o requirements.lock
+# Hashes only, no index address.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: .venv/ready
+	echo uv | $(COMPILE) - -o deploy/lock/uv.txt
+	$(COMPILE) --overrides deploy/lock/overrides.txt --extra dev pyproject.toml deploy/lock/cpu.in -o requirements.lock
