@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer import message_accumulator, producer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from redis.asyncio import Redis
+from tests.commands import ran
 
 from millstream.domain.acceptance import accept
 from millstream.domain.identity import record_key, slot_of
@@ -76,23 +77,8 @@ class Shop:
         return await Outbox(self.redis, self.keys, DEFAULT_SLOTS).owed(self.sources)
 
     async def run(self, *words: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "millstream",
-            *words,
-            env={**os.environ, **self.variables},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            out, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-        finally:
-            if process.returncode is None:
-                process.kill()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), told.decode()
+        done = await ran(*words, **self.variables)
+        return done.code, done.out, done.err
 
     async def letters(self, *words: str) -> list[Any]:
         """What a `dead-letters` command says, a JSON object a line."""

@@ -4,7 +4,6 @@ and a way back that every worker takes."""
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
+from tests.commands import ran
 from tests.flow.dying_trainer import Left
 from tests.flow.swapping import MODEL, TENANT, SwappingTrainer, flip
 
@@ -244,7 +244,7 @@ async def all_serve(workers: list[HotSwap], version: int, within_s: float) -> fl
 
 async def models(settings: ConnectionSettings, *command: str) -> tuple[int, str]:
     """The exit code of `millstream models ...`, and all that it printed."""
-    environ = os.environ | {
+    variables = {
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "REDIS_URL": settings.redis_url,
         "MODEL_STORE": str(settings.model_store),
@@ -253,14 +253,8 @@ async def models(settings: ConnectionSettings, *command: str) -> tuple[int, str]
         "MILLSTREAM_TOPIC_PREFIX": settings.topic_prefix,
         "MILLSTREAM_REDIS_PREFIX": settings.redis_prefix,
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "millstream", "models", *command),
-        env=environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
-    return process.returncode or 0, out.decode()
+    done = await ran("models", *command, **variables)
+    return done.code, done.out + done.err
 
 
 async def test_a_rollback_reaches_every_worker_within_two_seconds(

@@ -8,8 +8,6 @@ import asyncio
 import base64
 import itertools
 import json
-import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -21,6 +19,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 from tests.byte_scan import found_in, in_lake, in_redis, in_topic
+from tests.commands import ran
 
 from millstream.client import AsyncClient, Event, Pseudonyms
 from millstream.client.composition import compose
@@ -138,19 +137,10 @@ class Shop:
 
     async def millstream(self, *words: str) -> tuple[int, bytes]:
         """Exit code and standard output of a command that ends by itself."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "millstream",
-            *words,
-            env={**os.environ, **self.processes[0].environment(), **self.variables()},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+        done = await ran(*words, **{**self.processes[0].environment(), **self.variables()})
+        out, err = done.out.encode(), done.err.encode()
         self.said += [out, err]
-        assert process.returncode is not None
-        return process.returncode, out if out else err
+        return done.code, out if out else err
 
     def variables(self) -> dict[str, str]:
         return {

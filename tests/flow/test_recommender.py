@@ -23,6 +23,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from redis.asyncio import Redis
+from tests.commands import ran
 
 from millstream.cli.variables import checked
 from millstream.domain.identity import record_key
@@ -100,22 +101,8 @@ async def shop(tansu: Tansu, valkey: Valkey, prefix: str, tmp_path: Path) -> Asy
 
 async def millstream(variables: Mapping[str, str], *words: str) -> tuple[int, str]:
     """Exit code and standard error of a command that ends by itself."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "millstream",
-        *words,
-        env={**os.environ, **variables},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        _, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode is not None
-    return process.returncode, told.decode()
+    done = await ran(*words, **variables)
+    return done.code, done.err
 
 
 @asynccontextmanager

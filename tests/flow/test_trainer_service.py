@@ -19,6 +19,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
+from tests.commands import ran
 
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.log import LogRecord
@@ -179,12 +180,9 @@ async def _printed(environ: dict[str, str], *command: str) -> dict[str, Any]:
 
 
 async def _run(environ: dict[str, str], *command: str) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "millstream", *command), env=environ, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 0
-    return out
+    done = await ran(*command, **environ)
+    assert done.code == 0, done.err
+    return done.out.encode()
 
 
 async def test_sigterm_in_the_middle_of_training_ends_it_within_ten_seconds(

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.commands import ran
 from tests.live.test_halts import Shop, shop_on, until
 
 from millstream.domain.clock import as_datetime, wall_clock
@@ -32,16 +31,9 @@ async def shop(apache_kafka: ApacheKafka, valkey: Valkey) -> AsyncIterator[Shop]
 
 async def fences(shop: Shop, *words: str, code: int = 0) -> Any:
     """What the command told: its JSON, or where it refused its words."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "millstream", "fences", *words),
-        env={**os.environ, **shop.deployment._variables},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-    assert process.returncode == code, err.decode()
-    return json.loads(out) if code == 0 else err.decode()
+    done = await ran("fences", *words, **shop.deployment._variables)
+    assert done.code == code, done.err
+    return json.loads(done.out) if code == 0 else done.err
 
 
 async def show(shop: Shop) -> list[dict[str, Any]]:

@@ -6,8 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -23,6 +21,7 @@ from aiokafka.errors import (
 )
 from redis.exceptions import NoPermissionError
 from tests.certificates import Authority
+from tests.commands import run
 from tests.live.secured import (
     ROLES,
     SecuredKafka,
@@ -80,17 +79,6 @@ class Shop:
             "POLARS_MAX_THREADS": "1",
         }
 
-    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """`millstream WORDS` to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "millstream", *words],
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-
     def brokers(self, role: str, **changes: object) -> Brokers:
         given: dict[str, object] = {
             "addresses": self.kafka.servers,
@@ -113,8 +101,8 @@ def shop(live_kafka_possible: None, tmp_path_factory: pytest.TempPathFactory) ->
     with SecuredKafka(authority) as kafka, SecuredRedis(authority, KEYS) as redis:
         kafka.grant(PREFIX)
         made = Shop(authority, kafka, redis, folder)
-        done = made.run("init", **made.variables("operator"))
-        assert done.returncode == 0, done.stderr
+        done = run("init", **made.variables("operator"))
+        assert done.code == 0, done.err
         yield made
 
 
@@ -157,11 +145,11 @@ REFUSED = [
 def test_a_role_that_kafka_does_not_let_in_is_told_why(
     shop: Shop, role: str, spoil: Spoil, told: str
 ) -> None:
-    ended = shop.run(role, **spoil(shop.variables(role)))
-    assert ended.returncode == 2, ended.stderr[-2000:]
-    assert f"millstream: {told}" in ended.stderr
+    ended = run(role, **spoil(shop.variables(role)))
+    assert ended.code == 2, ended.err[-2000:]
+    assert f"millstream: {told}" in ended.err
     secrets = {password_of(name) for name in ROLES} | {"a guess"}
-    assert not [word for word in secrets if word in ended.stderr], "a password is shown"
+    assert not [word for word in secrets if word in ended.err], "a password is shown"
 
 
 def redis_wrong_password(given: dict[str, str]) -> dict[str, str]:
@@ -191,10 +179,10 @@ REDIS_REFUSED = [
 def test_a_role_that_redis_does_not_let_in_is_told_why(
     shop: Shop, role: str, spoil: Spoil, told: str
 ) -> None:
-    ended = shop.run(role, **spoil(shop.variables(role)))
-    assert ended.returncode == 2, ended.stderr[-2000:]
-    assert f"millstream: {told}" in ended.stderr
-    assert "a guess" not in ended.stderr
+    ended = run(role, **spoil(shop.variables(role)))
+    assert ended.code == 2, ended.err[-2000:]
+    assert f"millstream: {told}" in ended.err
+    assert "a guess" not in ended.err
 
 
 async def until_at_work(process: ServiceProcess, variables: dict[str, str]) -> None:
@@ -322,7 +310,7 @@ def _quoted(role: str) -> str:
 
 
 def test_the_doctor_says_which_rights_are_missing(shop: Shop) -> None:
-    well = shop.run("doctor", "--json", **shop.variables("operator"))
-    assert '"name":"rights","verdict":"ok"' in well.stdout.replace(" ", ""), well.stdout
-    lacking = shop.run("doctor", "--role", "gateway", "--json", **shop.variables("lake"))
-    assert "Write on topic safe.shop.events.v1" in lacking.stdout
+    well = run("doctor", "--json", **shop.variables("operator"))
+    assert '"name":"rights","verdict":"ok"' in well.out.replace(" ", ""), well.out
+    lacking = run("doctor", "--role", "gateway", "--json", **shop.variables("lake"))
+    assert "Write on topic safe.shop.events.v1" in lacking.out

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from tests.commands import Done, run
 from tests.gateway import PATIENCE_S, Process, process, variables_of
 
 from millstream.local.tansu import Tansu
@@ -30,15 +28,8 @@ def gateway(
         yield running
 
 
-def millstream(gateway: Process, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "millstream", *words],
-        env={**os.environ, **variables_of(gateway.settings), **more},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+def millstream(gateway: Process, *words: str, **more: str) -> Done:
+    return run(*words, **{**variables_of(gateway.settings), **more})
 
 
 def status(gateway: Process, key: str) -> int:
@@ -57,19 +48,19 @@ def test_keys_are_made_and_revoked_while_it_runs(gateway: Process) -> None:
     made = millstream(
         gateway, "keys", "api", "create", "--scope", "lists:read", "--tenant", "new", "--json"
     )
-    told = json.loads(made.stdout)
+    told = json.loads(made.out)
     assert (told["tenant"], told["scopes"]) == ("new", ["lists:read"])
-    assert "first pseudonym key of tenant new" in made.stderr
+    assert "first pseudonym key of tenant new" in made.err
     until_status(gateway, told["key"], 200)
-    listed = millstream(gateway, "keys", "api", "list", "--json").stdout
+    listed = millstream(gateway, "keys", "api", "list", "--json").out
     assert {row["key_id"] for row in json.loads(listed)["keys"]} >= {told["key_id"]}
     assert "sha256" not in listed
     assert told["key"] not in listed
-    assert millstream(gateway, "keys", "api", "revoke", told["key_id"]).returncode == 0
+    assert millstream(gateway, "keys", "api", "revoke", told["key_id"]).code == 0
     until_status(gateway, told["key"], 401)
     assert status(gateway, gateway.token) == 200
     wrong = millstream(gateway, "keys", "api", "revoke", "nothing")
-    assert (wrong.returncode, "millstream keys api list" in wrong.stderr) == (2, True)
+    assert (wrong.code, "millstream keys api list" in wrong.err) == (2, True)
 
 
 def test_what_is_missing_is_told_in_one_line(gateway: Process) -> None:
@@ -80,9 +71,9 @@ def test_what_is_missing_is_told_in_one_line(gateway: Process) -> None:
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "REDIS_URL"),
     ):
         ended = millstream(gateway, "gateway", **more)
-        assert ended.returncode == 2
-        assert said in ended.stderr.splitlines()[-1]
-        assert "Traceback" not in ended.stderr
+        assert ended.code == 2
+        assert said in ended.err.splitlines()[-1]
+        assert "Traceback" not in ended.err
     assert status(gateway, gateway.token) == 200
 
 
@@ -90,8 +81,8 @@ def test_it_lets_nobody_take_its_port_and_ends_in_order(gateway: Process) -> Non
     """The last one here: the others need it running."""
     port = str(gateway.settings.gateway_port)
     second = millstream(gateway, "gateway")
-    assert second.returncode == 2
-    assert f":{port}, where nothing can listen" in second.stderr
+    assert second.code == 2
+    assert f":{port}, where nothing can listen" in second.err
     server = gateway.server._server
     assert server is not None
     with socket.create_connection((gateway.settings.gateway_host, int(port))):
