@@ -16,6 +16,7 @@ from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness, owed
 from millstream.recommender.publish import Publisher, Sending
 from millstream.recommender.quarantine import Quarantine
+from millstream.recommender.recheck import Recheck
 from millstream.recommender.record import Prepared, Recorded, Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.stores.served_lists import ServedLists
@@ -27,6 +28,7 @@ from millstream.streaming.over_full import OverFull
 @dataclass(frozen=True, slots=True)
 class Stages:
     quarantine: Quarantine
+    eviction: Recheck
     recorder: Recorder
     over_full: OverFull
     deriver: Deriver
@@ -63,7 +65,8 @@ async def prepare(parts: Sequence[Part], stages: Stages) -> list[Ready]:
 
 
 async def record(ready: Sequence[Ready], stages: Stages) -> Recorded:
-    """Counts; after the ranges before these were recorded."""
+    """Counts; after the ranges before these were recorded. Raises Halt."""
+    await stages.eviction.hold()
     failpoint("before-call")
     recorded = await stages.recorder.record([one.prepared for one in ready])
     failpoint("after-calls")

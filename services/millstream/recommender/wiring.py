@@ -29,6 +29,7 @@ from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.readiness import require_ready
+from millstream.recommender.recheck import Recheck
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.sign_in import SignIns
@@ -154,8 +155,10 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             lambda records: poison_among(records, public_key),
         )
         tenure = Tenure(settings.session_timeout_seconds / 2, monotonic)
+        eviction = Recheck(lambda: require_noeviction(redis), GUARD_SECONDS, monotonic)
         stages = Stages(
             quarantine=quarantine,
+            eviction=eviction,
             recorder=Recorder(store, numbers, slots, wall_clock),
             over_full=over_full,
             deriver=deriver,
@@ -205,7 +208,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
                 tenure.run,
                 lambda: _flush(deriver),
                 lambda: _every(IDLE_SECONDS, worker.advance_idle),
-                lambda: _every(GUARD_SECONDS, lambda: require_noeviction(redis)),
+                eviction.run,
                 guard.run,
                 lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker, assigned)),
                 lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),

@@ -36,6 +36,7 @@ from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
+from millstream.recommender.recheck import Recheck
 from millstream.recommender.record import Recorded, Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
@@ -333,6 +334,9 @@ def outbox() -> MemoryOutbox:
     return MemoryOutbox()
 
 
+async def no_trouble() -> None: ...
+
+
 @pytest.fixture
 def stages(
     store: MemoryStore,
@@ -344,6 +348,7 @@ def stages(
     dead_letters = DeadLetters(producer)
     return Stages(
         quarantine=Quarantine(dead_letters, no_origin, MemoryStarts(), no_trial),
+        eviction=Recheck(no_trouble, 4.0, monotonic),
         recorder=Recorder(store, store.numbers, SLOTS, lambda: NOON_MS),
         over_full=OverFull(dead_letters, outbox, MemoryLog()),
         deriver=Deriver(affinities, store.numbers),
