@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -174,6 +175,35 @@ async def test_a_record_that_kills_is_set_apart_and_all_else_counts_once(shop: S
     await shop.send(40)
     assert await all_counted(shop, process)
     await assert_exact(shop.deployment, shop.redis, shop.ends, shop.poison)
+
+
+async def test_a_rebuild_sets_it_apart_when_it_is_run_again(shop: Shop) -> None:
+    await shop.send(60)
+    await shop.send_poison("u1")
+    await shop.send_poison("u6")
+    await shop.send(60)
+    code, told = await rebuilt(shop)
+    assert (code, "a record that kills" in told) == (2, True), told
+    for _ in range(len(shop.poison)):
+        code, told = await rebuilt(shop, "--resume")
+        if code == 0:
+            break
+    assert code == 0, told
+    await assert_exact(shop.deployment, shop.redis, shop.ends, shop.poison)
+    await assert_conserved(shop)
+    assert await letters(shop, len(shop.poison)) == shop.poison, "the bytes as they came"
+
+
+async def rebuilt(shop: Shop, *words: str) -> tuple[int | None, str]:
+    """The exit code of `millstream rebuild`, and what it told."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "millstream", "rebuild", "--json", *words),
+        env={**os.environ, **shop.deployment._variables, "MILLSTREAM_FAILPOINT": "poison"},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    return process.returncode, told.decode()
 
 
 @pytest.mark.parametrize("places", [{0}, {9}, {3, 4}, set(range(10)), set()])

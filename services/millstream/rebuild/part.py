@@ -22,6 +22,7 @@ from millstream.rebuild.pace import Pace
 from millstream.rebuild.pipeline import Stages, run_pipeline
 from millstream.rebuild.plan import Span
 from millstream.recommender.derive import Deriver
+from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.affinities import AffinityStore
@@ -30,11 +31,16 @@ from millstream.stores.fences import read_fences
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected
+from millstream.stores.starts import Starts
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS
+from millstream.streaming.trial import poison_among
+
+MOST_STARTS = 1
+"""Somebody had to type the second: what comes next is tried before it is read again."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +110,18 @@ async def _opened(job: Job, pace: Pace) -> AsyncIterator[tuple[History, Stages]]
         if from_log:
             servers = settings.brokers
             log = await stack.enter_async_context(open_log(servers, topic, from_log))
+        public_key = load_public_key(settings.keys_dir)
+        quarantine = Quarantine(
+            LettersAgain(await _letters(job, stack), job.settled),
+            signed_origins(public_key),
+            Starts(redis, keys),
+            lambda records: poison_among(records, public_key),
+            MOST_STARTS,
+        )
+        await quarantine.begin(fences)
         stages = Stages(
             topic,
-            LettersAgain(await _letters(job, stack), job.settled),
-            signed_origins(load_public_key(settings.keys_dir)),
+            quarantine,
             recorder,
             Deriver(AffinityStore(redis, keys, job.slots, numbers), numbers),
             pace,

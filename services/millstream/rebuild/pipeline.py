@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from millstream.domain.errors import Halt
 from millstream.domain.failpoints import failpoint
-from millstream.domain.replayed import OriginOf
 from millstream.rebuild.history import History, Portion
 from millstream.rebuild.pace import Pace
 from millstream.recommender.derive import Deriver
+from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import FenceMoved, Prepared, Recorder
-from millstream.streaming.dead_letters import DeadLetters
-from millstream.streaming.decode import Decoded, Hole, decode_records
+from millstream.streaming.decode import Decoded, Hole
 
 FLUSH_PAIRS = 1_500_000
 """Gathered, then written: the more at once, the more of them add to the same sums, which are read
@@ -31,8 +30,7 @@ some 100."""
 @dataclass(frozen=True, slots=True)
 class Stages:
     topic: str
-    letters: DeadLetters
-    origin_of: OriginOf
+    quarantine: Quarantine
     recorder: Recorder
     deriver: Deriver
     pace: Pace
@@ -66,16 +64,10 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 async def _prepare(portion: Portion, stages: Stages) -> Prepared:
+    source = (stages.topic, portion.partition)
     if not portion.records:
         return await stages.recorder.prepare(_nothing(portion, stages.topic))
-    decoded = await decode_records(
-        stages.topic,
-        portion.partition,
-        portion.records,
-        stages.letters,
-        stages.origin_of,
-        portion.start,
-    )
+    decoded = await stages.quarantine.decode(source, portion.records, portion.start)
     return await stages.recorder.prepare(decoded)
 
 

@@ -78,7 +78,8 @@ def _raise_failed(running: Sequence[_Running]) -> None:
                 "a process of the rebuild",
                 f"one that ended with code {one.process.exitcode}",
                 "one that reads to the end",
-                "What is counted stands: run `millstream rebuild --resume`",
+                "What is counted stands: run `millstream rebuild --resume`; a record that kills "
+                "whoever reads it is then set apart",
             )
 
 

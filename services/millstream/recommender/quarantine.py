@@ -54,11 +54,13 @@ class Quarantine:
         origin_of: OriginOf,
         starts: Starts,
         poison_among: PoisonAmong,
+        most_starts: int = MOST_STARTS,
     ) -> None:
         self._dead_letters = dead_letters
         self._origin_of = origin_of
         self._starts = starts
         self._poison_among = poison_among
+        self._most_starts = most_starts
         self._epoch = ""
         self._begun: dict[Partition, int] = {}
         self._trials: Counter[Partition] = Counter()
@@ -76,7 +78,7 @@ class Quarantine:
         new = {tp: at for tp, at in lowest.items() if self._begun.get(tp) != at}
         starts = await self._starts.count(self._epoch, new)
         self._begun |= new
-        for tp in (tp for tp, n in starts.items() if n > MOST_STARTS):
+        for tp in (tp for tp, n in starts.items() if n > self._most_starts):
             self._trials[tp] = TRIALS
             log.warning(
                 "began here before and got no further: the next records are tried first",

@@ -10,12 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from millstream.domain.replayed import no_origin
 from millstream.rebuild import pipeline
 from millstream.rebuild.history import History, Portion
-from millstream.rebuild.letters import LettersAgain
 from millstream.rebuild.pace import Pace
 from millstream.rebuild.pipeline import Stages, run_pipeline
+from millstream.recommender.quarantine import Quarantine
 
 PORTIONS = 7
 PAIRS = 100
@@ -59,8 +58,8 @@ class Deriver:
 
 async def run(deriver: Deriver) -> Pace:
     pace = Pace(multiprocessing.get_context("spawn"), 1)
-    letters = LettersAgain(None, ())
-    stages = Stages("t", letters, no_origin, cast(Any, Recorder()), cast(Any, deriver), pace)
+    unread = cast(Quarantine, None)  # no portion has records
+    stages = Stages("t", unread, cast(Any, Recorder()), cast(Any, deriver), pace)
     await run_pipeline(cast(History, Portions()), stages)
     return pace
 
