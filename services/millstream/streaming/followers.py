@@ -22,7 +22,9 @@ AfterFetch = Callable[[], Awaitable[None]]
 """Called after each fetch, also one that found nothing, and when the follower ends."""
 
 POLL_MS = 200
-BROKER_WAIT_MS = 200
+BROKER_WAIT_MS = 500
+"""A worker follows several topics that seldom change: each question costs it a millisecond or two.
+Apache Kafka answers at once when a record comes, the embedded broker within half of it."""
 
 
 class Follower:

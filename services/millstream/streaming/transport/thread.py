@@ -15,7 +15,7 @@ from millstream.domain.log import Partition
 from millstream.streaming.chunks import FETCH_WAIT_MS, LogBounds
 
 BUSY_RECORDS = 4
-BUSY_WAIT_MS = 10
+BUSY_WAIT_MS = 30
 PLENTY_BYTES = 1_000_000
 """A broker answers a fetch as soon as there is one record, and to fetch costs as much as several
 records do: once one brought so many, the next is held so long, or for so many bytes."""
