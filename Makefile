@@ -9,8 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .venv/ready: requirements.lock deploy/lock/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Millstream needs Python 3.11, and '$(PYTHON)' is not: install it, or run 'make PYTHON=/path/to/python3.11 ...'."; exit 2; }
 	@test -x $(BIN)/python || { echo "Creating .venv and installing the locked dependencies (once; 2.5 GB on disk, most of it TensorFlow) ..."; $(PYTHON) -m venv .venv; }
-	@$(PIP) --require-hashes -r deploy/lock/uv.txt
-	@$(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock || { echo "uv could not (it does not read pip's settings); installing with pip ..."; $(PIP) --require-hashes -r requirements.lock; }
+	@$(PIP) --require-hashes -r deploy/lock/uv.txt \
+	  && $(BIN)/uv pip install --quiet --system-certs --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock \
+	  || { echo "uv could not (it reads none of pip's settings); installing with pip, which takes longer ..."; $(PIP) --require-hashes -r requirements.lock; }
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.domain.lists import Origin, recommendation_id
 from millstream.gateway.hot_lists import DEFAULT_N, PATH, render
 from millstream.gateway.server import server_of

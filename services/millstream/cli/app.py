@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from millstream import logs
 from millstream.cli import (
     bench,
     bench_services,
@@ -28,7 +29,6 @@ from millstream.cli import (
     fuzz,
     gateway,
     keys,
-    logs,
     mapping,
     models,
     rebuild,

@@ -6,7 +6,7 @@ import asyncio
 from importlib.metadata import version
 from threading import Thread
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.cli.variables import checked
 from millstream.recommender.settings import RecommenderSettings
 from millstream.settings import ConnectionSettings, S

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.domain.errors import OperatorError
 
 app = typer.Typer(no_args_is_help=True, help="Measures what is promised.")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.cli.bench import ROOT, benchmark, show
 
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object.")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from millstream.cli import logs
+from millstream import logs
 
 if TYPE_CHECKING:
     from millstream.local.chaos.orders import Orders

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.cli.variables import checked
 from millstream.diagnosis import diagnose
 from millstream.diagnosis.check import Check, Verdict

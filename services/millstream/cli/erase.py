@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import MAX_ID_CHARS, Tenant, is_clean_id

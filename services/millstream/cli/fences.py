@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli import logs
+from millstream import logs
 from millstream.cli.variables import checked
 from millstream.recommender.positions import Position, State, begin_at, positions
 from millstream.recommender.settings import RecommenderSettings

@@ -29,11 +29,12 @@ def rebuild(
     For an empty Redis and stopped recommenders. Erasures come first; lists are not published and
     dead letters not sent again."""
     from millstream.rebuild import telemetry
+    from millstream.rebuild.part import LOG_LEVEL
     from millstream.rebuild.spans import Options
     from millstream.rebuild.wiring import Outcome
     from millstream.rebuild.wiring import rebuild as run
 
-    settings = begin("rebuild", RecommenderSettings, "WARNING")
+    settings = begin("rebuild", RecommenderSettings, LOG_LEVEL)
     if wipe and not yes:
         typer.confirm(
             f"All counts under {settings.redis_prefix!r} will be taken away, and counted anew from "

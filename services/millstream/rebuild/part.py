@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from millstream import logs
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import Halt, OperatorError
 from millstream.model.signing import load_public_key
@@ -39,6 +40,7 @@ from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS
 from millstream.streaming.trial import poison_among
 
+LOG_LEVEL = "WARNING"
 MOST_STARTS = 1
 """Somebody had to type the second: what comes next is tried before it is read again."""
 
@@ -62,6 +64,7 @@ def main(job: Job, pace: Pace, told: Connection) -> None:
     """In a process of its own, which ends with the one that started it. What is an operator's to
     mend is told as text; anything else is a traceback and a code other than 0."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it comes to all; the first process ends us
+    logs.configure(LOG_LEVEL)  # of what the first process had set nothing comes along
     _collect_seldom()
     try:
         with contextlib.suppress(asyncio.CancelledError):
