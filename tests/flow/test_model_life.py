@@ -253,7 +253,7 @@ async def models(settings: ConnectionSettings, *command: str) -> tuple[int, str]
         "MILLSTREAM_TOPIC_PREFIX": settings.topic_prefix,
         "MILLSTREAM_REDIS_PREFIX": settings.redis_prefix,
     }
-    done = await ran("models", *command, **variables)
+    done = await asyncio.wait_for(ran("models", *command, **variables), 30)
     return done.code, done.out + done.err
 
 

@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from redis.asyncio import Redis
 from tests.builders import event, record
+from tests.commands import ran_as_users_do
 from tests.flow.recounted import assert_exact, fences_of, ledger_of
 
 from millstream.domain.clock import wall_clock
@@ -194,16 +194,11 @@ async def test_a_rebuild_sets_it_apart_when_it_is_run_again(shop: Shop) -> None:
     assert await letters(shop, len(shop.poison)) == shop.poison, "the bytes as they came"
 
 
-async def rebuilt(shop: Shop, *words: str) -> tuple[int | None, str]:
+async def rebuilt(shop: Shop, *words: str) -> tuple[int, str]:
     """The exit code of `millstream rebuild`, and what it told."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "millstream", "rebuild", "--json", *words),
-        env={**os.environ, **shop.deployment._variables, "MILLSTREAM_FAILPOINT": "poison"},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, told = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-    return process.returncode, told.decode()
+    variables = {**shop.deployment._variables, "MILLSTREAM_FAILPOINT": "poison"}
+    done = await ran_as_users_do("rebuild", "--json", *words, **variables)
+    return done.code, done.err
 
 
 @pytest.mark.parametrize("places", [{0}, {9}, {3, 4}, set(range(10)), set()])

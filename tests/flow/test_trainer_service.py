@@ -180,7 +180,7 @@ async def _printed(environ: dict[str, str], *command: str) -> dict[str, Any]:
 
 
 async def _run(environ: dict[str, str], *command: str) -> bytes:
-    done = await ran(*command, **environ)
+    done = await asyncio.wait_for(ran(*command, **environ), 30)
     assert done.code == 0, done.err
     return done.out.encode()
 

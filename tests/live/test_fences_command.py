@@ -31,7 +31,7 @@ async def shop(apache_kafka: ApacheKafka, valkey: Valkey) -> AsyncIterator[Shop]
 
 async def fences(shop: Shop, *words: str, code: int = 0) -> Any:
     """What the command told: its JSON, or where it refused its words."""
-    done = await ran("fences", *words, **shop.deployment._variables)
+    done = await asyncio.wait_for(ran("fences", *words, **shop.deployment._variables), PATIENCE_S)
     assert done.code == code, done.err
     return json.loads(done.out) if code == 0 else done.err
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from tests.builders import event
+from tests.commands import ran_as_users_do
 from tests.counted import Counted, counted, near
 from tests.live.test_halts import Shop, shop_on, until
 
@@ -47,15 +46,10 @@ async def shop(apache_kafka: ApacheKafka, valkey: Valkey) -> AsyncIterator[Shop]
 
 async def rebuild(shop: Shop, *words: str, code: int = 0, **variables: str) -> Any:
     """The outcome; where it failed, its words."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "millstream", "rebuild", "--json", *words),
-        env={**os.environ, **shop.deployment._variables, **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
-    assert process.returncode == code, err.decode()
-    return err.decode() if code else json.loads(out)
+    given = {**shop.deployment._variables, **variables}
+    done = await ran_as_users_do("rebuild", "--json", *words, **given)
+    assert done.code == code, done.err
+    return done.err if code else json.loads(done.out)
 
 
 async def wipe(shop: Shop) -> None:

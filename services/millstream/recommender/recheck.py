@@ -30,5 +30,6 @@ class Recheck:
     async def run(self) -> None:
         """For ever, for a worker that has nothing to count. Raises as `require` does."""
         while True:
+            # Who counted may have asked just before: so none is older than one and a half periods.
             await asyncio.sleep(self._every_s / 2)
             await self.hold()

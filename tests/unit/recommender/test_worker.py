@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from time import monotonic
 
 import pytest
 from tests.builders import TOPIC, event, record
@@ -17,6 +18,7 @@ from millstream.domain.log import Partition
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.recommender import telemetry
 from millstream.recommender.pipeline import Stages
+from millstream.recommender.recheck import Recheck
 from millstream.recommender.worker import MAX_REWINDS, MOST_UNDER_WAY, Worker
 from millstream.stores.feature_store import SlotCall, SlotReply
 from millstream.stores.fences import Fences, PartitionFences
@@ -118,6 +120,19 @@ async def test_the_log_is_counted_and_answered(
     assert newest == {f"u{n}": 35 + n for n in range(5)}
     assert worker.watermark() == {TP: 40}
     assert broker.rewinds == 0
+
+
+async def test_nothing_is_counted_by_a_redis_that_would_drop_it(
+    store: MemoryStore, worker: Worker, broker: Broker
+) -> None:
+    async def require() -> None:
+        raise Halt("it would drop counts")
+
+    await take(worker, [broker.chunk([0])])
+    worker._stages = replace(worker._stages, eviction=Recheck(require, 0.0, monotonic))
+    with pytest.raises(Halt, match="drop counts"):
+        await take(worker, [broker.chunk([1, 2])])
+    assert counted(store) == 1
 
 
 async def test_poison_does_not_stop_it(
