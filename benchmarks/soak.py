@@ -19,7 +19,7 @@ from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import deployed
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 
-ITEMS, SHOPPERS, INDEX_FROM, SEED = 10_000, 20_000, 50_000, 1
+ITEMS, SHOPPERS, INDEX_FROM, SEED = 10_000, 20_000, 20_000, 1
 EVENTS_PER_S = 300
 LOOK_S = 1.0
 WARM_SHARE, TENTH = 0.2, 0.1

@@ -65,7 +65,7 @@ def scoring(
     ] = None,
     index_from: Annotated[
         int, typer.Option(min=1, help="From so many items on through an index.")
-    ] = 50_000,
+    ] = 20_000,
     seconds: Annotated[float, typer.Option(min=0.1, help="Of asking, for each size.")] = 5.0,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:

@@ -17,7 +17,7 @@ Json = Annotated[bool, typer.Option("--json", help="End with one JSON object.")]
 Items = Annotated[int, typer.Option(min=1_000, help="In the catalogue and in the model.")]
 IndexFrom = Annotated[int, typer.Option(min=1, help="From so many items on through an index.")]
 
-INDEX_FROM = 50_000
+INDEX_FROM = 20_000
 
 
 def _begin() -> Console:

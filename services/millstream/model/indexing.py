@@ -51,7 +51,7 @@ def _reordered(parts: Embeddings, order: NDArray[np.int64]) -> Embeddings:
 
 
 def _calibrated(parts: Embeddings, index: ItemIndex, seed: int) -> Embeddings | None:
-    """With the least number of probes, in steps of an eighth, that reaches the target."""
+    """With the least number of probes, in steps of a sixteenth, that reaches the target."""
     queries = asked_vectors(parts, _ASKED, seed) * np.float32(parts.dense_weight)
     exact = top_k_of(parts.item_vectors, queries, MEASURED)
     probes = 1
@@ -61,7 +61,7 @@ def _calibrated(parts: Embeddings, index: ItemIndex, seed: int) -> Embeddings | 
         recall = recall_of(found, exact)
         if recall >= TARGET_RECALL and sound.all():
             return replace(parts, index=replace(tried, recall=round(recall, 4)))
-        probes += max(1, probes // 8)
+        probes += max(1, probes // 16)
     return None
 
 

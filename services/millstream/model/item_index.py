@@ -75,7 +75,7 @@ def _products(
     lasts = [*firsts[1:].tolist(), len(flat)]
     for place, first, last in zip(lists.tolist(), firsts.tolist(), lasts, strict=True):
         block = item_vectors[index.starts[place] : index.starts[place + 1]]
-        found = queries[who[first:last]] @ block.T
+        found = (block @ queries[who[first:last]].T).T  # BLAS takes items as rows more quickly
         for line, pair in enumerate(range(first, last)):
             begin = begins[pair]
             lines[who[pair], begin : begin + len(block)] = found[line]

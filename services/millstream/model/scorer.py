@@ -16,6 +16,14 @@ Shopper = tuple[str, Sequence[str]]
 """User id and the items touched last, newest first."""
 
 _BLOCK_SCORES = 2_500_000  # 10 MB of scores at once: they stay in the cache until the cut is made
+MANY = 256
+SOME_ITEMS = 50_000
+"""So many shoppers share one reading of so few items: exact search costs them at most twice what
+the index does, and misses nothing. A few shoppers would read all of it for themselves."""
+_FEW = 32
+"""Queries up to which BLAS is the quicker with items as rows, by up to half; then turned round in
+pieces of _ITEMS, which the cache holds."""
+_ITEMS = 4_096
 
 
 class Scorer:
@@ -57,10 +65,12 @@ class Scorer:
     def nearest(self, vectors: FloatArray, k: int) -> tuple[Rows, FloatArray]:
         """((n, k) item rows, (n, k) logits), likeliest first; k is cut to the number of items. Of
         equal products the lower row comes first. Exact over all items, unless the version has an
-        index: then of the exact first 20 as many as its manifest says, and every logit true."""
+        index that pays: then of the exact first 20 as many as its manifest says, and every logit
+        true."""
         parts, k = self._parts, min(k, len(self.items))
         queries = vectors * np.float32(parts.dense_weight)
-        if parts.index is None:
+        exact_is_cheap = len(queries) >= MANY and len(self.items) <= SOME_ITEMS
+        if parts.index is None or exact_is_cheap:
             rows, products = self._exact(queries, k)
         else:
             rows, products, sound = search(parts.index, parts.item_vectors, queries, k)
@@ -80,12 +90,23 @@ class Scorer:
     def _products(self, queries: FloatArray) -> Iterator[tuple[int, FloatArray]]:
         step = max(1, _BLOCK_SCORES // max(1, len(self.items)))
         for start in range(0, len(queries), step):
-            yield start, queries[start : start + step] @ self._parts.item_vectors.T
+            yield start, _product(queries[start : start + step], self._parts.item_vectors)
 
     def all_scores(self, vectors: FloatArray) -> Iterator[tuple[int, FloatArray]]:
         """Blocks (first vector of the block, (b, n_items) logits), bounded in memory."""
         for start, block in self._products(vectors * np.float32(self._parts.dense_weight)):
             yield start, np.add(block, np.float32(self._parts.dense_bias), out=block)
+
+
+def _product(queries: FloatArray, items: FloatArray) -> FloatArray:
+    """(n, m) inner products of (n, d) and (m, d)."""
+    if len(queries) > _FEW:
+        return queries @ items.T
+    products = np.empty((len(queries), len(items)), dtype=np.float32)
+    for start in range(0, len(items), _ITEMS):
+        block = items[start : start + _ITEMS]
+        products[:, start : start + len(block)] = (block @ queries.T).T
+    return products
 
 
 def probability(logits: FloatArray) -> FloatArray:

@@ -86,7 +86,7 @@ class TrainerSettings(ConnectionSettings):
     recent_items: Annotated[int, Field(ge=1, le=BOUND)] = BOUND
     """How many of a shopper's newest items a vector is made of; recommenders keep no more."""
 
-    index_from_items: Annotated[int, Field(ge=1)] = 50_000
+    index_from_items: Annotated[int, Field(ge=1)] = 20_000
     """A version of so many items is searched through an index (model/indexing.py); below it exact
     search is cheap enough."""
 

@@ -21,7 +21,7 @@ from millstream.model.indexing import (
     with_index,
 )
 from millstream.model.item_index import search
-from millstream.model.scorer import Scorer
+from millstream.model.scorer import MANY, Scorer
 from millstream.model.vocabulary import Vocabulary
 
 
@@ -55,6 +55,24 @@ def test_recall_is_what_was_promised_on_shoppers_it_was_not_made_with() -> None:
     assert recall_of(rows[:, :20], exact) >= 0.98
     looked_at = parts.index.probes / len(parts.index.centres)
     assert looked_at < 1 / 8, "as much is looked at as by exact search"
+
+
+def test_many_shoppers_of_few_items_are_served_exactly_a_few_through_the_index() -> None:
+    parts = indexed()
+    many = np.concatenate([made().asking, made().asking])[:MANY]
+    exact = Scorer(replace(parts, index=None)).nearest(many, 60)[0]
+    few = Scorer(parts).nearest(many[:-1], 60)[0]
+    np.testing.assert_array_equal(Scorer(parts).nearest(many, 60)[0], exact)
+    assert 0.98 <= recall_of(few[:, :20], exact[:-1, :20]) < 1
+
+
+@pytest.mark.parametrize("shoppers", [1, 2, 32, 33])
+def test_the_same_is_found_however_many_ask_together(shoppers: int) -> None:
+    parts = replace(indexed(), index=None)
+    alone = [Scorer(parts).nearest(made().asking[n : n + 1], 60) for n in range(shoppers)]
+    rows, logits = Scorer(parts).nearest(made().asking[:shoppers], 60)
+    np.testing.assert_allclose(logits, np.concatenate([one[1] for one in alone]), rtol=1e-4)
+    assert recall_of(rows, np.concatenate([one[0] for one in alone])) > 0.999
 
 
 @pytest.mark.parametrize("weight", [1.5, -1.5])
