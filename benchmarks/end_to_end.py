@@ -9,8 +9,9 @@ recommender; `ratio` is the lists of all workers over it. Broker, Redis, sender 
 the machine's cores; the scoring alone has one to itself.
 
 `stages`: microseconds of CPU time a list, by what the process was at in a second backlog, in which
-py-spy looked at it (its own cost is in no other figure). `recall`: of the exact first 20 nearest, 1
-where the model is searched exactly, as the trainer does it below its `index_from_items`."""
+py-spy looked at it (its own cost is in no other figure). `recall`: of the exact first 20 nearest
+where few shoppers ask, through the index if the version has one (`search`); the portions of a
+backlog are large and searched exactly up to some number of items (model/scorer.py)."""
 
 from __future__ import annotations
 
