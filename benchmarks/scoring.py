@@ -45,12 +45,18 @@ class Speed(NamedTuple):
     cpu_us_per_list: float
 
 
-def bare_score(
-    scorer: Scorer, vectors: FloatArray, batch: int, seconds: float, k: int = CANDIDATES
-) -> Speed:
-    """The scoring alone of a list: product or index, and top-k, by the scorer's own code; on as
+def fastest(scorer: Scorer, vectors: FloatArray, batch: int, seconds: float) -> Speed:
+    """Of the rounds, since others may be at work."""
+    wall, cpu = map(min, zip(*rounds_of(scorer, vectors, batch, seconds, CANDIDATES), strict=True))
+    return Speed(len(vectors) / wall, cpu / len(vectors) * 1e6)
+
+
+def rounds_of(
+    scorer: Scorer, vectors: FloatArray, batch: int, seconds: float, k: int
+) -> list[tuple[float, float]]:
+    """The scoring alone of lists: product or index, and top-k, by the scorer's own code; on as
     many threads as BLAS has. Goes through `vectors` (n, d) in batches for about `seconds`, at
-    least once, and tells the fastest of the rounds, since others may be at work."""
+    least once; (wall, CPU) seconds of each round."""
     rounds: list[tuple[float, float]] = []
     ends = time.perf_counter() + seconds
     while not rounds or time.perf_counter() < ends:
@@ -58,8 +64,7 @@ def bare_score(
         for block in _batches(vectors, batch):
             scorer.nearest(block, k)
         rounds.append((time.perf_counter() - began, time.process_time() - cpu))
-    wall, cpu = (min(column) for column in zip(*rounds, strict=True))
-    return Speed(len(vectors) / wall, cpu / len(vectors) * 1e6)
+    return rounds
 
 
 def measure(items: int, index_from: int, seconds: float) -> Row:
@@ -72,7 +77,7 @@ def measure(items: int, index_from: int, seconds: float) -> Row:
     build_s = time.perf_counter() - began
     parts = parts if indexed is None else indexed
     scorer = Scorer(parts)
-    speed = bare_score(scorer, asking, BATCH, seconds)
+    speed = fastest(scorer, asking, BATCH, seconds)
     found = np.concatenate([scorer.nearest(few, CANDIDATES)[0] for few in _batches(asking, _FEW)])
     return {
         "items": items,
