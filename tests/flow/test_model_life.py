@@ -95,8 +95,8 @@ def two_tastes(days: int) -> pl.DataFrame:
         for thing in rng.choice(20, size=2, replace=False)
     ]
     frame = pl.DataFrame(rows, ["user", "event_id", "type", "item", "time_ms"], orient="row")
-    price = pl.lit(None, dtype=pl.Float64)
-    return frame.with_columns(price=price, log_ms=pl.col("time_ms") + 5)
+    price, country = pl.lit(None, dtype=pl.Float64), pl.lit(None, dtype=pl.String)
+    return frame.with_columns(price=price, log_ms=pl.col("time_ms") + 5, country=country)
 
 
 def factorise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -115,6 +116,19 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):  #
     def time_ms(self) -> int:
         since = self.time - _EPOCH  # to divide it by a timedelta takes thrice as long
         return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
+
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+
+
+def country(told: object) -> str | None:
+    """What was told, where it reads like a country of ISO 3166-1 alpha-2."""
+    return told if isinstance(told, str) and _COUNTRY.fullmatch(told) else None
+
+
+def country_of(event: Event) -> str | None:
+    """Events tell it as `context.country`, those that do."""
+    return country(event.context.get("country"))
 
 
 def check_event(event: Event) -> None:

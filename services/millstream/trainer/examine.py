@@ -3,6 +3,7 @@ on the newest one, and whether it may serve."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -46,13 +47,17 @@ class Examined:
     answers: Views
 
 
-def examine(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> Examined:
+def examine(
+    parts: Parts, countries: Mapping[str, str], champion: Champion, tools: Tools, started_ms: int
+) -> Examined:
     """Trains on the train part, chooses how recent items count on the validation part, and looks
-    at the test part once. Blocks. Raises Stopped."""
+    at the test part once. `countries`: of the shoppers for whom one was told. Blocks. Raises
+    Stopped."""
     rule = tools.settings.measuring()
     serving, data, fitted = _learn(parts, champion, tools, started_ms)
     model = assemble(data, fitted, serving, tools.settings.ridge)
-    exam = Exam.on(parts.before_test, queries(parts.before_test, parts.test, rule), rule.k)
+    asked = queries(parts.before_test, parts.test, rule)
+    exam = Exam.on(parts.before_test, asked, rule.k, countries)
     shop = tools.whole_lists.standing(parts.before_test)
     judgement, answers = put_to_trial(exam, model, champion.served, shop, tools.gate)
     found = evaluate(

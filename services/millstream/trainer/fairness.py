@@ -1,6 +1,4 @@
-"""Fairness at the exam: quality by shopper group, exposure against relevance by item group. Pure.
-
-The events carry no country that the lake tells, so shoppers are grouped by what they did alone."""
+"""Fairness at the exam: quality by group of shoppers, exposure and relevance by group of items."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from millstream.trainer.gate.bootstrap import paired
 from millstream.trainer.gate.bounds import exposure
 from millstream.trainer.gate.exam import Exam, Lists, measured
 from millstream.trainer.gate.rule import GateRule
-from millstream.trainer.gate.segments import HEAVY, LIGHT, NEW_SHOPPERS, Segment
+from millstream.trainer.gate.segments import COUNTRY, HEAVY, LIGHT, NEW_SHOPPERS, Segment
 from millstream.trainer.whole_list import Lists as StandingLists
 
 _CATEGORIES = 10
@@ -35,7 +33,7 @@ def fairness(
     shoppers = [
         _shopper_group(exam, lists, segment, rule)
         for segment in exam.segments
-        if segment.name in {NEW_SHOPPERS, LIGHT, HEAVY}
+        if segment.name in {NEW_SHOPPERS, LIGHT, HEAVY} or segment.name.startswith(COUNTRY)
     ]
     exposed, wanted = _exposed(lists), _wanted(exam)
     groups = {

@@ -21,6 +21,7 @@ from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.examine import examine, reexamine
 from millstream.trainer.fitting import assemble
+from millstream.trainer.gate.segments import countries_of
 from millstream.trainer.register import Beginning, data_window, describer
 from millstream.trainer.split import split_by_time
 from millstream.trainer.tools import Tools
@@ -35,7 +36,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     Takes seconds to minutes; the event loop stays free. Raises Stopped when told to end, and
     ValueError where cleaning leaves nothing to train on."""
     settings, started_ms = tools.settings, tools.clock()
-    # window.lines: (lines, >= 7), the accepted item lines in log-time order
+    # window.lines: (lines, >= 8), the accepted item lines in log-time order
     cleaned = await offload(partial(clean, window.lines, tools.hidden(), settings.cleaning()))
     # cleaned.lines: (m, 6) user, event_id, type, item, weight, time_ms, in event-time order
     champion = await champion_of(tools)
@@ -46,7 +47,8 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     parts = split_by_time(cleaned.lines, settings.measuring(), seen_until_ms)
     # parts: train (75 % of m), validation (5 %), test (20 %), one after the other in time, the
     # last one later than all that the champion has seen
-    examined = await offload(partial(examine, parts, champion, tools, started_ms))
+    countries = countries_of(window.lines)
+    examined = await offload(partial(examine, parts, countries, champion, tools, started_ms))
     # examined.judgement: refused, held or promoted, beside the champion on the same shoppers
     data = await offload(partial(encode, cleaned.lines, settings.recent_items))
     # data: (pairs,) user row, item row and weight, now of the whole window

@@ -70,10 +70,21 @@ def test_a_row_for_each_line_of_what_counts_in_log_time_order(tmp_path: Path) ->
     rows = read_accepted(tmp_path, TOPIC, "default")
     assert dict(rows.schema) == ACCEPTED_SCHEMA
     assert rows.rows() == [
-        ("u", "a", "view_item", "i", None, 1, START, START + 1),
-        ("u", "b", "purchase", "i", 9.5, 2, START + 4, START + 5),
-        ("u", "b", "purchase", "j", None, 1, START + 4, START + 5),
+        ("u", "a", "view_item", "i", None, 1, START, START + 1, None),
+        ("u", "b", "purchase", "i", 9.5, 2, START + 4, START + 5, None),
+        ("u", "b", "purchase", "j", None, 1, START + 4, START + 5, None),
     ]
+
+
+def test_a_country_stands_beside_its_lines_where_it_reads_like_one(tmp_path: Path) -> None:
+    told = ("GB", "gb", "GBR", "G\n", 44, None)
+    events = [
+        msgspec.structs.replace(event(f"e{n}", START + n), context={"country": one})
+        for n, one in enumerate(told)
+    ]
+    store(tmp_path, [[(START + n, one) for n, one in enumerate(events)]])
+    rows = read_accepted(tmp_path, TOPIC, "default")
+    assert rows["country"].to_list() == ["GB", None, None, None, None, None]
 
 
 def test_a_lake_with_nothing_gives_an_empty_table(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def two_tastes() -> pl.DataFrame:
             ]
     frame = pl.DataFrame(rows, ["user", "event_id", "type", "item", "time_ms"], orient="row")
     price = pl.lit(None, dtype=pl.Float64)
-    return frame.with_columns(price=price, log_ms=pl.col("time_ms") + 5)
+    country = pl.when(pl.col("user") == "s0").then(pl.lit("GB"))
+    return frame.with_columns(price=price, log_ms=pl.col("time_ms") + 5, country=country)
 
 
 @pytest.fixture

@@ -49,6 +49,14 @@ def test_quality_by_group_of_shoppers() -> None:
     assert heavy.shoppers == 0, "all old shoppers have as many lines"
 
 
+def test_quality_by_country() -> None:
+    """By the worlds' own division those of FR are the new ones."""
+    found = {group.name: group for group in measured().shoppers}
+    assert (found["country FR"].shoppers, found["country GB"].shoppers) == (12, 108)
+    assert (found["country FR"].recall, found["country FR"].recall_low) == (1.0, 1.0)
+    assert found["country GB"].recall == pytest.approx(1 / 3)
+
+
 def test_shares_of_each_kind_make_a_whole() -> None:
     for kind in ("category", "price", "age", "popularity"):
         found = groups(kind).values()

@@ -162,6 +162,9 @@ async def test_the_manifest_tells_where_the_version_comes_from(
     assert manifest.provenance.settings_digest == tools.settings.digest()
     assert manifest.quality.metrics == said.metrics
     assert int(manifest.created_at.timestamp() * 1000) == NOW
+    assert manifest.quality.fairness is not None
+    groups = {group.name: group.shoppers for group in manifest.quality.fairness.shoppers}
+    assert groups["country GB"] == 1
     assert manifest.rule.recent_items == 4
 
 
@@ -331,8 +334,10 @@ def many_tastes() -> pl.DataFrame:
                 for thing in things[6 * visit : 6 * visit + 6]
             ]
     frame = pl.DataFrame(rows, ["user", "event_id", "type", "item", "time_ms"], orient="row")
-    price = pl.lit(None, dtype=pl.Float64)
-    return frame.sort("time_ms").with_columns(price=price, log_ms=pl.col("time_ms") + 5)
+    price, country = pl.lit(None, dtype=pl.Float64), pl.lit(None, dtype=pl.String)
+    return frame.sort("time_ms").with_columns(
+        price=price, log_ms=pl.col("time_ms") + 5, country=country
+    )
 
 
 async def test_a_version_of_many_items_has_an_index_and_a_smaller_one_has_not(

@@ -27,7 +27,7 @@ from millstream.client.adapters.outcome import (
 )
 from millstream.client.composition import EventFields
 from millstream.domain.errors import Reason
-from millstream.domain.events import EventType, Line
+from millstream.domain.events import EventType, Line, country
 
 ACTIONS = {
     "product_view": EventType.VIEW_ITEM,
@@ -108,6 +108,7 @@ class _Columns(Struct):
     domain_userid: Name | None = None
     network_userid: Name | None = None
     domain_sessionid: Name | None = None
+    geo_country: Any = None  # no event is refused for it
     ti_orderid: Name | None = None
     ti_sku: Name | None = None
     ti_price: float | None = None
@@ -211,6 +212,7 @@ def _mapped(said: _Said, columns: _Columns, entities: _Entities) -> Outcome:
         currency=upper(said.order.currency),
         session_id=first_of(columns.domain_sessionid),
         transaction_id=first_of(said.order.transaction_id),
+        context={"country": told} if (told := country(columns.geo_country)) else None,
     )
     return Mapped(said.kind, fields)
 

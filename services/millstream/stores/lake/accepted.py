@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from millstream.domain.acceptance import WINDOW_MS, accept
-from millstream.domain.events import Event, EventType
+from millstream.domain.events import Event, EventType, country_of
 from millstream.domain.log import LogRecord
 from millstream.domain.replayed import OriginOf, no_origin
 from millstream.stores.lake.read import records
@@ -24,10 +24,11 @@ ACCEPTED_SCHEMA: dict[str, pl.DataType] = {
     "quantity": pl.Int64(),
     "time_ms": pl.Int64(),
     "log_ms": pl.Int64(),
+    "country": pl.String(),
 }
 _ROWS_AT_ONCE = 20_000
 
-Row = tuple[str, str, str, str, float | None, int, int, int]
+Row = tuple[str, str, str, str, float | None, int, int, int, str | None]
 """The columns of ACCEPTED_SCHEMA, in their order."""
 
 
@@ -100,11 +101,9 @@ def _accepted(
 
 
 def _lines(log_ms: int, event: Event) -> list[Row]:
-    user, kind, time_ms = event.shopper, event.type.value, event.time_ms
-    return [
-        (user, event.event_id, kind, line.item_id, line.price, line.quantity, time_ms, log_ms)
-        for line in event.items
-    ]
+    who = (event.shopper, event.event_id, event.type.value)
+    when = (event.time_ms, log_ms, country_of(event))
+    return [(*who, line.item_id, line.price, line.quantity, *when) for line in event.items]
 
 
 def _without(rows: pl.DataFrame, erased: dict[str, int]) -> pl.DataFrame:

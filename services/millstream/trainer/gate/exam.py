@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -39,12 +40,19 @@ class Exam:
     k: int
 
     @classmethod
-    def on(cls, before: pl.DataFrame, queries: Sequence[Query], k: int) -> Exam:
-        """`before`: (n, 6), all lines before the first query, at least one."""
+    def on(
+        cls,
+        before: pl.DataFrame,
+        queries: Sequence[Query],
+        k: int,
+        countries: Mapping[str, str] = MappingProxyType({}),
+    ) -> Exam:
+        """`before`: (n, 6), all lines before the first query, at least one. `countries`: of the
+        shoppers for whom one was told."""
         data, groups = encode(before, 1), Groups.of(before)
         order = np.argsort(-data.item_weights(), kind="stable")[:k]
         popular = tuple(data.items[int(row)] for row in order)
-        found = segments(groups, queries)
+        found = segments(groups, queries, countries)
         return cls(queries, found, groups, frozenset(data.items.ids), popular, k)
 
 

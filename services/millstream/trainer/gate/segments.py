@@ -3,7 +3,8 @@ would hide."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,7 +17,10 @@ LIGHT = "light shoppers"
 HEAVY = "heavy shoppers"
 NEW_ITEMS = "new items"
 LONG_TAIL = "long tail"
+COUNTRY = "country "
+"""Before the name of each."""
 
+_COUNTRIES = 5
 _NEW_SHARE = 0.1
 _HEAD_SHARE = 0.8
 
@@ -57,8 +61,17 @@ class Groups:
         )
 
 
-def segments(groups: Groups, queries: Sequence[Query]) -> list[Segment]:
-    """All shoppers first."""
+def countries_of(lines: pl.DataFrame) -> dict[str, str]:
+    """Of each shopper the country that was told last. `lines`: as the lake gives them."""
+    told = lines.filter(pl.col("country").is_not_null()).group_by("user").agg(pl.last("country"))
+    return dict(told.rows())
+
+
+def segments(
+    groups: Groups, queries: Sequence[Query], countries: Mapping[str, str]
+) -> list[Segment]:
+    """All shoppers first. `countries`: of the shoppers for whom one was told; the countries with
+    the most visits have a segment each."""
     light, heavy, old = groups.light, groups.heavy, groups.light | groups.heavy
     return [
         _segment(OVERALL, [query.wanted for query in queries]),
@@ -67,7 +80,18 @@ def segments(groups: Groups, queries: Sequence[Query]) -> list[Segment]:
         _segment(HEAVY, [q.wanted if q.user in heavy else () for q in queries]),
         _segment(NEW_ITEMS, [query.wanted - groups.old_items for query in queries]),
         _segment(LONG_TAIL, [query.wanted - groups.head_items for query in queries]),
+        *(_of_country(country, queries, countries) for country in _largest(queries, countries)),
     ]
+
+
+def _largest(queries: Sequence[Query], countries: Mapping[str, str]) -> list[str]:
+    visits = Counter(countries[query.user] for query in queries if query.user in countries)
+    return sorted(visits, key=lambda country: (-visits[country], country))[:_COUNTRIES]
+
+
+def _of_country(country: str, queries: Sequence[Query], countries: Mapping[str, str]) -> Segment:
+    wanted = [q.wanted if countries.get(q.user) == country else () for q in queries]
+    return _segment(f"{COUNTRY}{country}", wanted)
 
 
 def _segment(name: str, wanted: Sequence[Collection[str]]) -> Segment:

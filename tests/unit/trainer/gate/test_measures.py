@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from millstream.trainer.gate.bootstrap import paired
 from millstream.trainer.gate.bounds import exposure, gini
-from millstream.trainer.gate.segments import Groups, segments
+from millstream.trainer.gate.segments import Groups, countries_of, segments
 from millstream.trainer.split import Query
 
 values = st.lists(
@@ -68,7 +68,7 @@ def test_segments_hold_what_their_names_say() -> None:
         Query("ann", 1, (), frozenset({"tea", "jam", "new"})),
         Query("eve", 2, (), frozenset({"tea"})),
     ]
-    found = {segment.name: segment.wanted for segment in segments(groups, asked)}
+    found = {segment.name: segment.wanted for segment in segments(groups, asked, {})}
     assert found == {
         "overall": ({"tea", "jam", "new"}, {"tea"}),
         "new shoppers": (frozenset(), {"tea"}),
@@ -77,6 +77,19 @@ def test_segments_hold_what_their_names_say() -> None:
         "new items": ({"jam", "new"}, frozenset()),
         "long tail": ({"jam", "new"}, frozenset()),
     }
+
+
+def test_the_countries_with_the_most_visits_have_a_segment_each() -> None:
+    told = [("ann", "FR"), ("ann", None), ("ann", "GB"), ("bob", None)]
+    assert countries_of(pl.DataFrame(told, ["user", "country"], orient="row")) == {"ann": "GB"}
+    wanted = frozenset({"tea"})
+    of = {f"{code}{n}": code for n, code in enumerate("GGGIIFEEDA")}
+    asked = [Query(shopper, 1, (), wanted) for shopper in (*of, *of, "nobody")]
+    groups = Groups(frozenset(), frozenset(), frozenset(), frozenset())
+    found = {segment.name: segment.wanted for segment in segments(groups, asked, of)}
+    assert list(found)[6:] == [f"country {code}" for code in "GEIAD"]
+    assert sum(map(bool, found["country G"])) == 6
+    assert found["country E"][-1] == frozenset()
 
 
 def test_exposure_by_hand() -> None:

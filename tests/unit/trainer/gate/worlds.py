@@ -13,6 +13,7 @@ from millstream.trainer.split import Query
 ITEMS = [f"i{number:03}" for number in range(200)]
 SHOPPERS = [f"s{number:03}" for number in range(120)]
 COUNT = len(SHOPPERS)
+COUNTRIES = {shopper: "GB" if place % 10 else "FR" for place, shopper in enumerate(SHOPPERS)}
 K = 20
 
 
@@ -31,7 +32,7 @@ def _exam() -> Exam:
         type=pl.lit("purchase"), weight=pl.lit(1.0, pl.Float32), time_ms=pl.int_range(pl.len())
     )
     asked = [Query(s, 10_000 + n, (), frozenset(liked(s)[:3])) for n, s in enumerate(SHOPPERS)]
-    return Exam.on(before, asked, K)
+    return Exam.on(before, asked, K, COUNTRIES)
 
 
 EXAM = _exam()
