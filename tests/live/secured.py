@@ -18,7 +18,16 @@ from millstream.local.kafka import ApacheKafka
 from millstream.local.ports import LOOPBACK, free_port
 from millstream.local.valkey import Valkey
 
-ROLES = ("recommender", "lake", "trainer", "gateway", "storefront", "operator")
+ROLES = (
+    "recommender",
+    "attribution",
+    "lake",
+    "insights",
+    "trainer",
+    "gateway",
+    "storefront",
+    "operator",
+)
 NOBODY_S = "0" * 64
 OPERATIONS = {
     "Read": AclOperation.READ,

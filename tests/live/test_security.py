@@ -43,11 +43,11 @@ from millstream.streaming.starting import started
 from millstream.streaming.topic_admin import check_topics
 from millstream.streaming.topics import EVENTS, read_topics
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]  # four services start in one test
+pytestmark = [pytest.mark.live, pytest.mark.timeout(400)]  # six services start in one test
 
 PREFIX = "safe."
 KEYS = "ms:safe."
-SERVICES = ("recommender", "lake", "trainer", "gateway")
+SERVICES = ("recommender", "attribution", "lake", "insights", "trainer", "gateway")
 PATIENCE_S = 90.0
 Spoil = Callable[[dict[str, str]], dict[str, str]]
 
@@ -175,7 +175,7 @@ REDIS_REFUSED = [
 @pytest.mark.parametrize(
     ("spoil", "told"), REDIS_REFUSED, ids=lambda given: getattr(given, "__name__", "")
 )
-@pytest.mark.parametrize("role", ["recommender", "trainer", "gateway"])
+@pytest.mark.parametrize("role", ["recommender", "attribution", "trainer", "gateway"])
 def test_a_role_that_redis_does_not_let_in_is_told_why(
     shop: Shop, role: str, spoil: Spoil, told: str
 ) -> None:
@@ -293,6 +293,8 @@ async def test_what_a_user_of_redis_may_not_is_refused(shop: Shop) -> None:
     for role, words in (
         ("recommender", ("FLUSHALL",)),
         ("trainer", ("HGETALL", f"{KEYS}f:{{0}}")),
+        ("attribution", ("HGETALL", f"{KEYS}f:{{0}}")),
+        ("attribution", ("FCALL", "recs_apply_v1", "1", f"{KEYS}at:{{0}}")),
         ("gateway", ("HSET", f"{KEYS}f:{{0}}", "a", "1")),
         ("gateway", ("FCALL", "recs_apply_v1", "1", f"{KEYS}f:{{0}}")),
     ):
