@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 from tests.builders import NOON_MS, arrival, event
@@ -13,7 +15,9 @@ from millstream.domain.identity import ShopperName
 from millstream.domain.lists import Source
 from millstream.features.replayed import ReplayedShopper
 from millstream.features.state import ShopperState
-from millstream.recommender.draft import Drafter, Freshness, owed
+from millstream.ranking.rank import Ranked, rank
+from millstream.recommender import draft
+from millstream.recommender.draft import FEW, Drafter, Freshness, owed
 from millstream.recommender.hot_swap import NO_MODEL
 from millstream.recommender.record import Recorded
 from millstream.streaming.decode import Arrival
@@ -42,6 +46,22 @@ def test_an_old_event_is_counted_without_a_list(age_ms: int, due: bool) -> None:
     one = recorded(arrival(event(), 0, log_ms=NOON_MS - age_ms))
     assert bool(owed(one, {0: 0}, Freshness(60_000, lambda: NOON_MS))) is due
     assert owed(one, {0: 0}, ALL)
+
+
+@pytest.mark.parametrize(("shoppers", "in_the_loop"), [(FEW, True), (FEW + 1, False)])
+async def test_lists_of_many_are_made_beside_the_loop(
+    drafter: Drafter, monkeypatch: pytest.MonkeyPatch, shoppers: int, in_the_loop: bool
+) -> None:
+    threads = []
+
+    def watched(*given: Any) -> Ranked:
+        threads.append(threading.get_ident())
+        return rank(*given)
+
+    monkeypatch.setattr(draft, "rank", watched)
+    batch = recorded(*(arrival(event(f"e{n}", f"u{n}"), n) for n in range(shoppers)))
+    assert len(await drafter.draft(batch.due, batch)) == shoppers
+    assert [thread == threading.get_ident() for thread in threads] == [in_the_loop]
 
 
 async def test_each_due_shopper_gets_one_list_with_reasons(
