@@ -13,7 +13,7 @@ from importlib.metadata import version as installed_version
 import msgspec
 import numpy as np
 from benchmarks.made_events import open_for
-from benchmarks.made_vectors import RULE, make
+from benchmarks.made_vectors import RULE, make, nearest_to_few
 from numpy.typing import NDArray
 
 from millstream.domain.catalogue import CatalogueItem
@@ -41,8 +41,6 @@ MODEL_VERSION = f"{MODEL}-v1"
 NEAR = 40
 """A shopper touches items among so many nearest."""
 _ASKED = 512
-_FEW = 32
-"""Asked for together: many at once would be served exactly (model/scorer.py)."""
 _BLOCK = 512
 _CATEGORIES = 50
 
@@ -113,9 +111,7 @@ def make_shop(items: int, shoppers: int, visits: int, seed: int, index_from: int
 
 def _recall(exact: Embeddings, indexed: Embeddings, asking: FloatArray) -> float:
     wanted = top_k_of(exact.item_vectors, asking * np.float32(exact.dense_weight), MEASURED)
-    scorer = Scorer(indexed)
-    few = (asking[start : start + _FEW] for start in range(0, len(asking), _FEW))
-    found = np.concatenate([scorer.nearest(vectors, MEASURED)[0] for vectors in few])
+    found = nearest_to_few(Scorer(indexed), asking, MEASURED)
     # Rows of the two differ, their ids do not.
     ids = [
         np.array([[parts.items[row] for row in line] for line in rows.tolist()])

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.model.embeddings import Embeddings, FloatArray, ServingRule, recent_means
-from millstream.model.vocabulary import Vocabulary
+from millstream.model.scorer import Scorer
+from millstream.model.vocabulary import Rows, Vocabulary
 
 DEPARTMENTS = 40
 SHELF_ITEMS = 200
 MOST_TOUCHED = 24
+FEW = 32
 RULE = ServingRule(recent_items=MOST_TOUCHED, recent_half_life=10.0, recent_share=0.5)
 _DEPARTMENT, _SHELF, _ITEM, _SHOPPER = 0.8, 0.8, 0.5, 0.1
 
@@ -61,6 +63,12 @@ def make(items: int, dimensions: int, shoppers: int, seed: int) -> Made:
         rule=RULE,
     )
     return Made(parts, asked[shoppers:])
+
+
+def nearest_to_few(scorer: Scorer, asking: FloatArray, k: int) -> Rows:
+    """(n, k), FEW shoppers at a time: many at once may be served exactly, past the index."""
+    few = (asking[start : start + FEW] for start in range(0, len(asking), FEW))
+    return np.concatenate([scorer.nearest(vectors, k)[0] for vectors in few])
 
 
 def _shoppers(

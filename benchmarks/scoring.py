@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from benchmarks.machine import machine
-from benchmarks.made_vectors import make
+from benchmarks.made_vectors import make, nearest_to_few
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -34,7 +34,6 @@ SHOPPERS = 512
 MAX_GROWTH = 4.0
 MIN_RECALL = 0.98
 BASE_ITEMS = 40_000
-_FEW = 32
 _SINGLE_CALLS = 200
 _WARM_UP_CALLS = 5
 _SEED = 1
@@ -78,7 +77,7 @@ def measure(items: int, index_from: int, seconds: float) -> Row:
     parts = parts if indexed is None else indexed
     scorer = Scorer(parts)
     speed = fastest(scorer, asking, BATCH, seconds)
-    found = np.concatenate([scorer.nearest(few, CANDIDATES)[0] for few in _batches(asking, _FEW)])
+    found = nearest_to_few(scorer, asking, CANDIDATES)
     return {
         "items": items,
         "lists_per_s": round(speed.lists_per_s, 1),

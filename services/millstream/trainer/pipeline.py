@@ -48,6 +48,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # parts: train (75 % of m), validation (5 %), test (20 %), one after the other in time, the
     # last one later than all that the champion has seen
     countries = countries_of(window.lines)
+    # countries: of the shoppers for whom one was told
     examined = await offload(partial(examine, parts, countries, champion, tools, started_ms))
     # examined.judgement: refused, held or promoted, beside the champion on the same shoppers
     data = await offload(partial(encode, cleaned.lines, settings.recent_items))

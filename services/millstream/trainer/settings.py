@@ -87,8 +87,8 @@ class TrainerSettings(ConnectionSettings):
     """How many of a shopper's newest items a vector is made of; recommenders keep no more."""
 
     index_from_items: Annotated[int, Field(ge=1)] = 20_000
-    """A version of so many items is searched through an index (model/indexing.py); below it exact
-    search is cheap enough."""
+    """A version of so many items gets an index (model/indexing.py); model/scorer.py says who is
+    served through it."""
 
     keep_versions: Annotated[int, Field(ge=2)] = 10
     """Newest versions that stay in the model store; the one in service and the one that served
