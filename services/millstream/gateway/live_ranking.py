@@ -86,8 +86,11 @@ class LiveRanking:
         self._thread.shutdown(cancel_futures=True)
 
     async def state(self, tenant: str, shopper: str) -> ShopperState:
-        """Raises what Redis raises."""
-        return await self._states.shopper(tenant, shopper, self._numbers.names(tenant))
+        """With every item in it, one that was just numbered by a recommender too. Raises what Redis
+        raises."""
+        state = await self._states.shopper(tenant, shopper, self._numbers.names(tenant))
+        await self._numbers.recalled(tenant, state.item_numbers)
+        return state
 
     def shopper(self, tenant: str, shopper: str, state: ShopperState) -> Shopper:
         return Shopper.from_state(tenant, shopper, state, self._clock())

@@ -18,7 +18,7 @@ from millstream.gateway.answers import AnsweredItem
 from millstream.gateway.ruled_lists import Listed, Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.stores.item_numbers import ItemNumbers
-from millstream.stores.served_lists import ServedItem, ServedLists, unpack
+from millstream.stores.served_lists import ServedItem, ServedLists, item_numbers, unpack
 
 KEPT = 100_000
 """Lists in memory, some 250 bytes each: those asked for least lately go first."""
@@ -62,13 +62,16 @@ class StoredLists:
         self._away_until = 0.0
 
     async def find(self, tenant: str, shopper: str, n: int) -> Found:
-        """At most n items. One read of Redis, for `within_s` at most; raises nothing of it."""
+        """At most n items. One read of Redis, two where an item was just numbered by a
+        recommender, for `within_s` at most; raises nothing of it."""
         name = (tenant, shopper)
         if time.monotonic() < self._away_until:
             return self._from_memory(name, n)
         try:
             async with asyncio.timeout(self._within_s):
                 packed = await self._served.packed(tenant, shopper)
+                if packed is not None:
+                    await self._numbers.recalled(tenant, item_numbers(packed))
         except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
             self._note_away(error)
             return self._from_memory(name, n)

@@ -99,10 +99,14 @@ def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> by
     return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(version)]), version, *rows])
 
 
+def item_numbers(packed: bytes) -> list[int]:
+    """Of the items of a list as it is stored."""
+    return [number for number, _, _ in _ITEM.iter_unpack(packed[_end_of_head(packed) :])]
+
+
 def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> ServedList:
     """Without items that `names` lacks; with `most` only the first so many."""
-    start = _HEAD.size + 1
-    end = start + packed[_HEAD.size]
+    start, end = _HEAD.size + 1, _end_of_head(packed)
     return ServedList(
         _HEAD.unpack_from(packed),
         packed[start:end].decode(),
@@ -117,3 +121,7 @@ def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> 
             )
         ),
     )
+
+
+def _end_of_head(packed: bytes) -> int:
+    return _HEAD.size + 1 + packed[_HEAD.size]

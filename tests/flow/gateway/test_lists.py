@@ -66,7 +66,7 @@ def listed(shop: Gate, user: str, offset: int, items: Sequence[RankedItem]) -> R
 
 
 async def put(shop: Gate, *lists: RecommendationList) -> None:
-    """Into Redis; returns when the gateway knows the items."""
+    """Into Redis, as a recommender does: the gateway may not have met the items."""
     redis, keys = redis_of(shop)
     numbers = ItemNumbers(redis, keys)
     await ServedLists(redis, keys, DEFAULT_SLOTS, numbers).put(lists)
@@ -101,6 +101,13 @@ async def test_a_stored_list_is_served_as_it_is(shop: Gate) -> None:
         assert (item["item_id"], item["source"]) == (meant.item_id, meant.source)
         assert item["score"] == pytest.approx(meant.score, rel=1e-3)
     assert len((await served(shop, "~cookie", 3))["items"]) == 3
+
+
+async def test_an_item_that_was_just_numbered_stands_in_the_first_answer(shop: Gate) -> None:
+    never_met = [RankedItem("just-numbered", 1.5, Source.EMBEDDING, "because"), *ITEMS[:2]]
+    await put(shop, listed(shop, "cleo", 19, never_met))
+    told = (await shop.http.get("/v1/recommendations/cleo")).json()
+    assert [item["item_id"] for item in told["items"]] == ["just-numbered", "i0", "i1"]
 
 
 async def test_the_plain_route_and_the_other_answer_alike(shop: Gate) -> None:

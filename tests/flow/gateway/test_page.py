@@ -77,6 +77,19 @@ async def test_the_shop_its_items_and_how_a_list_comes_about(shop: Gate) -> None
         assert (await shop.http.get(f"/v1/previews{bad}")).status_code == 400, bad
 
 
+async def test_a_touch_is_shown_as_soon_as_it_is_counted(shop: Gate) -> None:
+    await shop.http.post("/v1/events", json=view(90, "kim", "never-met"))
+    preview: dict[str, Any] = {}
+
+    async def is_counted() -> bool:
+        nonlocal preview
+        preview = (await shop.http.get("/v1/previews?user=kim")).json()
+        return bool(preview["counts"] == {"view_item": 1})
+
+    await shop.until(is_counted, "the look is counted")
+    assert [one["item"]["item_id"] for one in preview["recent"]] == ["never-met"]
+
+
 async def test_events_are_seen_as_they_come_and_by_their_own_tenant_alone(shop: Gate) -> None:
     first = (await shop.http.get("/v1/live")).json()
     assert first["events"] == []
