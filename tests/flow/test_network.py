@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.network import build_network, network_weights
 from millstream.model.scorer import Scorer, probability
@@ -18,6 +19,7 @@ from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.fitting import Stopped, assemble
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.train import fit_network
+from millstream.trainer.train_sessions import fit_sessions
 
 # Keras reads the learning rate for TensorBoard in a way that numpy 2 will drop one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -100,6 +102,34 @@ def test_it_recommends_inside_the_taste_and_writes_its_curves(
     (curve,) = (tmp_path / "train").glob("events.out.tfevents.*")
     raw = curve.read_bytes()
     assert raw.count(b"epoch_loss") == raw.count(b"epoch_accuracy") == 40
+
+
+def test_an_encoder_recommends_inside_the_taste_and_writes_its_curve(
+    two_tastes: Interactions, tmp_path: Path
+) -> None:
+    rule = TrainerSettings(dimensions=8, session_epochs=40).training(Network.SESSIONS)
+    fitted = fit_sessions(two_tastes, rule, lambda: False, tmp_path)
+    assert len(fitted.losses) == 40
+    assert fitted.losses[-1] < fitted.losses[0]
+    scorer = Scorer(assemble(two_tastes, fitted, RULE, ridge=0.1))
+    asked = [("s0", []), ("s1", []), ("new", ["tea-1"]), ("new", ["tool-1"]), ("s0", ["tea-2"])]
+    vectors, known = scorer.user_vectors(asked)
+    assert known.all()
+    rows, logits = scorer.nearest(vectors, 10)
+    tastes = [{scorer.items[row].split("-")[0] for row in line} for line in rows]
+    assert tastes == [{"tea"}, {"tool"}, {"tea"}, {"tool"}, {"tea"}]
+    # A logit is the logarithm of a share of all items: the first ten of forty have much of it.
+    assert (np.exp(logits).sum(axis=1) > 0.2).all()
+    assert (np.exp(logits).sum(axis=1) < 2.0).all()
+    (curve,) = (tmp_path / "train").glob("events.out.tfevents.*")
+    assert curve.read_bytes().count(b"epoch_loss") == 40
+
+
+def test_an_encoder_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) -> None:
+    rule = TrainerSettings(dimensions=8).training(Network.SESSIONS)
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        fit_sessions(two_tastes, rule, lambda: next(asked), None)
 
 
 def test_the_same_seed_gives_the_same_weights(two_tastes: Interactions) -> None:

@@ -95,8 +95,9 @@ def shown(default: object) -> str:
         return "empty"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, frozenset):
-        return "`[" + ", ".join(f'"{name}"' for name in sorted(default)) + "]`"
+    if isinstance(default, frozenset | tuple):
+        names = sorted(default) if isinstance(default, frozenset) else default
+        return "`[" + ", ".join(f'"{name}"' for name in names) + "]`"
     return f"`{default}`"
 
 
@@ -108,15 +109,15 @@ def settings_in_code() -> dict[str, str]:
     return found
 
 
-def settings_in_readme() -> Iterator[tuple[str, str, str]]:
-    for heading, *rows in tables("README.md"):
+def settings_in_docs() -> Iterator[tuple[str, str, str]]:
+    for heading, *rows in tables("docs/settings.md"):
         if heading == ["variable", "default", "meaning"]:
             for name, default, meaning in rows:
                 yield name.strip("`"), default, meaning
 
 
 def test_the_table_of_settings_is_that_of_the_settings_classes() -> None:
-    table = list(settings_in_readme())
+    table = list(settings_in_docs())
     assert {name: default for name, default, _ in table} == settings_in_code()
     assert len({name for name, _, _ in table}) == len(table), "a variable stands there twice"
     assert all(meaning for _, _, meaning in table)

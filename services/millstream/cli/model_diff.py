@@ -95,6 +95,7 @@ def _values(model: LoadedModel) -> dict[str, str | float | int | bool]:
         "code": origin.code_version,
         "settings": origin.settings_digest,
         "seed": origin.seed,
+        "network": str(manifest.network),
         "recent half-life": manifest.rule.recent_half_life,
         "recent share": manifest.rule.recent_share,
         **figures,

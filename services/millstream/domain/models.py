@@ -22,6 +22,15 @@ class Decision(StrEnum):
     PROMOTED = "promoted"
 
 
+class Network(StrEnum):
+    """What a version learns by."""
+
+    DOT_PRODUCT = "dot-product"
+    """Of a shopper's vector and an item's, which are learnt together."""
+    SESSIONS = "sessions"
+    """An encoder of what was touched last."""
+
+
 class ModelAnnouncement(Struct, frozen=True, kw_only=True):
     """A version that was trained, or to which an operator went back; `promoted` says whether it
     became the current one, `decision` and `reasons` what the gate found."""

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from millstream.domain.failpoints import failpoint
+from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import (
     MAX_MANIFEST_BYTES,
@@ -31,6 +32,7 @@ from millstream.model.manifest import (
     digest,
     encode_manifest,
 )
+from millstream.model.sessions.encoder import BLOCK, EncoderArrays, block, check_shapes
 from millstream.model.vocabulary import Vocabulary
 
 MANIFEST_NAME = "manifest.json"
@@ -38,6 +40,8 @@ SIGNATURE_NAME = "manifest.sig"
 ARRAYS = ("user_vectors", "item_vectors", "recent_to_user", "dense")
 INDEX_ARRAYS = ("index_centres", "index_starts")
 """Stand beside the others where the manifest has an index."""
+ENCODER_ARRAYS = tuple(f"encoder_{name}" for name in BLOCK)
+"""Stand beside the others where an encoder reads the recent items."""
 LISTS = ("users", "items")
 
 MAX_FILE_BYTES = 4 * 1024**3
@@ -65,6 +69,7 @@ class Files:
     arrays: dict[str, ArrayFile]
     lists: dict[str, ListFile]
     index: IndexRule | None = None
+    network: Network = Network.DOT_PRODUCT
 
 
 def write_data(directory: Path, parts: Embeddings) -> Files:
@@ -79,10 +84,13 @@ def write_data(directory: Path, parts: Embeddings) -> Files:
     index = parts.index
     if index is not None:
         arrays |= {"index_centres": index.centres, "index_starts": index.starts}
+    if parts.encoder is not None:
+        arrays |= dict(zip(ENCODER_ARRAYS, block(parts.encoder), strict=True))
     return Files(
         {name: _write_array(directory, name, values) for name, values in arrays.items()},
         {name: _write_list(directory / f"{name}.json", lists[name]) for name in LISTS},
         None if index is None else IndexRule(index.probes, index.recall),
+        Network.DOT_PRODUCT if parts.encoder is None else Network.SESSIONS,
     )
 
 
@@ -133,7 +141,7 @@ def read_artifact(
 ) -> tuple[Manifest, Embeddings]:
     """All five steps. Raises ArtifactRefused. Blocks: reads every byte once, for the hashes."""
     manifest = read_manifest(directory, key, wanted)
-    named = ARRAYS if manifest.index is None else ARRAYS + INDEX_ARRAYS
+    named = _array_names(manifest)
     if set(manifest.arrays) != set(named) or set(manifest.lists) != set(LISTS):
         raise ArtifactRefused("the manifest does not name the files of this model")
     arrays = {name: _read_array(directory, name, manifest.arrays[name]) for name in named}
@@ -150,8 +158,14 @@ def read_artifact(
         dense_bias=float(bias),
         rule=manifest.rule,
         index=_index(arrays, manifest.index),
+        encoder=_encoder(arrays),
     )
     return manifest, parts
+
+
+def _array_names(manifest: Manifest) -> tuple[str, ...]:
+    named = ARRAYS if manifest.index is None else ARRAYS + INDEX_ARRAYS
+    return named + ENCODER_ARRAYS if manifest.network is Network.SESSIONS else named
 
 
 def _write_array(directory: Path, name: str, values: NDArray[Any]) -> ArrayFile:
@@ -254,6 +268,24 @@ def _index(arrays: dict[str, NDArray[Any]], rule: IndexRule | None) -> ItemIndex
     if starts[0] != 0 or starts[-1] != items or (np.diff(starts) < 0).any():
         raise ArtifactRefused("the lists of the index are not the items")
     return ItemIndex(centres, starts, rule.probes, rule.recall)
+
+
+def _encoder(arrays: dict[str, NDArray[Any]]) -> EncoderArrays | None:
+    """Raises ArtifactRefused where its parts do not fit each other and the items."""
+    if ENCODER_ARRAYS[0] not in arrays:
+        return None
+    weight = float(arrays["dense"][0])
+    if weight <= 0:
+        raise ArtifactRefused(f"an encoder's temperature is one over {weight}")
+    found = EncoderArrays(
+        items=arrays["item_vectors"],
+        **{name: arrays[file] for name, file in zip(BLOCK, ENCODER_ARRAYS, strict=True)},
+        temperature=1.0 / weight,
+    )
+    wrong = check_shapes(found)
+    if wrong is not None:
+        raise ArtifactRefused(f"the encoder's {wrong} does not fit the others")
+    return found
 
 
 def _check_shapes(arrays: dict[str, NDArray[Any]], users: Vocabulary, items: Vocabulary) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from millstream.domain.events import Timestamp
+from millstream.domain.models import Network
 from millstream.model.embeddings import ServingRule
 from millstream.model.manifest import DataWindow, Manifest, Occasion, Provenance, Quality
 
@@ -19,6 +20,7 @@ class Card(Struct, frozen=True):
     provenance: Provenance
     occasion: Occasion | None
     rule: ServingRule
+    network: Network
     users: int
     items: int
 
@@ -34,6 +36,7 @@ def card_of(manifest: Manifest) -> Card:
         manifest.provenance,
         manifest.occasion,
         manifest.rule,
+        manifest.network,
         manifest.lists["users"].length,
         manifest.lists["items"].length,
     )

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from millstream.domain.clock import as_datetime
+from millstream.domain.models import Network
 from millstream.model.card import Card
+from millstream.model.embeddings import ServingRule
 from millstream.model.fairness import Fairness
 from millstream.model.judgement import Check, Judgement, Outcome
 from millstream.model.plots import Bar, Span, bars, intervals
@@ -215,10 +217,17 @@ def _data(card: Card) -> list[str]:
         ("code", origin.code_version),
         ("settings digest", origin.settings_digest),
         ("seed", str(origin.seed)),
-        ("recent items", f"{rule.recent_items}, half-life {rule.recent_half_life:g}"),
+        ("network", str(card.network)),
+        ("recent items", _recent(rule, card.network)),
         ("share of recent items", f"{rule.recent_share:g}"),
     ]
     return ["<h2>Data and lineage</h2>", _table(("", ""), rows)]
+
+
+def _recent(rule: ServingRule, network: Network) -> str:
+    if network is Network.SESSIONS:
+        return f"{rule.recent_items}, read by the encoder"
+    return f"{rule.recent_items}, half-life {rule.recent_half_life:g}"
 
 
 def _drift(card: Card) -> list[str]:

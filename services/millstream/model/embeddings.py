@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from millstream.model.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from millstream.model.sessions.encoder import EncoderArrays
 
 FloatArray = NDArray[np.float32]
 
@@ -56,6 +59,9 @@ class Embeddings:
     rule: ServingRule
     index: ItemIndex | None = None
     """None: every item is looked at."""
+    encoder: EncoderArrays | None = None
+    """Makes a vector of the recent items in the place of `recent_to_user`; its items are
+    `item_vectors`, its temperature one over `dense_weight`."""
 
 
 def recent_means(

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.model.clustering import fit_centres, nearest_centres
-from millstream.model.embeddings import Embeddings, FloatArray, ItemIndex, recent_means
+from millstream.model.embeddings import Embeddings, FloatArray, ItemIndex
 from millstream.model.item_index import search
+from millstream.model.recent import recent_vectors
 from millstream.model.top_k import top_k
 from millstream.model.vocabulary import Rows, Vocabulary
 
@@ -42,11 +43,12 @@ def with_index(parts: Embeddings, seed: int) -> Embeddings | None:
 
 
 def _reordered(parts: Embeddings, order: NDArray[np.int64]) -> Embeddings:
-    ids = parts.items.ids
+    ids, vectors = parts.items.ids, np.ascontiguousarray(parts.item_vectors[order])
     return replace(
         parts,
         items=Vocabulary(ids[row] for row in order.tolist()),
-        item_vectors=np.ascontiguousarray(parts.item_vectors[order]),
+        item_vectors=vectors,
+        encoder=parts.encoder and replace(parts.encoder, items=vectors),
     )
 
 
@@ -73,7 +75,7 @@ def asked_vectors(parts: Embeddings, count: int, seed: int) -> FloatArray:
     seeds = parts.item_vectors[rng.integers(len(parts.items), size=count // 2)]
     near = top_k_of(parts.item_vectors, seeds, min(MEASURED, len(parts.items)))
     recent = [rng.permutation(line)[: rng.integers(1, len(line) + 1)].tolist() for line in near]
-    strangers = recent_means(parts.item_vectors, recent, parts.rule) @ parts.recent_to_user
+    strangers, _ = recent_vectors(parts, recent)
     return np.concatenate([trained, strangers]).astype(np.float32)
 
 

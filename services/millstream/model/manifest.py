@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from millstream.domain.events import Tenant, Timestamp
-from millstream.domain.models import Decision, ModelName
+from millstream.domain.models import Decision, ModelName, Network
 from millstream.model.embeddings import ServingRule
 from millstream.model.fairness import Fairness
 from millstream.model.judgement import Judgement
@@ -115,6 +115,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
     index: IndexRule | None = None
     """None: every item is looked at."""
     occasion: Occasion | None = None
+    network: Network = Network.DOT_PRODUCT
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.model.embeddings import Embeddings, FloatArray, recent_means
+from millstream.model.embeddings import Embeddings, FloatArray
 from millstream.model.item_index import search
+from millstream.model.recent import recent_vectors
 from millstream.model.top_k import top_k
 from millstream.model.vocabulary import UNKNOWN, Rows
 
@@ -43,10 +44,8 @@ class Scorer:
         parts, share = self._parts, self._parts.rule.recent_share
         trained_rows = self.users.rows(user for user, _ in shoppers)
         recent = [self.items.known_rows(items) for _, items in shoppers]
-        means = recent_means(parts.item_vectors, recent, parts.rule)
+        vectors, touched = recent_vectors(parts, recent)
         trained = trained_rows != UNKNOWN
-        touched = means[:, -1] > 0
-        vectors = (means @ parts.recent_to_user).astype(np.float32)
         vectors[trained & touched] *= share
         weight = np.where(touched[trained], 1.0 - share, 1.0).astype(np.float32)
         vectors[trained] += weight[:, None] * parts.user_vectors[trained_rows[trained]]

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from millstream.model.embeddings import FloatArray
+from millstream.model.sessions.session_log import SessionLog, offsets
 from millstream.model.vocabulary import Rows, Vocabulary
 from millstream.trainer.clean import merge_pairs
 
@@ -16,7 +17,8 @@ from millstream.trainer.clean import merge_pairs
 @dataclass(frozen=True, slots=True)
 class Interactions:
     """`user_rows`, `item_rows`, `weights`: (pairs,). `recent`: for each user row the item rows
-    touched, newest first, each once."""
+    touched, newest first, each once. `touched`: for each user row the item row of every line, in
+    order of time."""
 
     users: Vocabulary
     items: Vocabulary
@@ -24,6 +26,7 @@ class Interactions:
     item_rows: Rows
     weights: FloatArray
     recent: list[list[int]]
+    touched: SessionLog
 
     def item_weights(self) -> FloatArray:
         """(n_items,): the sum of the pairs' weights: popularity."""
@@ -32,7 +35,7 @@ class Interactions:
 
 
 def encode(lines: pl.DataFrame, recent_items: int) -> Interactions:
-    """Raises ValueError where there are no lines."""
+    """`lines`: in order of time. Raises ValueError where there are none."""
     if lines.is_empty():
         raise ValueError("no lines are left to train on")
     pairs = merge_pairs(lines)
@@ -49,4 +52,12 @@ def encode(lines: pl.DataFrame, recent_items: int) -> Interactions:
         item_rows=items.rows(pairs["item"]),
         weights=pairs["weight"].to_numpy().astype(np.float32),
         recent=recent,
+        touched=_touched(users.rows(lines["user"]), items.rows(lines["item"]), len(users)),
+    )
+
+
+def _touched(user_rows: Rows, item_rows: Rows, users: int) -> SessionLog:
+    order = np.argsort(user_rows, kind="stable")
+    return SessionLog(
+        item_rows[order].astype(np.int64), offsets(np.bincount(user_rows, minlength=users))
     )

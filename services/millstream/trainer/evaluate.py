@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -22,7 +22,7 @@ WHOLE_LIST = "whole_list"
 POPULARITY = "popularity"
 COVISITATION = "covisitation"
 
-_SHARES = (0.3, 0.5, 0.7, 0.9)
+_SHARES = (0.3, 0.5, 0.7, 0.9, 1.0)
 _HALF_LIVES = (3.0, 10.0)
 
 
@@ -32,19 +32,27 @@ class Contender(Protocol):
         ...
 
 
+class Chosen(NamedTuple):
+    """`ndcg`: what the rule reached; -1 where no rule gave a number."""
+
+    rule: ServingRule
+    ndcg: float
+
+
 def choose_rule(
     data: Interactions, fitted: Fitted, queries: Sequence[Query], ridge: float, rule: Measuring
-) -> ServingRule:
+) -> Chosen:
     """How far and how fast recent items move a shopper: what ranks best (NDCG) on the validation
-    part. The choices are few and every one lets a click show at once."""
-    best, chosen = -1.0, ServingRule(rule.recent_items, _HALF_LIVES[-1], 0.5)
-    for half_life in _HALF_LIVES:
+    part. The choices are few and every one lets a click show at once. An encoder knows by itself
+    how fast they fade."""
+    chosen = Chosen(ServingRule(rule.recent_items, _HALF_LIVES[-1], 0.5), -1.0)
+    for half_life in _HALF_LIVES if fitted.encoder is None else _HALF_LIVES[-1:]:
         for share in _SHARES:
             serving = ServingRule(rule.recent_items, half_life, share)
             scorer = Scorer(assemble(data, fitted, serving, ridge))
             ndcg = measure_model(data, scorer, queries, rule.k).means()[f"ndcg_at_{rule.k}"]
-            if ndcg > best:
-                best, chosen = ndcg, serving
+            if ndcg > chosen.ndcg:
+                chosen = Chosen(serving, ndcg)
     return chosen
 
 

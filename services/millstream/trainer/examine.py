@@ -4,15 +4,18 @@ on the newest one, and whether it may serve."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
+import structlog
 
+from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.fairness import Fairness
 from millstream.model.judgement import Judgement
 from millstream.model.scorer import Scorer
+from millstream.model.sessions.encoder import block
 from millstream.trainer.champion import Champion
 from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.evaluate import choose_rule, evaluate, named_means
@@ -31,14 +34,25 @@ from millstream.trainer.gate.exam import (
 )
 from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as_measured
-from millstream.trainer.split import Parts, queries
+from millstream.trainer.split import Parts, inner_queries, queries
 from millstream.trainer.tools import Tools
+
+_log = structlog.get_logger(__name__)
 
 UNSOUND = "its weights are not finite"
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    network: Network
+    serving: ServingRule
+    data: Interactions
+    fitted: Fitted
+
+
+@dataclass(frozen=True, slots=True)
 class Examined:
+    network: Network
     serving: ServingRule
     metrics: dict[str, float]
     judgement: Judgement
@@ -50,24 +64,26 @@ class Examined:
 def examine(
     parts: Parts, countries: Mapping[str, str], champion: Champion, tools: Tools, started_ms: int
 ) -> Examined:
-    """Trains on the train part, chooses how recent items count on the validation part, and looks
-    at the test part once. `countries`: of the shoppers for whom one was told. Blocks. Raises
-    Stopped."""
+    """Trains on the train part, chooses the network and how recent items count on the validation
+    part, and looks at the test part once. `countries`: of the shoppers for whom one was told.
+    Blocks. Raises Stopped."""
     rule = tools.settings.measuring()
-    serving, data, fitted = _learn(parts, champion, tools, started_ms)
-    model = assemble(data, fitted, serving, tools.settings.ridge)
+    learnt = _learn(parts, champion, tools, started_ms)
+    model = assemble(learnt.data, learnt.fitted, learnt.serving, tools.settings.ridge)
     asked = queries(parts.before_test, parts.test, rule)
     exam = Exam.on(parts.before_test, asked, rule.k, countries)
     shop = tools.whole_lists.standing(parts.before_test)
     judgement, answers = put_to_trial(exam, model, champion.served, shop, tools.gate)
     found = evaluate(
-        parts.before_test, data, Scorer(model), exam.queries, answers[WHOLE_LIST], rule
+        parts.before_test, learnt.data, Scorer(model), exam.queries, answers[WHOLE_LIST], rule
     )
     shares = msgspec.structs.replace(
         fairness(exam, answers[WHOLE_LIST], tools.catalogue(), tools.gate),
         bounds=tuple(bound_costs(exam, Scorer(model), shop, tools.gate)),
     )
-    return Examined(serving, named_means(found), judgement, shares, exam, answers)
+    return Examined(
+        learnt.network, learnt.serving, named_means(found), judgement, shares, exam, answers
+    )
 
 
 def put_to_trial(
@@ -99,21 +115,27 @@ def reexamine(examined: Examined, registered: Embeddings, rule: GateRule) -> Jud
 
 
 def sound(model: Embeddings) -> bool:
-    arrays = (model.user_vectors, model.item_vectors, model.recent_to_user)
-    dense = (model.dense_weight, model.dense_bias)
-    return all(np.isfinite(array).all() for array in (*arrays, dense))
+    arrays = [model.user_vectors, model.item_vectors, model.recent_to_user]
+    arrays += [np.array([model.dense_weight, model.dense_bias])]
+    arrays += [] if model.encoder is None else block(model.encoder)
+    return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def _learn(
-    parts: Parts, champion: Champion, tools: Tools, started_ms: int
-) -> tuple[ServingRule, Interactions, Fitted]:
+def _learn(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> Learnt:
     """Beside a version in service, which knows the validation part, it is learnt too."""
-    rule = tools.settings.measuring()
+    rule, ridge = tools.settings.measuring(), tools.settings.ridge
     data = encode(parts.train, rule.recent_items)
-    fitted = tools.fit_on(data, "measured", started_ms)
-    held_out = queries(parts.train, parts.validation, rule)
-    serving = choose_rule(data, fitted, held_out, tools.settings.ridge, rule)
+    asked = queries(parts.train, parts.validation, rule)
+    asked += inner_queries(parts.train, parts.validation, rule)
+    tried = []
+    for network in tools.settings.networks:
+        fitted = tools.fit_on(data, network, "measured", started_ms)
+        chosen = choose_rule(data, fitted, asked, ridge, rule)
+        tried.append((chosen.ndcg, Learnt(network, chosen.rule, data, fitted)))
+    _log.info("networks", **{str(one.network): round(ndcg, 4) for ndcg, one in tried})
+    _, best = max(tried, key=lambda one: one[0])
     if champion.loaded is None:
-        return serving, data, fitted
+        return best
     data = encode(parts.before_test, rule.recent_items)
-    return serving, data, tools.fit_on(data, "examined", started_ms)
+    fitted = tools.fit_on(data, best.network, "examined", started_ms)
+    return replace(best, data=data, fitted=fitted)

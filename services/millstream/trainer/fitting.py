@@ -14,6 +14,7 @@ from millstream.model.embeddings import (
     fit_recent_to_user,
     recent_means,
 )
+from millstream.model.sessions.encoder import EncoderArrays
 from millstream.trainer.encode import Interactions
 from millstream.trainer.settings import Training
 
@@ -24,13 +25,15 @@ class Stopped(Exception):  # noqa: N818  asked for, not an error
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """(n_users, d), (n_items, d), the Dense layer's two numbers, the loss after each epoch."""
+    """(n_users, d), (n_items, d), the Dense layer's two numbers, the loss after each epoch; and
+    what reads the recent items, where that was learnt too."""
 
     user_vectors: FloatArray
     item_vectors: FloatArray
     dense_weight: float
     dense_bias: float
     losses: tuple[float, ...]
+    encoder: EncoderArrays | None = None
 
 
 Fit = Callable[[Interactions, Training, Callable[[], bool], Path | None], Fitted]
@@ -51,4 +54,5 @@ def assemble(data: Interactions, fitted: Fitted, serving: ServingRule, ridge: fl
         dense_weight=fitted.dense_weight,
         dense_bias=fitted.dense_bias,
         rule=serving,
+        encoder=fitted.encoder,
     )

@@ -8,7 +8,7 @@ import structlog
 
 from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.model.artifact import Identity
-from millstream.model.embeddings import Embeddings, ServingRule
+from millstream.model.embeddings import Embeddings
 from millstream.model.indexing import with_index
 from millstream.model.manifest import ArtifactRefused, Manifest, Occasion, Quality
 from millstream.streaming.offload import offload
@@ -19,7 +19,7 @@ from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions, encode
-from millstream.trainer.examine import examine, reexamine
+from millstream.trainer.examine import Examined, examine, reexamine
 from millstream.trainer.fitting import assemble
 from millstream.trainer.gate.segments import countries_of
 from millstream.trainer.register import Beginning, data_window, describer
@@ -53,8 +53,9 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # examined.judgement: refused, held or promoted, beside the champion on the same shoppers
     data = await offload(partial(encode, cleaned.lines, settings.recent_items))
     # data: (pairs,) user row, item row and weight, now of the whole window
-    model = await offload(partial(_train, data, examined.serving, tools, started_ms))
-    # model: (users, d), (items, d), (d + 1, d), and the Dense layer's two numbers
+    model = await offload(partial(_train, data, examined, tools, started_ms))
+    # model: (users, d), (items, d), what makes a vector of the recent items, and the two numbers
+    # that make a probability of a product
     judgement = await offload(partial(reexamine, examined, model, tools.gate))
     # judgement: the same, unless the second training went astray
     facts = data_window(window, settings, len(data.user_rows))
@@ -78,6 +79,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
         "model version",
         version=manifest.version,
         why=str(why),
+        network=str(examined.network),
         verdict=announcement.verdict,
         seconds=round((tools.clock() - started_ms) / 1000, 1),
         lines=facts.lines,
@@ -88,12 +90,12 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     return announcement
 
 
-def _train(data: Interactions, serving: ServingRule, tools: Tools, started_ms: int) -> Embeddings:
+def _train(data: Interactions, examined: Examined, tools: Tools, started_ms: int) -> Embeddings:
     """The version itself learns from the whole window, by the settings that were measured: the
     newest lines are those it will be asked about. Many items get an index, if one is good."""
     settings = tools.settings
-    fitted = tools.fit_on(data, "registered", started_ms)
-    parts = assemble(data, fitted, serving, settings.ridge)
+    fitted = tools.fit_on(data, examined.network, "registered", started_ms)
+    parts = assemble(data, fitted, examined.serving, settings.ridge)
     if len(parts.items) < settings.index_from_items:
         return parts
     return with_index(parts, settings.seed) or parts

@@ -79,6 +79,7 @@ def describer(
             created_at=as_datetime(began.at_ms),
             index=files.index,
             occasion=began.occasion,
+            network=files.network,
         )
 
     return describe

@@ -1,4 +1,4 @@
-"""The trainer's knobs; each value below was measured, see the README's table of settings."""
+"""The trainer's knobs; each value below was measured, docs/settings.md tells of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from pydantic import Field
 
 from millstream.domain.events import EventType
+from millstream.domain.models import Network
 from millstream.features.recent_items import BOUND
 from millstream.features.weights import EVENT_WEIGHT
 from millstream.settings import ConnectionSettings
@@ -29,6 +30,8 @@ class Training(msgspec.Struct, frozen=True):
     negative_power: float
     ridge: float
     seed: int
+    session_epochs: int = 4
+    network: Network = Network.DOT_PRODUCT
 
 
 class Cleaning(msgspec.Struct, frozen=True):
@@ -68,6 +71,9 @@ class TrainerSettings(ConnectionSettings):
     dimensions: Annotated[int, Field(ge=2, le=1024)] = 64
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12
+    session_epochs: Annotated[int, Field(ge=1, le=1000)] = 4
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)] = tuple(Network)
+    """Those that are trained; a version is the one that ranks best on the validation part."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
     negatives: Annotated[int, Field(ge=1, le=1000)] = 4
     negative_power: Annotated[float, Field(ge=0, le=1)] = 0.25
@@ -98,8 +104,8 @@ class TrainerSettings(ConnectionSettings):
     niceness: Annotated[int, Field(ge=0, le=19)] = 10
     tensorboard_dir: Path | None = None
 
-    def training(self) -> Training:
-        return _picked(self, Training)
+    def training(self, network: Network = Network.DOT_PRODUCT) -> Training:
+        return _picked(self, Training, network=network)
 
     def cleaning(self) -> Cleaning:
         return _picked(self, Cleaning)
@@ -119,6 +125,7 @@ class TrainerSettings(ConnectionSettings):
         """12 hexadecimal digits that stand for what decides a version, apart from the data."""
         deciding = (
             self.training(),
+            self.networks,
             self.cleaning(),
             self.measuring(),
             self.window_days,
@@ -127,5 +134,6 @@ class TrainerSettings(ConnectionSettings):
         return hashlib.sha256(msgspec.json.encode(deciding)).hexdigest()[:12]
 
 
-def _picked(settings: TrainerSettings, kind: type[S]) -> S:
-    return kind(**{name: getattr(settings, name) for name in kind.__struct_fields__})
+def _picked(settings: TrainerSettings, kind: type[S], **more: object) -> S:
+    names = [name for name in kind.__struct_fields__ if name not in more]
+    return kind(**{name: getattr(settings, name) for name in names}, **more)

@@ -73,13 +73,36 @@ def queries(before: pl.DataFrame, part: pl.DataFrame, rule: Measuring) -> list[Q
     At most `max_queries`, drawn evenly by the rule's seed."""
     found = list(_visits(before, part, rule))
     bought = [query for query, purchases in found if purchases]
-    chosen = bought or [query for query, _ in found]
-    if len(chosen) > rule.max_queries:
-        drawn = np.random.default_rng(rule.seed).choice(
-            len(chosen), rule.max_queries, replace=False
-        )
-        chosen = [chosen[place] for place in np.sort(drawn)]
-    return chosen
+    return _drawn(bought or [query for query, _ in found], rule)
+
+
+def inner_queries(before: pl.DataFrame, part: pl.DataFrame, rule: Measuring) -> list[Query]:
+    """One for each event inside a visit with items that the shopper's newest do not have: a list is
+    made after every event, and that is what it is asked for then. At most `max_queries`, drawn
+    evenly by the rule's seed."""
+    recent, last_ms = _recent_touches(before, rule.recent_items), dict[str, int]()
+    events = part.group_by("event_id", maintain_order=True).agg(
+        pl.col("user", "type", "time_ms").first(), pl.col("item")
+    )
+    found = []
+    for _, user, kind, time_ms, items in events.rows():
+        known = recent.get(user, ())
+        wanted = frozenset(items).difference(touch[0] for touch in known)
+        is_inside = user in last_ms and time_ms - last_ms[user] <= rule.visit_gap_ms
+        if is_inside and wanted:
+            found.append(Query(user, time_ms, known, wanted))
+        touched = [(item, kind, time_ms) for item in reversed(items)]
+        recent[user] = _newest((*touched, *known), rule.recent_items)
+        last_ms[user] = time_ms
+    return _drawn(found, rule)
+
+
+def _drawn(found: list[Query], rule: Measuring) -> list[Query]:
+    if len(found) <= rule.max_queries:
+        return found
+    rng = np.random.default_rng(rule.seed)
+    drawn = rng.choice(len(found), rule.max_queries, replace=False)
+    return [found[place] for place in np.sort(drawn)]
 
 
 def _visits(

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock, as_datetime
+from millstream.domain.models import Network
 from millstream.model.registry import PointerHistory, Registry
 from millstream.trainer.announce import Producer
 from millstream.trainer.encode import Interactions
@@ -37,10 +38,10 @@ class Tools:
     """What the shop sells now; an item may be missing from it."""
     gate: GateRule = field(default_factory=GateRule)
 
-    def fit_on(self, data: Interactions, name: str, started_ms: int) -> Fitted:
-        """Blocks. The curves go to <tensorboard_dir>/<tenant>/<model>/<start>/<name>."""
+    def fit_on(self, data: Interactions, network: Network, name: str, started_ms: int) -> Fitted:
+        """Blocks. The curves go to <tensorboard_dir>/<tenant>/<model>/<start>/<name>-<network>."""
         settings, logs = self.settings, self.settings.tensorboard_dir
         if logs is not None:
             start = f"{as_datetime(started_ms):%Y%m%dT%H%M%S}"
-            logs = Path(logs, settings.tenant, settings.model_name, start, name)
-        return self.fit(data, settings.training(), self.stop, logs)
+            logs = Path(logs, settings.tenant, settings.model_name, start, f"{name}-{network}")
+        return self.fit(data, settings.training(network), self.stop, logs)

@@ -14,6 +14,7 @@ import polars as pl
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import wall_clock
+from millstream.domain.models import Network
 from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
@@ -158,9 +159,11 @@ def _tensorflow(threads: int) -> Fit:
     """Imported once Redis and the brokers have answered: it takes seconds, and memory that no other
     process of Millstream spends. Blocks."""
     from millstream.trainer.train import fit_network, limit_threads
+    from millstream.trainer.train_sessions import fit_sessions
 
     limit_threads(threads)
-    return fit_network
+    fits: dict[Network, Fit] = {Network.DOT_PRODUCT: fit_network, Network.SESSIONS: fit_sessions}
+    return lambda data, rule, stop, logs: fits[rule.network](data, rule, stop, logs)
 
 
 def _obey_signals(stop: asyncio.Event, told: threading.Event) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.encoders import mean_encoder, unit
 
 from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings, ServingRule
@@ -35,6 +37,13 @@ def parts() -> Embeddings:
 
 
 @pytest.fixture
+def encoded(parts: Embeddings) -> Embeddings:
+    """A version whose recent items are read by an encoder that takes their mean."""
+    items = unit(parts.item_vectors)
+    return replace(parts, item_vectors=items, dense_weight=2.0, encoder=mean_encoder(items))
+
+
+@pytest.fixture
 def describe() -> Callable[[int, Files], Manifest]:
     def manifest(version: int, files: Files) -> Manifest:
         return Manifest(
@@ -49,6 +58,7 @@ def describe() -> Callable[[int, Files], Manifest]:
             provenance=Provenance("0.1.0", "0123456789ab", 1),
             quality=Quality({"queries": 3.0}, "good enough", True),
             created_at=datetime(2026, 1, 2, tzinfo=UTC),
+            network=files.network,
         )
 
     return manifest

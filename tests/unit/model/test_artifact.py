@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from millstream.domain.models import Network
 from millstream.model.artifact import (
     ARRAYS,
     INDEX_ARRAYS,
@@ -26,6 +27,7 @@ from millstream.model.artifact import (
 )
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import ArrayFile, ArtifactRefused, ListFile, Manifest, digest
+from millstream.model.sessions.encoder import BLOCK, block
 
 Describe = Callable[[int, Files], Manifest]
 WANTED = Identity("default", "embedding", 1)
@@ -297,11 +299,13 @@ def test_an_index_comes_back_memory_mapped(indexed: Path, key: Ed25519PrivateKey
     assert (index.starts.dtype.str, index.probes, index.recall) == ("<i4", 2, 0.99)
 
 
-def test_a_version_without_an_index_says_nothing_of_one(
+def test_a_version_without_index_and_encoder_says_nothing_of_them(
     version: Path, key: Ed25519PrivateKey
 ) -> None:
-    """So that code from before indexes reads it."""
-    assert b"index" not in (version / MANIFEST_NAME).read_bytes()
+    """So that code from before them reads it."""
+    raw = (version / MANIFEST_NAME).read_bytes()
+    assert b"index" not in raw
+    assert b"network" not in raw
     assert read_artifact(version, key.public_key(), WANTED)[1].index is None
 
 
@@ -351,3 +355,55 @@ def test_index_files_that_the_manifest_has_no_index_for_are_refused(
 ) -> None:
     sign_again(indexed, key, lambda m: msgspec.structs.replace(m, index=None))
     assert "does not name the files" in refused(indexed, key)
+
+
+@pytest.fixture
+def with_encoder(
+    tmp_path: Path, encoded: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> Path:
+    write_manifest(tmp_path, describe(1, write_data(tmp_path, encoded)), key)
+    return tmp_path
+
+
+def test_an_encoder_comes_back_memory_mapped(
+    with_encoder: Path, encoded: Embeddings, key: Ed25519PrivateKey
+) -> None:
+    manifest, read = read_artifact(with_encoder, key.public_key(), WANTED)
+    assert manifest.network is Network.SESSIONS
+    assert read.encoder is not None
+    assert encoded.encoder is not None
+    assert read.encoder.items is read.item_vectors
+    assert read.encoder.temperature == pytest.approx(0.5)
+    for ours, theirs in zip(block(read.encoder), block(encoded.encoder), strict=True):
+        assert isinstance(ours.base, np.memmap)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", BLOCK)
+def test_an_encoder_whose_parts_do_not_fit_is_refused(
+    name: str, tmp_path: Path, encoded: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    assert encoded.encoder is not None
+    array = getattr(encoded.encoder, name)
+    crooked = replace(encoded.encoder, **{name: np.concatenate([array, array[:1]])})
+    wrong = replace(encoded, encoder=crooked)
+    write_manifest(tmp_path, describe(1, write_data(tmp_path, wrong)), key)
+    assert "the encoder's" in refused(tmp_path, key)
+
+
+def test_an_encoder_without_a_temperature_is_refused(
+    tmp_path: Path, encoded: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    wrong = replace(encoded, dense_weight=-1.0)
+    write_manifest(tmp_path, describe(1, write_data(tmp_path, wrong)), key)
+    assert "temperature" in refused(tmp_path, key)
+
+
+def test_a_version_that_keeps_quiet_about_its_encoder_is_refused(
+    with_encoder: Path, key: Ed25519PrivateKey
+) -> None:
+    def quiet(manifest: Manifest) -> Manifest:
+        return msgspec.structs.replace(manifest, network=Network.DOT_PRODUCT)
+
+    sign_again(with_encoder, key, quiet)
+    assert "does not name the files" in refused(with_encoder, key)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.encoders import mean_encoder, unit
 
 from millstream.model.embeddings import (
     Embeddings,
@@ -15,6 +16,7 @@ from millstream.model.embeddings import (
     fit_recent_to_user,
     recent_means,
 )
+from millstream.model.indexing import with_index
 from millstream.model.scorer import Scorer, probability
 from millstream.model.vocabulary import Vocabulary
 
@@ -53,7 +55,48 @@ def test_only_the_newest_items_count(parts: Embeddings) -> None:
     np.testing.assert_array_equal(vectors[0], vectors[1])
 
 
-def test_no_shoppers_and_no_items_asked(parts: Embeddings) -> None:
+def test_an_encoder_reads_the_recent_items(encoded: Embeddings) -> None:
+    vectors, known = Scorer(encoded).user_vectors(
+        [("eve", ["item-3", "item-8"]), ("eve", []), ("ann", ["item-3"]), ("bob", [])]
+    )
+    assert known.tolist() == [True, False, True, True]
+    mean = unit(encoded.item_vectors[3] + encoded.item_vectors[8])
+    np.testing.assert_allclose(vectors[0], mean, rtol=1e-5)
+    np.testing.assert_array_equal(vectors[1], 0)
+    own = 0.5 * encoded.item_vectors[3] + 0.5 * encoded.user_vectors[0]
+    np.testing.assert_allclose(vectors[2], own, rtol=1e-5)
+    np.testing.assert_array_equal(vectors[3], encoded.user_vectors[1])
+
+
+def test_an_encoder_is_told_the_newest_items_oldest_first(encoded: Embeddings) -> None:
+    assert encoded.encoder is not None
+    newest = np.array([0, -50, -50, -50, -50, -50, -50, -50], dtype=np.float32)
+    forgetful = replace(encoded.encoder, pool_distance=newest)
+    scorer = Scorer(replace(encoded, encoder=forgetful, rule=ServingRule(2, 10.0, 1.0)))
+    vectors, _ = scorer.user_vectors([("eve", ["item-3", "item-8", "item-9"])])
+    np.testing.assert_allclose(vectors[0], encoded.item_vectors[3], rtol=1e-5)
+
+
+def test_an_index_moves_the_items_of_an_encoder_too(encoded: Embeddings) -> None:
+    rng = np.random.default_rng(5)
+    circles = rng.normal(size=(8, 4))[rng.integers(8, size=2_000)]
+    items = unit((circles + 0.05 * rng.normal(size=(2_000, 4))).astype(np.float32))
+    many = replace(
+        encoded,
+        items=Vocabulary([f"item-{row}" for row in range(len(items))]),
+        item_vectors=items,
+        encoder=mean_encoder(items),
+    )
+    indexed = with_index(many, seed=1)
+    assert indexed is not None
+    assert indexed.items.ids != many.items.ids
+    asked = [("eve", ["item-3", "item-8"])]
+    before, after = (Scorer(parts).user_vectors(asked)[0] for parts in (many, indexed))
+    np.testing.assert_allclose(before, after, rtol=1e-5)
+
+
+def test_no_shoppers_and_no_items_asked(parts: Embeddings, encoded: Embeddings) -> None:
+    assert Scorer(encoded).user_vectors([])[0].shape == (0, 4)
     scorer = Scorer(parts)
     vectors, known = scorer.user_vectors([])
     assert (vectors.shape, known.shape) == ((0, 4), (0,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -31,6 +33,12 @@ def test_pairs_rows_and_recent_items(lines: pl.DataFrame) -> None:
     assert set(pairs) == {(0, 0, 14.0), (0, 1, 1.0), (0, 2, 1.0), (1, 2, 1.0)}
     assert data.recent == [[0, 1], [2]]  # ann: cup, pot; tea is beyond the bound
     np.testing.assert_allclose(data.item_weights(), [14.0, 1.0, 2.0])
+
+
+def test_all_that_was_touched_stands_in_order_of_time(lines: pl.DataFrame) -> None:
+    log = encode(lines, recent_items=2).touched
+    sessions = [log.items[a:b].tolist() for a, b in itertools.pairwise(log.starts.tolist())]
+    assert sessions == [[0, 2, 1, 0], [2]]  # ann: cup, tea, pot, cup; bob: tea
 
 
 def test_nothing_to_train_on_is_said(lines: pl.DataFrame) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.encoders import mean_encoder, unit
 
-from millstream.domain.models import Decision, ModelAnnouncement
+from millstream.domain.models import Decision, ModelAnnouncement, Network
 from millstream.model.artifact import Identity
 from millstream.model.registry import LoadedModel, Registry
 from millstream.model.scorer import Scorer
@@ -150,6 +151,28 @@ async def test_lists_stay_inside_the_taste(tools: Tools, two_tastes: pl.DataFram
     assert said.metrics["whole_list_recall_at_20"] > said.metrics["popularity_recall_at_20"]
 
 
+async def test_the_network_that_ranks_best_makes_the_version(
+    tools: Tools, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    """Here of two the one whose recent items say something; in the other they are turned round."""
+    learnt: list[Network] = []
+
+    def fit(data: Interactions, rule: Training, *rest: object) -> Fitted:
+        learnt.append(rule.network)
+        fitted = factorise(data, rule, lambda: False, None)
+        items = unit(fitted.item_vectors)
+        encoder = mean_encoder(items, 0.1) if rule.network is Network.SESSIONS else None
+        sign = 1.0 if encoder else -1.0
+        return replace(fitted, item_vectors=sign * items, dense_weight=10.0, encoder=encoder)
+
+    said = await train_version(Window(two_tastes, {0: 1200}), replace(tools, fit=fit))
+    assert learnt == [Network.DOT_PRODUCT, Network.SESSIONS, Network.SESSIONS]
+    model = loaded(tools, said)
+    assert model.manifest.network is Network.SESSIONS
+    rows, _ = model.scorer.nearest(model.scorer.user_vectors([("stranger", ["tea-3"])])[0], 10)
+    assert {model.scorer.items[row].split("-")[0] for row in rows[0]} == {"tea"}
+
+
 async def test_the_manifest_tells_where_the_version_comes_from(
     tools: Tools, two_tastes: pl.DataFrame
 ) -> None:
@@ -233,7 +256,9 @@ async def test_what_went_astray_after_the_exam_is_refused(
             fits[1].item_vectors[:] = fits[1].item_vectors[::-1].copy()
         return fits[-1]
 
-    said = await train_version(Window(two_tastes, {0: 1}), replace(tools, fit=astray))
+    alone = tools.settings.model_copy(update={"networks": (Network.DOT_PRODUCT,)})
+    tools = replace(tools, fit=astray, settings=alone)
+    said = await train_version(Window(two_tastes, {0: 1}), tools)
     assert (said.decision, len(fits)) == (Decision.REFUSED, 2)
     assert "not what was examined" in said.verdict
 

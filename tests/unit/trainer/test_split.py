@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millstream.trainer.settings import Measuring, TrainerSettings
-from millstream.trainer.split import queries, split_by_time
+from millstream.trainer.split import inner_queries, queries, split_by_time
 
 RULE = TrainerSettings(test_share=0.2, validation_share=0.1).measuring()
 MINUTE = 60_000
@@ -92,3 +92,32 @@ def test_too_many_visits_are_drawn_evenly_and_the_same_each_time(seed: int) -> N
     assert len(drawn) == 10
     assert [q.at_ms for q in drawn] == sorted(q.at_ms for q in drawn)
     assert drawn == queries(part[:0], part, rule)
+
+
+def test_inside_a_visit_lists_are_asked_for_what_is_new_to_the_shopper() -> None:
+    before = lines_of(("ann", "purchase", "tea", 0))
+    part = lines_of(
+        ("ann", "view_item", "pot", 100),
+        ("ann", "view_item", "cup", 110),
+        ("bob", "view_item", "tea", 111),
+        ("ann", "view_item", "tea", 112),
+        ("ann", "view_item", "cup", 113),
+        ("ann", "purchase", "jam", 200),
+        ("ann", "purchase", "jug", 210),
+        ("ann", "purchase", "lid", 210),
+    )
+    found = inner_queries(before, part, RULE)
+    assert [(query.user, query.recent_items, query.wanted) for query in found] == [
+        ("ann", ["pot", "tea"], frozenset({"cup"})),
+        ("ann", ["jam", "cup", "tea", "pot"], frozenset({"jug", "lid"})),
+    ]
+    assert found[0].recent[0] == ("pot", "view_item", 100 * MINUTE)
+
+
+def test_so_many_are_drawn_as_the_rule_says() -> None:
+    part = lines_of(*(("ann", "view_item", f"i{n}", n) for n in range(50)))
+    rule = msgspec.structs.replace(RULE, max_queries=10)
+    found = inner_queries(lines_of(), part, rule)
+    assert len(found) == 10
+    assert [query.at_ms for query in found] == sorted(query.at_ms for query in found)
+    assert found == inner_queries(lines_of(), part, rule)

@@ -6,7 +6,7 @@ a session is never anything but a mixture of its items."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,39 @@ class EncoderArrays:
     distance: FloatArray
     pool_distance: FloatArray
     temperature: float
+
+
+BLOCK = tuple(
+    field.name for field in fields(EncoderArrays) if field.name not in {"items", "temperature"}
+)
+
+
+def block(arrays: EncoderArrays) -> list[FloatArray]:
+    """What is learnt beside the items."""
+    return [getattr(arrays, name) for name in BLOCK]
+
+
+def check_shapes(arrays: EncoderArrays) -> str | None:
+    """The name of an array whose shape does not fit the others; None where all fit."""
+    d = arrays.items.shape[1]
+    if arrays.distance.ndim != 2 or not arrays.distance.size or d % len(arrays.distance):
+        return "distance"
+    heads, touches = arrays.distance.shape
+    expected = {
+        "normed": (3, d),
+        "mixed": (d, 3 * d),
+        "joined": (d, d),
+        "widened": (d, 2 * d),
+        "widened_bias": (2 * d,),
+        "narrowed": (2 * d, d),
+        "narrowed_bias": (d,),
+        "asking": (d, d),
+        "answering": (d, d),
+        "distance": (heads, touches),
+        "pool_distance": (touches,),
+    }
+    wrong = (name for name, shape in expected.items() if getattr(arrays, name).shape != shape)
+    return next(wrong, None)
 
 
 class Encoder:

@@ -44,6 +44,7 @@ def fit_dot_product(log: SessionLog, items: int, rule: Training) -> DotProduct:
         item_rows=seen.item.astype(np.int32),
         weights=np.ones(len(seen.item), dtype=np.float32),
         recent=_newest_first(seen, len(log)),
+        touched=log,
     )
     fitted = fit_network(data, rule, _never, None)
     return DotProduct(assemble(data, fitted, _SERVING, rule.ridge))

@@ -14,6 +14,7 @@ from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import EncoderArrays
 from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog
+from millstream.trainer.fitting import Stopped
 from millstream.trainer.sessions.negatives import Drawn, Negatives
 from millstream.trainer.sessions.network import NetworkRule, SessionNetwork
 from millstream.trainer.sessions.start_vectors import StartRule, joined_by
@@ -54,9 +55,15 @@ class EncoderFit:
         self._steps = {length: self._compiled(length) for length in LENGTHS}
 
     def run(
-        self, log: SessionLog, epochs: int, rate: float, told: Callable[[str], None]
+        self,
+        log: SessionLog,
+        epochs: int,
+        rate: float,
+        told: Callable[[str], None],
+        stop: Callable[[], bool] = lambda: False,
     ) -> list[float]:
-        """The mean loss of each epoch. Blocks for minutes."""
+        """The mean loss of each epoch. Blocks for minutes. Raises Stopped soon after `stop()` turns
+        true."""
         cut = windows(log)
         counts = np.bincount(log.items, minlength=self._items.shape[0]).astype(np.float64)
         negatives = Negatives(counts, self._rule.negatives)
@@ -64,7 +71,7 @@ class EncoderFit:
         losses: list[float] = []
         done = 0
         for epoch in range(epochs):
-            seen = self._epoch(cut, negatives, (done, total, rate))
+            seen = self._epoch(cut, negatives, (done, total, rate), stop)
             done += len(seen)
             losses.append(float(np.mean(seen)))
             told(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.3f}")
@@ -89,11 +96,17 @@ class EncoderFit:
         return np.asarray(vectors[np.arange(len(last)), last], dtype=np.float32)
 
     def _epoch(
-        self, cut: Windows, negatives: Negatives, schedule: tuple[int, int, float]
+        self,
+        cut: Windows,
+        negatives: Negatives,
+        schedule: tuple[int, int, float],
+        stop: Callable[[], bool],
     ) -> list[float]:
         done, total, rate = schedule
         losses: list[float] = []
         for batch in batches(cut, self._rule.targets, self._rng):
+            if stop():
+                raise Stopped
             step = done + len(losses)
             warm = min(1.0, (step + 1) / _WARM_STEPS)
             falling = 0.02 + 0.49 * (1 + np.cos(np.pi * min(1.0, step / total)))

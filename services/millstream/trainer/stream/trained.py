@@ -8,7 +8,6 @@ from itertools import compress
 
 import polars as pl
 
-from millstream.model.embeddings import ServingRule
 from millstream.trainer.clean import clean
 from millstream.trainer.encode import encode
 from millstream.trainer.evaluate import choose_rule
@@ -43,10 +42,8 @@ def train_taste(
     cleaned = clean(_lines(before).tail(rule.lines), (), rule.cleaning).lines
     data = encode(cleaned, rule.measuring.recent_items)
     fitted = fit(data, rule.training, lambda: False, None)
-    serving: ServingRule = choose_rule(
-        data, fitted, _queries(held_out), rule.training.ridge, rule.measuring
-    )
-    model = assemble(data, fitted, serving, rule.training.ridge)
+    chosen = choose_rule(data, fitted, _queries(held_out), rule.training.ridge, rule.measuring)
+    model = assemble(data, fitted, chosen.rule, rule.training.ridge)
     drawing = Drawing.of(data, float(cleaned["weight"].to_numpy().mean()), rule.steps)
     taste = LivingTaste(model, drawing, rule.steps, rule.training.seed)
     return taste.copy(_choose_steps(taste, held_out))

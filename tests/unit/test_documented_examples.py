@@ -1,4 +1,4 @@
-"""The examples of README are run as they stand there."""
+"""The examples of README and of docs/extend.md are run as they stand there."""
 
 from __future__ import annotations
 
@@ -29,21 +29,23 @@ from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 
+EXAMPLES = [body for name in ("README.md", "docs/extend.md") for body in blocks(name, "python")]
+
 
 def example(containing: str) -> str:
-    [found] = [body for body in blocks("README.md", "python") if containing in body]
+    [found] = [body for body in EXAMPLES if containing in body]
     return found
 
 
 def run(source: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(source, "README.md", "exec"), names)  # noqa: S102  it is our own document
+    exec(compile(source, "an example", "exec"), names)  # noqa: S102  it is our own document
     return names
 
 
 def test_no_example_is_left_unrun() -> None:
     kinds = ("import Client", "UserFeature[", "-> Mask", "SOURCE =")
-    assert sorted(example(kind) for kind in kinds) == sorted(blocks("README.md", "python"))
+    assert sorted(example(kind) for kind in kinds) == sorted(EXAMPLES)
 
 
 def test_the_client_example_runs_against_the_client_as_it_is(

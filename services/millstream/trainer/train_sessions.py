@@ -1,0 +1,71 @@
+"""Stage 5 by the session encoder: what a shopper touches next, from what was touched before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from millstream.model.embeddings import FloatArray
+from millstream.model.sessions.encoder import Encoder, EncoderArrays
+from millstream.model.sessions.session_log import SessionLog
+from millstream.trainer.encode import Interactions
+from millstream.trainer.fitting import Fitted
+from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
+from millstream.trainer.sessions.network import NetworkRule
+from millstream.trainer.sessions.start_vectors import StartRule, start_vectors, unit
+from millstream.trainer.settings import Training
+
+_DROPOUT = 0.3
+_NEGATIVES = 2_048
+_ASKED = 512
+
+
+def fit_sessions(
+    data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
+) -> Fitted:
+    """Implements fitting.Fit. A shopper's own vector is the mean of all that was touched; that of
+    the recent items comes from the encoder. With `log_dir` the loss of each epoch is written there
+    for TensorBoard."""
+    network = NetworkRule(dimensions=rule.dimensions, dropout=_DROPOUT)
+    learning = EncoderRule(network=network, epochs=rule.session_epochs, negatives=_NEGATIVES)
+    rng = np.random.default_rng(rule.seed)
+    start = start_vectors(data.touched, len(data.items), rule.dimensions, rng, StartRule())
+    fitting = EncoderFit(start, learning, rule.seed)
+    losses = fitting.run(data.touched, learning.epochs, learning.rate, lambda _: None, stop)
+    if log_dir is not None:
+        _write_curve(log_dir, losses)
+    arrays = fitting.arrays()
+    return Fitted(
+        user_vectors=_means(data, arrays.items),
+        item_vectors=arrays.items,
+        dense_weight=1.0 / arrays.temperature,
+        dense_bias=-_log_sum(arrays, data.touched, rng),
+        losses=tuple(losses),
+        encoder=arrays,
+    )
+
+
+def _means(data: Interactions, items: FloatArray) -> FloatArray:
+    """(n_users, d) unit means of what each touched, by weight."""
+    sums = np.zeros((len(data.users), items.shape[1]), dtype=np.float32)
+    np.add.at(sums, data.user_rows, data.weights[:, None] * items[data.item_rows])
+    return unit(sums)
+
+
+def _log_sum(arrays: EncoderArrays, touched: SessionLog, rng: np.random.Generator) -> float:
+    """The logarithm of the softmax's denominator in the mean over some shoppers: less it, a logit
+    is the logarithm of a share of all items."""
+    known = np.flatnonzero(touched.lengths() > 0)
+    asked = touched.take(rng.permutation(known)[:_ASKED])
+    logits = Encoder(arrays).vectors(asked) @ arrays.items.T / np.float32(arrays.temperature)
+    best = logits.max(axis=1)
+    return float(np.mean(best + np.log(np.exp(logits - best[:, None]).sum(axis=1))))
+
+
+def _write_curve(log_dir: Path, losses: list[float]) -> None:
+    with tf.summary.create_file_writer(str(log_dir / "train")).as_default():
+        for epoch, loss in enumerate(losses):
+            tf.summary.scalar("epoch_loss", loss, step=epoch)
