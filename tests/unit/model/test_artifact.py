@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -385,7 +386,8 @@ def test_an_encoder_whose_parts_do_not_fit_is_refused(
 ) -> None:
     assert encoded.encoder is not None
     array = getattr(encoded.encoder, name)
-    crooked = replace(encoded.encoder, **{name: np.concatenate([array, array[:1]])})
+    longer: dict[str, Any] = {name: np.concatenate([array, array[:1]])}
+    crooked = replace(encoded.encoder, **longer)
     wrong = replace(encoded, encoder=crooked)
     write_manifest(tmp_path, describe(1, write_data(tmp_path, wrong)), key)
     assert "the encoder's" in refused(tmp_path, key)
