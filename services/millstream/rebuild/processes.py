@@ -79,7 +79,8 @@ def _raise_failed(running: Sequence[_Running]) -> None:
                 f"one that ended with code {one.process.exitcode}",
                 "one that reads to the end",
                 "What is counted stands: run `millstream rebuild --resume`; a record that kills "
-                "whoever reads it is then set apart",
+                "whoever reads it is then set apart. Where it ends so again, a file of the lake "
+                "may be damaged: see deploy/runbooks/lake-behind.md",
             )
 
 

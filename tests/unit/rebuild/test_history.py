@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from tests.builders import NOON_MS, TOPIC, record
 
 from millstream.domain.log import LogRecord
@@ -14,7 +15,8 @@ from millstream.rebuild import history
 from millstream.rebuild.history import History, NoLog, Portion
 from millstream.rebuild.pace import LEAD_MS, Pace
 from millstream.rebuild.plan import Span
-from millstream.stores.lake import LakeWriter, Range, blanked
+from millstream.stores.lake import LakeDamaged, LakeWriter, Range, blanked
+from millstream.stores.lake.ranges import partition_dir
 from millstream.streaming.decode import Record
 
 CONTEXT = multiprocessing.get_context("spawn")
@@ -95,6 +97,15 @@ async def test_records_that_were_forgotten_are_holes_also_at_the_end(tmp_path: P
     assert offsets(found) == [0, 2]
     assert (found[-1].start, found[-1].to, len(found[-1].records)) == (3, 5, 0)
     assert_gapless(found, span)
+
+
+async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    write(tmp_path, [stored(n) for n in range(4)], 0, 4)
+    write(tmp_path, [stored(n) for n in range(4, 8)], 4, 8)
+    damaged = partition_dir(tmp_path, TOPIC, 0) / Range(4, 8).file_name
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    with pytest.raises(LakeDamaged, match=damaged.name):
+        await read(tmp_path, [Span(0, start=0, lake_to=8, end=8)], NoLog())
 
 
 async def test_no_partition_runs_ahead_in_log_time(tmp_path: Path) -> None:

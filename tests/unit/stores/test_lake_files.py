@@ -134,8 +134,8 @@ def test_a_listing_torn_by_a_merge_is_not_believed(
     with LakeWriter(tmp_path) as lake:
         write(lake, 0, 2)
         write(lake, 2, 4)
-    names, torn = ranges._names, [seen, [Range(0, 2), Range(2, 4)], seen]
-    monkeypatch.setattr(ranges, "_names", lambda folder: torn.pop() if torn else names(folder))
+    names, torn = ranges.listed, [seen, [Range(0, 2), Range(2, 4)], seen]
+    monkeypatch.setattr(ranges, "listed", lambda folder: torn.pop() if torn else names(folder))
     assert offsets(tmp_path, TOPIC) == {0: 4}
     assert not torn
 

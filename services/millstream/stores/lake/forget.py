@@ -19,15 +19,9 @@ from millstream.domain.erasures import Marks, is_covered
 from millstream.domain.identity import record_key
 from millstream.stores.lake.blank import FORGOTTEN
 from millstream.stores.lake.frames import SCHEMA, to_records
-from millstream.stores.lake.ranges import (
-    NEWEST,
-    OLDEST,
-    in_force,
-    log_time_bounds,
-    partition_dir,
-    partitions,
-)
+from millstream.stores.lake.ranges import Range, in_force, partition_dir, partitions
 from millstream.stores.lake.read import rows_of
+from millstream.stores.lake.whole_file import NEWEST, OLDEST, log_time_bounds, whole_rows
 from millstream.stores.lake.write import LakeWriter, appear, sync_folder
 
 DONE_NAME = ".forgotten"
@@ -48,13 +42,14 @@ class Forgotten:
 def forget(lake: LakeWriter, topic: str, marks: Marks) -> Forgotten:
     """Blanks what `marks` cover in all files, unless that was done before; for the writer's own
     thread of work, between a write and the next. What is written later is the writer's to blank.
-    Blocks on the disk: some 0.2 s for 50,000 records, more where many are erased at once."""
+    Blocks on the disk: some 0.2 s for 50,000 records, more where many are erased at once. Raises
+    LakeDamaged, and then the pass is made again."""
     done = _read_done(lake.root)
     new = {name: at for name, at in marks.items() if _digest(topic, name, at) not in done}
     if not new:
         return Forgotten()
     blanks = [
-        _blank_in(folder / span.file_name, topic, new)
+        _blank_in(folder, span, topic, new)
         for partition in partitions(lake.root, topic)
         for folder in [partition_dir(lake.root, topic, partition)]
         for span in in_force(folder)
@@ -86,9 +81,9 @@ def _covered(frame: pl.DataFrame, topic: str, marks: Marks) -> list[int]:
     return [r.offset for r in to_records(topic, suspects) if is_covered(r, marks)]
 
 
-def _blank_in(path: Path, topic: str, marks: Marks) -> int:
+def _blank_in(folder: Path, span: Range, topic: str, marks: Marks) -> int:
     """Returns how many records were blanked; the file stays as it is where none was."""
-    frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
+    path, frame = folder / span.file_name, whole_rows(folder, span)
     gone = _covered(frame, topic, marks)
     if not gone:
         return 0
@@ -99,7 +94,7 @@ def _blank_in(path: Path, topic: str, marks: Marks) -> int:
         value=pl.when(~blank).then("value"),
         headers=pl.when(blank).then(mark).otherwise("headers"),
     )
-    oldest, newest = log_time_bounds(path)
+    oldest, newest = log_time_bounds(folder, span)
     footer = {OLDEST: str(oldest), NEWEST: str(newest)}
     appear(path, lambda file: rows.write_parquet(file, metadata=footer))
     return len(gone)

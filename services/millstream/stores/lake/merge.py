@@ -10,14 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from millstream.stores.lake.ranges import (
-    NEWEST,
-    OLDEST,
-    Range,
-    in_force,
-    log_time_bounds,
-    partition_dir,
-)
+from millstream.stores.lake.ranges import Range, in_force, partition_dir
+from millstream.stores.lake.whole_file import NEWEST, OLDEST, whole_rows
 from millstream.stores.lake.write import LakeWriter, appear
 
 FEWEST_FILES = 8
@@ -26,16 +20,16 @@ MOST_OFFSETS = 50_000
 
 
 def merge_small(lake: LakeWriter, topic: str, partition: int) -> Range | None:
-    """At most one merge; returns the range of the merged file. May block on the disk."""
+    """At most one merge; returns the range of the merged file. May block on the disk. Raises
+    LakeDamaged, and then all files stand as they were."""
     folder = partition_dir(lake.root, topic, partition)
     run = run_to_merge(in_force(folder))
     if not run:
         return None
     merged = Range(run[0].start, run[-1].stop)
-    paths = [folder / span.file_name for span in run]
-    _merge(paths, folder / merged.file_name)
-    for path in paths:
-        path.unlink()
+    _merge(folder, run, folder / merged.file_name)
+    for span in run:
+        (folder / span.file_name).unlink()
     return merged
 
 
@@ -53,11 +47,11 @@ def run_to_merge(ranges: list[Range]) -> list[Range]:
     return ranges[len(ranges) - taken :] if taken >= FEWEST_FILES else []
 
 
-def _merge(paths: list[Path], target: Path) -> None:
-    bounds = [log_time_bounds(path) for path in paths]
-    footer = {
-        OLDEST: str(min(oldest for oldest, _ in bounds)),
-        NEWEST: str(max(newest for _, newest in bounds)),
-    }
+def _merge(folder: Path, run: list[Range], target: Path) -> None:
+    # One at a time, for what is wrong with it: in the merged file that would look right.
+    times = [whole_rows(folder, span)["log_ms"] for span in run]
+    together = pl.concat(times)
+    footer = {OLDEST: str(together.min()), NEWEST: str(together.max())}
+    paths = [folder / span.file_name for span in run]
     rows = pl.scan_parquet(paths, hive_partitioning=False, glob=False)
     appear(target, lambda file: rows.sink_parquet(file, metadata=footer))

@@ -11,19 +11,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from millstream.domain.errors import Halt
 
-OLDEST, NEWEST = "millstream.oldest_log_ms", "millstream.newest_log_ms"
-"""Names under which a file's footer tells the bounds of its log times."""
-
 _NAME = re.compile(r"(\d{20})-(\d{20})\.parquet")
+_PARTITION = re.compile(r"partition=(0|[1-9]\d*)")
 _MOST_LISTINGS = 100
 
 
 class LakeDamaged(Halt):
-    """The files of a partition overlap or leave a gap: someone else has written or removed."""
+    """Files overlap or leave a gap, one can't be read or is not the lake's: the disk failed, or
+    someone else has written or removed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,9 +47,19 @@ def partition_dir(root: Path, topic: str, partition: int) -> Path:
 
 
 def partitions(root: Path, topic: str) -> list[int]:
-    """Those with a folder, in ascending order."""
-    found = (root / f"topic={topic}").glob("partition=*")
-    return sorted(int(folder.name.removeprefix("partition=")) for folder in found)
+    """Those with a folder, in ascending order. Raises LakeDamaged for a folder that is named nearly
+    so: what is in it may be missing elsewhere."""
+    return sorted(map(_number, (root / f"topic={topic}").glob("partition=*")))
+
+
+def _number(folder: Path) -> int:
+    named = _PARTITION.fullmatch(folder.name)
+    if named is None:
+        raise LakeDamaged(
+            f"lake folder {folder}: expected a name like partition=0. Move a copy out of the lake, "
+            "and give back its name to what was renamed"
+        )
+    return int(named[1])
 
 
 def in_force(folder: Path) -> list[Range]:
@@ -60,16 +67,17 @@ def in_force(folder: Path) -> list[Range]:
 
     A listing taken while files are merged may have missed the new name and the old ones too,
     so one is believed when the next says the same."""
-    before = _names(folder)
+    before = listed(folder)
     for _ in range(_MOST_LISTINGS):
-        after = _names(folder)
+        after = listed(folder)
         if after == before:
             return _adjacent(folder, outermost(after))
         before = after
     raise LakeDamaged(f"{folder} changed in each of {_MOST_LISTINGS} listings")
 
 
-def _names(folder: Path) -> list[Range]:
+def listed(folder: Path) -> list[Range]:
+    """All that bear a range's name, also those inside a larger one."""
     if not folder.is_dir():
         return []
     matches = (_NAME.fullmatch(entry.name) for entry in folder.iterdir())
@@ -90,11 +98,3 @@ def _adjacent(folder: Path, ranges: list[Range]) -> list[Range]:
         if left.stop != right.start:
             raise LakeDamaged(f"{folder}: {left.file_name} is followed by {right.file_name}")
     return ranges
-
-
-def log_time_bounds(path: Path) -> tuple[int, int]:
-    """(oldest, newest) log time in ms of a file's records, from its footer. Raises LakeDamaged."""
-    footer = pl.read_parquet_metadata(path)
-    if OLDEST not in footer or NEWEST not in footer:
-        raise LakeDamaged(f"{path} was not written by the lake")
-    return int(footer[OLDEST]), int(footer[NEWEST])

@@ -6,24 +6,27 @@ about one merged file for each partition; everything may block on the disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
 from millstream.domain.log import LogRecord
 from millstream.stores.lake.blank import is_blank
-from millstream.stores.lake.frames import SCHEMA, to_records
+from millstream.stores.lake.frames import to_records
 from millstream.stores.lake.ranges import (
     LakeDamaged,
     Range,
     in_force,
-    log_time_bounds,
     partition_dir,
     partitions,
 )
+from millstream.stores.lake.whole_file import last_row, log_time_bounds, whole_rows
+
+T = TypeVar("T")
 
 # Rows gathered before they are put in order: small files are not sorted one by one.
 _ROWS_AT_ONCE = 50_000
@@ -54,7 +57,7 @@ def records(root: Path, topic: str, since_log_ms: int | None = None) -> Iterator
     """In log-time order, ties by partition and offset; none older than `since_log_ms`. Where a
     record was forgotten its offset is a hole, like those of the log.
 
-    Raises LakeDamaged where files overlap or leave a gap."""
+    Raises LakeDamaged where files overlap or leave a gap, or one is not as it was written."""
     for frame in _ordered(root, topic, since_log_ms):
         for record in to_records(topic, frame):
             if record.value is not None or not is_blank(record):
@@ -68,8 +71,7 @@ def last_record(root: Path, topic: str, partition: int) -> LogRecord | None:
     ranges = in_force(folder)
     if not ranges:
         return None
-    with (folder / ranges[-1].file_name).open("rb") as file:
-        row = pl.scan_parquet(file, hive_partitioning=False, glob=False).tail(1).collect()
+    row = _of_holder(folder, ranges[-1], last_row)
     frame = row.with_columns(partition=pl.lit(partition, pl.Int32))
     return next(to_records(topic, frame))
 
@@ -99,7 +101,8 @@ def _stored(root: Path, topic: str, since_log_ms: int | None) -> Iterator[_Store
     for partition in partitions(root, topic):
         folder = partition_dir(root, topic, partition)
         for span in in_force(folder):
-            _, (oldest, newest) = _bounds(folder, span)
+            # Of the file that now holds the range: they may be wider than its own.
+            oldest, newest = _of_holder(folder, span, log_time_bounds)
             if since_log_ms is None or newest >= since_log_ms:
                 yield _Stored(folder, partition, span, oldest, newest)
 
@@ -113,25 +116,19 @@ def _rows(file: _Stored, since_log_ms: int | None) -> pl.DataFrame:
 
 def rows_of(folder: Path, span: Range) -> pl.DataFrame:
     """The rows of SCHEMA that `span` holds, from the file that bears its name or from the one
-    that this was merged into since it was listed."""
-    wanted = pl.col("offset").is_between(span.start, span.stop, closed="left")
-    while True:
-        try:
-            # Opened once: under the name another file may appear, in which records are blank.
-            with (folder / span.file_name).open("rb") as opened:
-                rows = pl.scan_parquet(opened, hive_partitioning=False, glob=False, schema=SCHEMA)
-                return rows.filter(wanted).collect()
-        except FileNotFoundError:
-            span = _holder(folder, span)
+    that this was merged into since it was listed. Raises LakeDamaged."""
+    rows = _of_holder(folder, span, whole_rows)
+    return rows.filter(pl.col("offset").is_between(span.start, span.stop, closed="left"))
 
 
-def _bounds(folder: Path, span: Range) -> tuple[Range, tuple[int, int]]:
-    """The bounds of the file that now holds `span`: they may be wider than its own."""
+def _of_holder(folder: Path, span: Range, read: Callable[[Path, Range], T]) -> T:
+    """What `read` has from the file that now holds `span`."""
+    holder = span
     while True:
         try:
-            return span, log_time_bounds(folder / span.file_name)
+            return read(folder, holder)
         except FileNotFoundError:
-            span = _holder(folder, span)
+            holder = _holder(folder, holder)
 
 
 def _holder(folder: Path, gone: Range) -> Range:

@@ -13,13 +13,8 @@ from typing import BinaryIO, Self
 from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.log import LogRecord
 from millstream.stores.lake.frames import to_frame
-from millstream.stores.lake.ranges import (
-    NEWEST,
-    OLDEST,
-    Range,
-    in_force,
-    partition_dir,
-)
+from millstream.stores.lake.ranges import Range, in_force, listed, partition_dir
+from millstream.stores.lake.whole_file import NEWEST, OLDEST
 
 UNFINISHED = ".unfinished"
 
@@ -113,13 +108,12 @@ def appear(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes unfinished files and those that were merged into a larger one."""
+    """Removes unfinished files and those that were merged into a larger one; what bears no range's
+    name is not the lake's, and may be all that an operator has kept of a damaged file."""
     for leftover in folder.glob(f"*{UNFINISHED}"):
         leftover.unlink()
-    kept = {span.file_name for span in in_force(folder)}
-    for path in folder.glob("*.parquet"):
-        if path.name not in kept:
-            path.unlink()
+    for span in set(listed(folder)) - set(in_force(folder)):
+        (folder / span.file_name).unlink()
 
 
 def sync_folder(folder: Path) -> None:
