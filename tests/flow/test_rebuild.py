@@ -21,7 +21,7 @@ from tests.redis_cluster import Cluster
 from millstream.domain.acceptance import HORIZON_MS
 from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.errors import OperatorError
-from millstream.domain.events import Event, EventType
+from millstream.domain.events import MAX_ID_CHARS, MAX_ITEMS, Event, EventType, Line
 from millstream.domain.identity import record_key
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment, ServiceProcess, deployed
@@ -243,10 +243,14 @@ def without(before: Counted, shopper: str, theirs: list[Event]) -> Counted:
     )
 
 
-def made(start_ms: int) -> list[Event | bytes]:
+Sent = Event | bytes | None
+"""Bytes and null go under a key that is nobody's."""
+
+
+def made(start_ms: int) -> list[Sent]:
     """Some shoppers, one with more events than are held, and among them all that is refused, sent
-    twice or erased. A minute of a shop's time."""
-    log: list[Event | bytes] = []
+    twice or erased, and what is hardly taken. A minute of a shop's time."""
+    log: list[Sent] = odd(start_ms)
     for n in range(600):
         kind = EventType.PURCHASE if n % 5 == 2 else EventType.VIEW_ITEM
         what = event(f"e{n}", f"u{n % 40}", f"i{n % 13}", kind=kind, at_ms=start_ms + 100 * n)
@@ -262,17 +266,47 @@ def made(start_ms: int) -> list[Event | bytes]:
     return log
 
 
-async def send(shop: Shop, log: Sequence[Event | bytes]) -> dict[int, int]:
+def odd(start_ms: int) -> list[Sent]:
+    """Values that are no events, and events at the bounds of what is one."""
+    view = event("odd", "odd", at_ms=start_ms)
+    plain = msgspec.json.encode(view)
+    full = tuple(Line(f"i{n}", 10**9, 1e12, 10**6) for n in range(MAX_ITEMS))
+    basket = msgspec.structs.replace(view, event_id=" ", type=EventType.PURCHASE, items=full)
+    too_full = msgspec.structs.replace(basket, items=(*full, *full, *full[:100]))
+    strange = msgspec.structs.replace(
+        view,
+        event_id="\u2764" * MAX_ID_CHARS,
+        user_id=None,
+        anonymous_id="~",
+        items=(Line("../ \U0001f600", 0, 5e-324),),
+        context={"\x00": 1e308, "country": "\U0010ffff"},
+    )
+    on_time = start_ms - HORIZON_MS + 120_000
+    oldest = msgspec.structs.replace(view, event_id="oldest", time=as_datetime(on_time))
+    return [
+        *(None, b"", b"\xff\xfe", b"[]", b"[" * 40_000, b" " * 70_000),
+        *(
+            plain[:-1],
+            plain.replace(b'"odd"', b'"\\ud800"'),
+            plain.replace(b'"odd"', b'"a\\u0000"'),
+        ),
+        msgspec.json.encode(too_full),
+        plain,  # an event under another shopper's key
+        *(view, basket, strange, oldest),
+    ]
+
+
+async def send(shop: Shop, log: Sequence[Sent]) -> dict[int, int]:
     """Returns the end of each partition that got some."""
     start_ms = wall_clock() - 60_000
     async with producer_for(shop.settings, "test") as producer:
         futures = [
             await producer.send(
                 shop.settings.topic(EVENTS),
-                what if isinstance(what, bytes) else msgspec.json.encode(what),
-                b"default:nobody"
-                if isinstance(what, bytes)
-                else record_key(what.tenant, what.shopper),
+                msgspec.json.encode(what) if isinstance(what, Event) else what,
+                record_key(what.tenant, what.shopper)
+                if isinstance(what, Event)
+                else b"default:nobody",
                 timestamp_ms=start_ms + n,
             )
             for n, what in enumerate(log)
