@@ -16,6 +16,7 @@ from millstream.model.network import build_network, network_weights
 from millstream.model.scorer import Scorer, probability
 from millstream.model.vocabulary import Vocabulary
 from millstream.trainer.encode import Interactions, encode
+from millstream.trainer.examine import sound
 from millstream.trainer.fitting import Stopped, assemble
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.train import fit_network
@@ -137,6 +138,25 @@ def test_the_same_seed_gives_the_same_weights(two_tastes: Interactions) -> None:
     first, second = (fit_network(two_tastes, rule, lambda: False, None) for _ in range(2))
     np.testing.assert_allclose(first.user_vectors, second.user_vectors, atol=1e-6)
     np.testing.assert_allclose(first.item_vectors, second.item_vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("s", "i", 1.0)],
+        [("s", f"i{n}", 1.0) for n in range(40)],
+        [(f"s{n}", "i", 1.0) for n in range(40)],
+        [("robot", "i0", 1e12), *((f"s{n % 9}", f"i{n % 7}", 1.0) for n in range(60))],
+    ],
+    ids=["one pair", "one shopper", "one item", "one that outweighs all"],
+)
+def test_what_it_learns_from_odd_pairs_is_finite(rows: list[tuple[str, str, float]]) -> None:
+    lines = pl.DataFrame(rows, ["user", "item", "weight"], orient="row")
+    data = encode(lines.with_columns(pl.col("weight").cast(pl.Float32)), 24)
+    rule = TrainerSettings(dimensions=4, batch_size=32, epochs=4).training()
+    fitted = fit_network(data, rule, lambda: False, None)
+    assert sound(assemble(data, fitted, RULE, ridge=0.1))
+    assert np.isfinite(fitted.losses).all()
 
 
 def test_it_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) -> None:

@@ -14,6 +14,10 @@ from millstream.model.vocabulary import Rows, Vocabulary
 from millstream.trainer.clean import merge_pairs
 
 
+class NothingToTrainOn(ValueError):  # noqa: N818  more lines may come
+    """There are no lines, or cleaning left none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interactions:
     """`user_rows`, `item_rows`, `weights`: (pairs,). `recent`: for each user row the item rows
@@ -35,9 +39,9 @@ class Interactions:
 
 
 def encode(lines: pl.DataFrame, recent_items: int) -> Interactions:
-    """`lines`: in order of time. Raises ValueError where there are none."""
+    """`lines`: in order of time. Raises NothingToTrainOn where there are none."""
     if lines.is_empty():
-        raise ValueError("no lines are left to train on")
+        raise NothingToTrainOn("no lines are left to train on")
     pairs = merge_pairs(lines)
     users = Vocabulary(pairs["user"].unique(maintain_order=True))
     items = Vocabulary(pairs["item"].unique().sort())

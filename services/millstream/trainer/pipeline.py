@@ -34,7 +34,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     """One version from a window of the lake: measured, registered, promoted if it may, announced.
 
     Takes seconds to minutes; the event loop stays free. Raises Stopped when told to end, and
-    ValueError where cleaning leaves nothing to train on."""
+    NothingToTrainOn."""
     settings, started_ms = tools.settings, tools.clock()
     # window.lines: (lines, >= 8), the accepted item lines in log-time order
     cleaned = await offload(partial(clean, window.lines, tools.hidden(), settings.cleaning()))

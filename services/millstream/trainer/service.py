@@ -11,6 +11,7 @@ import structlog
 from millstream.streaming.offload import offload
 from millstream.trainer.champion import champion_of
 from millstream.trainer.collect import Lake, Window, collect
+from millstream.trainer.encode import NothingToTrainOn
 from millstream.trainer.fitting import Stopped
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.tools import Tools
@@ -75,5 +76,5 @@ async def _has_drifted(window: Window, tools: Tools) -> bool:
 async def _train(window: Window, tools: Tools, why: Why) -> None:
     try:
         await train_version(window, tools, why)
-    except ValueError as error:
+    except NothingToTrainOn as error:
         _log.warning("nothing to train on", reason=str(error), lines=window.lines.height)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 import msgspec
 import polars as pl
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import as_datetime
 from millstream.domain.events import Event, EventType, Line
 from millstream.features.recent_items import Touch
 from millstream.model.scorer import Scorer
@@ -23,6 +23,9 @@ from millstream.trainer.split import Query
 _MAX_LINES = 200_000
 """The newest lines that the shop is rebuilt from, which takes some 10 s: older ones have faded
 from what is derived."""
+
+_LATEST_MS = 253_402_300_799_000
+"""In UTC; an event's time may tell more, in a zone that is behind."""
 
 
 class WholeLists(Protocol):
@@ -92,16 +95,16 @@ class RankedLists:
 
 
 def _events(lines: pl.DataFrame) -> Iterator[Event]:
-    """The events behind the lines, in order of time."""
-    grouped = lines.group_by("event_id", maintain_order=True).agg(
-        pl.col("user", "type", "time_ms").first(), pl.col("item")
-    )
+    """The events behind the lines, in order of time. Two shoppers may use the same event id, and
+    one may use it again days later."""
+    one = ("event_id", "user", "type", "time_ms")
+    grouped = lines.group_by(one, maintain_order=True).agg("item")
     for event_id, user, kind, time_ms, items in grouped.rows():
         anonymous = user.startswith("~")
         yield Event(
             event_id=event_id,
             type=EventType(kind),
-            time=datetime.fromtimestamp(time_ms / 1000, UTC),
+            time=as_datetime(min(time_ms, _LATEST_MS)),
             user_id=None if anonymous else user,
             anonymous_id=user[1:] if anonymous else None,
             items=tuple(Line(item) for item in items),

@@ -29,7 +29,7 @@ from millstream.stores.lake import (
 )
 from millstream.stores.lake.in_order import held, records_in
 from millstream.stores.lake.merge import FEWEST_FILES
-from millstream.stores.lake.ranges import partition_dir
+from millstream.stores.lake.ranges import in_force, partition_dir
 from millstream.stores.lake.whole_file import NEWEST, OLDEST
 
 TOPIC = "shop.events.v1"
@@ -177,7 +177,7 @@ def test_the_last_record_is_found_while_files_are_merged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path)
-    listed = read.in_force(partition_dir(tmp_path, TOPIC, 0))
+    listed = in_force(partition_dir(tmp_path, TOPIC, 0))
     with LakeWriter(tmp_path) as lake:
         assert merge_small(lake, TOPIC, 0)
     answers: Iterator[list[Range]] = iter([listed, [Range(0, END)]])

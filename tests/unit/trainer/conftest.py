@@ -37,7 +37,7 @@ def two_tastes() -> pl.DataFrame:
     return frame.with_columns(price=price, log_ms=pl.col("time_ms") + 5, country=country)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def factorise() -> Callable[[Interactions, Training, Callable[[], bool], Path | None], Fitted]:
     """A Fit by truncated singular value decomposition: exact, and without TensorFlow."""
 
