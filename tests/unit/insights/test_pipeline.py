@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -10,9 +13,15 @@ from tests.unit.insights.demand.made_demand import made_weekly
 
 from millstream.domain.demand import DemandForecast
 from millstream.insights.demand.forecast import FIRST_FORECAST, HORIZON
-from millstream.insights.demand.weeks import WEEK_MS
+from millstream.insights.demand.weeks import MOST_WEEKS, WEEK_MS
 from millstream.insights.pipeline import Stages, forecasts_of, run, turn
+from millstream.insights.settings import InsightsSettings
+from millstream.insights.wiring import StoredLake
+from millstream.model.signing import create_keys
 from millstream.stores.demand_book import DemandBook
+from millstream.stores.lake import LakeDamaged, Range
+from millstream.stores.lake.ranges import partition_dir
+from millstream.streaming.topics import EVENTS
 
 NOW = datetime(2026, 11, 30, 4, tzinfo=UTC)
 _MONDAY_MS = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp() * 1000)
@@ -97,6 +106,75 @@ async def test_too_few_weeks_take_all_forecasts_back() -> None:
     lake.lines = lines(FIRST_FORECAST - 1)
     await turn(stages(lake, topic))
     assert topic.book.items("shop") == frozenset()
+
+
+def bought(item: str, weeks: Iterable[int], quantity: int = 1) -> pl.DataFrame:
+    """One purchase in each of `weeks`."""
+    times = [week * WEEK_MS + _MONDAY_MS for week in weeks]
+    return pl.DataFrame(
+        {"item": item, "type": "purchase", "quantity": quantity, "time_ms": times},
+        schema=lines(1).schema,
+    )
+
+
+SPARSE: dict[str, list[pl.DataFrame]] = {
+    "nothing": [],
+    "once": [bought("mug", [0])],
+    "a shop that is seldom open": [bought("mug", range(0, 60, 12))],
+    "each item for some weeks": [bought(f"i{n}", range(4 * n, 4 * n + 4)) for n in range(12)],
+    "items that came late": [bought("mug", [0]), bought("pot", range(51, 60))],
+    "quantities of zero": [bought("mug", range(40), 0)],
+}
+
+
+@pytest.mark.parametrize("sales", SPARSE.values(), ids=SPARSE)
+async def test_too_little_to_learn_from_is_no_forecast_and_no_end(
+    sales: list[pl.DataFrame],
+) -> None:
+    """The service would start again, and end so again."""
+    topic, seen = Topic(), bought("seen", [60]).with_columns(type=pl.lit("view_item"))
+    await turn(stages(Lake(pl.concat([*sales, seen])), topic))
+    assert topic.records == []
+
+
+@pytest.mark.parametrize("later", [0, 1, 2, 7])
+def test_one_item_is_told_from_the_first_week_on_in_which_it_can_be(later: int) -> None:
+    [told] = forecasts_of(bought("mug", range(FIRST_FORECAST + later + 1)), "shop", NOW)
+    assert (told.level, told.weeks_known) == (1, FIRST_FORECAST + later)
+
+
+def test_what_is_told_of_the_largest_orders_is_finite() -> None:
+    orders = [bought("mug", range(30), 10**9)] * 200
+    sales = pl.concat([*orders, bought("pot", range(30)), bought("cup", [*range(29), 29], 0)])
+    made = forecasts_of(sales, "shop", NOW)
+    assert [forecast.item_id for forecast in made] == ["mug", "pot"]
+    for forecast in made:
+        figures = [forecast.level, forecast.expected, *forecast.low, *forecast.high]
+        assert np.isfinite(figures).all()
+        assert msgspec.json.decode(msgspec.json.encode(forecast), type=DemandForecast) == forecast
+
+
+def test_a_sale_of_1970_leaves_the_forecasts_as_they_are() -> None:
+    sales = bought("mug", range(MOST_WEEKS + 1))
+    ancient = bought("mug", [0]).with_columns(time_ms=pl.lit(0, pl.Int64))
+    assert forecasts_of(pl.concat([ancient, sales]), "shop", NOW) == forecasts_of(
+        sales, "shop", NOW
+    )
+
+
+async def test_a_file_of_the_lake_that_cannot_be_read_ends_the_service_with_its_name(
+    tmp_path: Path,
+) -> None:
+    settings = InsightsSettings(lake_dir=tmp_path / "lake", keys_dir=tmp_path / "keys")
+    create_keys(settings.keys_dir)
+    damaged = partition_dir(settings.lake_dir, settings.topic(EVENTS), 0) / Range(0, 1).file_name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+    lake, topic = StoredLake(settings), Topic()
+    made = Stages("shop", lake, lambda: {"told before"}, topic, "reco.demand.v1", lambda: 0)
+    with pytest.raises(LakeDamaged, match=damaged.name):
+        await run(made, 3600, asyncio.Event())
+    assert topic.records == [], "what was told before is not taken back"
 
 
 async def test_what_the_broker_does_not_take_ends_the_service() -> None:

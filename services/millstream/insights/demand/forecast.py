@@ -48,6 +48,16 @@ class Forecast:
     high: Units
 
 
+_NONE = Forecast(
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros((0, HORIZON)),
+    np.zeros((0, HORIZON)),
+)
+
+
 class _Seen(NamedTuple):
     rows: NDArray[np.int64]
     class_of: Classes
@@ -64,9 +74,17 @@ class Forecasts:
         self._weights = cache(self._choose)
 
     def at(self, origin: int) -> Forecast:
-        """Seconds of CPU for thousands of items. `origin` is FIRST_FORECAST at least."""
+        """Seconds of CPU for thousands of items. `origin` is FIRST_FORECAST at least. Of no item
+        where none had sold enough at the origins before the earlier ones: what a mix made of
+        nothing would miss is not known."""
+        earlier = [
+            each
+            for each in self._earlier(origin, _FIRST_ORIGIN + HORIZON)
+            if self._seen(each - HORIZON).rows.size
+        ]
+        if not earlier:
+            return _NONE
         seen, level = self._seen(origin), self._level(origin, origin)
-        earlier = self._earlier(origin, _FIRST_ORIGIN + HORIZON)
         class_of = np.concatenate([self._seen(each).class_of for each in earlier])
         actual = np.concatenate([self._actual(each) for each in earlier])
         told = np.concatenate([self._level(each, each) for each in earlier])

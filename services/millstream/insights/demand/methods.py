@@ -43,6 +43,8 @@ METHODS = (*(scale + name for scale, names in _FITTED.items() for name in names)
 
 def levels(units: Units) -> Units:
     """(n, METHODS) units a week, at least 0, from (n, weeks), of which every row has sales."""
+    if not len(units):  # of which the library makes an error
+        return np.zeros((0, len(METHODS)))
     found = [_fitted(units, scale, names) for scale, names in _FITTED.items()]
     medians = [np.median(units[:, -weeks:], axis=1) for weeks in _MEDIANS.values()]
     return np.hstack([*found, np.stack([*medians, np.zeros(len(units))], axis=1)]).clip(0)

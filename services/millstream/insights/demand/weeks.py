@@ -17,6 +17,8 @@ Units = NDArray[np.float64]
 WEEK_MS = 7 * 86_400_000
 _MONDAY_MS = 4 * 86_400_000
 """1970-01-05, the first Monday of Unix time."""
+MOST_WEEKS = 260
+"""Five years: one purchase of 1970 would make a table of some thousand weeks for all items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,10 @@ class Weekly:
 def weekly(lines: pl.DataFrame) -> Weekly:
     """From accepted item lines: item, type, quantity, time_ms. Items in the order of their ids.
 
-    Begins with the week of the first purchase; the week of the newest line may not be over and is
-    left out. What came back counts in the week in which it did; a week in which more came back
-    than was bought is 0, and nothing of it is carried on: demand is no debt."""
+    Begins with the week of the first purchase, MOST_WEEKS back at most; the week of the newest
+    line may not be over and is left out. What came back counts in the week in which it did; a week
+    in which more came back than was bought is 0, and nothing of it is carried on: demand is no
+    debt."""
     bought, returned = EventType.PURCHASE.value, EventType.REFUND.value
     sign = pl.col("type").replace_strict({bought: 1, returned: -1}, return_dtype=pl.Int64)
     sums = (
@@ -58,6 +61,7 @@ def weekly(lines: pl.DataFrame) -> Weekly:
         return Weekly((), np.zeros((0, 0)), date(1970, 1, 5))
     first = int(sums.filter("bought")["week"].min())  # type: ignore[arg-type]  # weeks are whole
     last = int(lines["time_ms"].max() - _MONDAY_MS) // WEEK_MS  # type: ignore[operator]
+    first = max(first, last - MOST_WEEKS)
     kept = sums.filter(pl.col("week").is_between(first, last - 1))
     items = kept["item"].unique().sort()
     units = np.zeros((len(items), last - first))
