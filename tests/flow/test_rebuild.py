@@ -20,7 +20,7 @@ from tests.redis_cluster import Cluster
 
 from millstream.domain.acceptance import HORIZON_MS
 from millstream.domain.clock import as_datetime, wall_clock
-from millstream.domain.errors import OperatorError
+from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.events import MAX_ID_CHARS, MAX_ITEMS, Event, EventType, Line
 from millstream.domain.identity import record_key
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
@@ -187,6 +187,9 @@ async def test_what_is_rebuilt_is_what_stood_there(shop: Shop) -> None:
     }
     await assert_counted(shop, expected)
 
+    await assert_a_damaged_file_is_named(shop, ends)
+    await assert_counted(shop, expected)
+
     # Nothing is left to do: going on changes nothing.
     outcome = await rebuild(shop.settings, Options(resume=True, ends=ends), lambda *_: None)
     assert outcome.events == 0
@@ -217,6 +220,19 @@ async def test_a_cluster_that_lost_all_is_rebuilt_on_every_master(
         found = await counted(shop.redis, shop.keys, DEFAULT_SLOTS)
         assert found.totals == found.items
         assert all([await master.dbsize() > 0 for master in masters(shop.redis)])
+
+
+async def assert_a_damaged_file_is_named(shop: Shop, ends: dict[int, int]) -> None:
+    """Once it is back, going on counts what was left."""
+    damaged = max(shop.settings.lake_dir.rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-9])
+    options = Options(2, wipe=True, from_lake=True, ends=ends)
+    with pytest.raises(Halt, match=damaged.name):
+        await rebuild(shop.settings, options, lambda *_: None)
+    damaged.write_bytes(whole)
+    outcome = await shop.rebuilt(replace(options, wipe=False, resume=True))
+    assert outcome.events > 0
 
 
 async def assert_counted(shop: Shop, expected: Counted) -> None:

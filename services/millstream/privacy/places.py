@@ -7,12 +7,16 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from millstream.domain.acceptance import Shopper
 from millstream.domain.erasures import Marks
 from millstream.privacy.lists import ListWatch
 from millstream.privacy.reverse_table import Rows
 from millstream.stores.erasures import ErasedState
-from millstream.stores.lake import is_forgotten, remembered
+from millstream.stores.lake import LakeDamaged, is_forgotten, remembered
+
+_log = structlog.get_logger("millstream.privacy")
 
 
 class Place(Protocol):
@@ -73,7 +77,12 @@ class LakePlace:
     async def count(self, marks: Marks) -> int | None:
         if not self._root.is_dir():
             return None
-        return await asyncio.to_thread(remembered, self._root, self._topic, marks)
+        try:
+            return await asyncio.to_thread(remembered, self._root, self._topic, marks)
+        except LakeDamaged as damaged:
+            # Nothing is proven of the lake; everywhere else the shopper is erased all the same.
+            _log.warning("privacy.lake_not_read", why=str(damaged))
+            return None
 
     async def left(self, marks: Marks) -> int | None:
         through = await asyncio.to_thread(is_forgotten, self._root, self._topic, marks)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 from tests.builders import NOON_MS
 
 from millstream.domain.decode import decode
@@ -15,8 +17,10 @@ from millstream.domain.erasures import Erasure, Marks
 from millstream.domain.events import EventType
 from millstream.privacy.announce import Announcer, Topics
 from millstream.privacy.erase import Means, Proof, erase
-from millstream.privacy.places import Place, ReversePlace
+from millstream.privacy.places import LakePlace, Place, ReversePlace
 from millstream.stores.erasures import ErasedState
+from millstream.stores.lake import Range
+from millstream.stores.lake.ranges import partition_dir
 
 TOPICS = Topics("e", "x", "l")
 ANN, COOKIE = ("shop", "ann"), ("shop", "~cookie")
@@ -87,6 +91,19 @@ class Scripted:
 
 async def proof_of(place: Scripted) -> Proof:
     return (await erase([ANN], Steps().means(place)))["somewhere"]
+
+
+async def test_a_damaged_lake_keeps_no_erasure_from_happening_elsewhere(tmp_path: Path) -> None:
+    damaged = partition_dir(tmp_path, "e", 0) / Range(0, 1).file_name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+    steps = Steps()
+    with capture_logs() as logs:
+        proofs = await erase([ANN], steps.means(LakePlace(tmp_path, "e", 5)))
+    assert ("clear", {ANN: NOON_MS + 7}) in steps.done
+    assert (proofs["lake"].found_after, proofs["lake"].is_gone) == (None, False)
+    assert damaged.name in str(logs)
+    assert "ann" not in str(logs).replace(str(tmp_path), "")
 
 
 async def test_each_step_comes_after_the_one_it_rests_on() -> None:
