@@ -98,7 +98,7 @@ def _trained(name: str, training: Training, exam: Exam, measuring: Measuring, fi
     data = encode(parts.train, measuring.recent_items)
     held_out = queries(parts.train, parts.test, measuring)
     fitted = fit(data, training, lambda: False, None)
-    serving = choose_rule(data, fitted, held_out, training.ridge, measuring).rule
+    serving = choose_rule(data, fitted, held_out, training.ridge, measuring)
     data = encode(exam.before, measuring.recent_items)
     began = time.perf_counter()
     fitted = fit(data, training, lambda: False, None)

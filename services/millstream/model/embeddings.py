@@ -32,7 +32,7 @@ class ItemIndex:
     recall: float
 
 
-class ServingRule(Struct, frozen=True, forbid_unknown_fields=True):
+class ServingRule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a shopper's vector is made; it travels with the version, so that what was measured
     after training is what is served."""
 
@@ -42,6 +42,8 @@ class ServingRule(Struct, frozen=True, forbid_unknown_fields=True):
     """In places of the list: the item this many places back weighs half."""
     recent_share: Annotated[float, Meta(ge=0, le=1)]
     """From 0 to 1: how much of a known shopper's vector comes from the recent items."""
+    weight: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """How much of what ranking gives to the model in a list this version is worth."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Scorer:
         self._parts = embeddings
         self.users = embeddings.users
         self.items = embeddings.items
+        self.weight = embeddings.rule.weight
 
     def user_vectors(self, shoppers: Sequence[Shopper]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """(n, d) vectors and (n,) flags; where the flag is false nothing is known of the shopper

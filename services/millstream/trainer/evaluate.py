@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import numpy as np
 import polars as pl
 
 from millstream.model.embeddings import FloatArray, ServingRule
 from millstream.model.scorer import Scorer
+from millstream.model.vocabulary import Vocabulary
 from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.fitting import Fitted, assemble
 from millstream.trainer.quality.baselines import Covisitation, Popularity
@@ -32,43 +34,38 @@ class Contender(Protocol):
         ...
 
 
-class Chosen(NamedTuple):
-    """`ndcg`: what the rule reached; -1 where no rule gave a number."""
-
-    rule: ServingRule
-    ndcg: float
-
-
 def choose_rule(
     data: Interactions, fitted: Fitted, queries: Sequence[Query], ridge: float, rule: Measuring
-) -> Chosen:
+) -> ServingRule:
     """How far and how fast recent items move a shopper: what ranks best (NDCG) on the validation
     part. The choices are few and every one lets a click show at once. An encoder knows by itself
     how fast they fade."""
-    chosen = Chosen(ServingRule(rule.recent_items, _HALF_LIVES[-1], 0.5), -1.0)
+    best, chosen = -1.0, ServingRule(rule.recent_items, _HALF_LIVES[-1], 0.5)
     for half_life in _HALF_LIVES if fitted.encoder is None else _HALF_LIVES[-1:]:
         for share in _SHARES:
             serving = ServingRule(rule.recent_items, half_life, share)
             scorer = Scorer(assemble(data, fitted, serving, ridge))
             ndcg = measure_model(data, scorer, queries, rule.k).means()[f"ndcg_at_{rule.k}"]
-            if ndcg > chosen.ndcg:
-                chosen = Chosen(serving, ndcg)
+            if ndcg > best:
+                best, chosen = ndcg, serving
     return chosen
 
 
 def measure_model(data: Interactions, scorer: Scorer, queries: Sequence[Query], k: int) -> Quality:
     """The dot product alone. Shoppers of whom nothing is known get the popular items."""
-    popular = data.item_weights()
+    popular = np.zeros(len(scorer.items), dtype=np.float32)
+    popular[: len(data.items)] = data.item_weights()  # behind them stand items that nobody touched
     vectors, known = scorer.user_vectors([(q.user, q.recent_items) for q in queries])
     lines = (line for _, block in scorer.all_scores(vectors) for line in block)
     chosen = (line if told else popular for line, told in zip(lines, known, strict=True))
-    return _measure_scores(data, queries, chosen, k)
+    return _measure_scores(scorer.items, queries, chosen, k)
 
 
 def measure_contender(
     data: Interactions, contender: Contender, queries: Sequence[Query], k: int
 ) -> Quality:
-    return _measure_scores(data, queries, (contender.scores(query) for query in queries), k)
+    lines = (contender.scores(query) for query in queries)
+    return _measure_scores(data.items, queries, lines, k)
 
 
 def measure_lists(lists: Sequence[Sequence[str]], queries: Sequence[Query], k: int) -> Quality:
@@ -113,10 +110,10 @@ def named_means(found: dict[str, Quality]) -> dict[str, float]:
 
 
 def _measure_scores(
-    data: Interactions, queries: Sequence[Query], lines: Iterator[FloatArray], k: int
+    items: Vocabulary, queries: Sequence[Query], lines: Iterator[FloatArray], k: int
 ) -> Quality:
     ranks = [
-        score_ranks(line, data.items.known_rows(query.wanted), len(query.wanted))
+        score_ranks(line, items.known_rows(query.wanted), len(query.wanted))
         for query, line in zip(queries, lines, strict=True)
     ]
     return measure([query.user for query in queries], ranks, k)

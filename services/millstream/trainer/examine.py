@@ -3,8 +3,9 @@ on the newest one, and whether it may serve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +19,13 @@ from millstream.model.scorer import Scorer
 from millstream.model.sessions.encoder import block
 from millstream.trainer.champion import Champion
 from millstream.trainer.encode import Interactions, encode
-from millstream.trainer.evaluate import choose_rule, evaluate, named_means
+from millstream.trainer.evaluate import (
+    choose_rule,
+    evaluate,
+    measure_lists,
+    measure_model,
+    named_means,
+)
 from millstream.trainer.fairness import bound_costs, fairness
 from millstream.trainer.fitting import Fitted, assemble
 from millstream.trainer.gate.bounds import reach
@@ -34,11 +41,17 @@ from millstream.trainer.gate.exam import (
 )
 from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as_measured
-from millstream.trainer.split import Parts, inner_queries, queries
+from millstream.trainer.new_items import with_new_items
+from millstream.trainer.split import Parts, Query, inner_queries, queries
 from millstream.trainer.tools import Tools
 
 _log = structlog.get_logger(__name__)
 
+_ALIKE = 0.005
+"""Lists whose NDCG differs by less, as a share, are as good as each other."""
+_WEIGHTS = (1.0, 0.5, 0.2)
+_WEIGHED = 1_000
+"""Questions on which they are tried, at most twice as many: whole lists take a millisecond each."""
 UNSOUND = "its weights are not finite"
 
 
@@ -48,6 +61,14 @@ class Learnt:
     serving: ServingRule
     data: Interactions
     fitted: Fitted
+
+
+class Tried(NamedTuple):
+    """NDCG on the validation part, of whole lists and of the model's own."""
+
+    learnt: Learnt
+    lists: float
+    alone: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +85,12 @@ class Examined:
 def examine(
     parts: Parts, countries: Mapping[str, str], champion: Champion, tools: Tools, started_ms: int
 ) -> Examined:
-    """Trains on the train part, chooses the network and how recent items count on the validation
-    part, and looks at the test part once. `countries`: of the shoppers for whom one was told.
-    Blocks. Raises Stopped."""
+    """Trains on the train part, chooses the network, how recent items count and what the model is
+    worth in a list on the validation part, and looks at the test part once. `countries`: of the
+    shoppers for whom one was told. Blocks. Raises Stopped."""
     rule = tools.settings.measuring()
     learnt = _learn(parts, champion, tools, started_ms)
-    model = assemble(learnt.data, learnt.fitted, learnt.serving, tools.settings.ridge)
+    model = finished(learnt.data, learnt.fitted, learnt.serving, tools)
     asked = queries(parts.before_test, parts.test, rule)
     exam = Exam.on(parts.before_test, asked, rule.k, countries)
     shop = tools.whole_lists.standing(parts.before_test)
@@ -123,19 +144,51 @@ def sound(model: Embeddings) -> bool:
 
 def _learn(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> Learnt:
     """Beside a version in service, which knows the validation part, it is learnt too."""
-    rule, ridge = tools.settings.measuring(), tools.settings.ridge
+    rule = tools.settings.measuring()
     data = encode(parts.train, rule.recent_items)
     asked = queries(parts.train, parts.validation, rule)
     asked += inner_queries(parts.train, parts.validation, rule)
-    tried = []
+    shop = tools.whole_lists.standing(parts.train)
+    tried: list[Tried] = []
     for network in tools.settings.networks:
         fitted = tools.fit_on(data, network, "measured", started_ms)
-        chosen = choose_rule(data, fitted, asked, ridge, rule)
-        tried.append((chosen.ndcg, Learnt(network, chosen.rule, data, fitted)))
-    _log.info("networks", **{str(one.network): round(ndcg, 4) for ndcg, one in tried})
-    _, best = max(tried, key=lambda one: one[0])
+        serving = choose_rule(data, fitted, asked, tools.settings.ridge, rule)
+        tried += _weighed(Learnt(network, serving, data, fitted), asked, shop, tools)
+    best = _best(tried)
     if champion.loaded is None:
         return best
     data = encode(parts.before_test, rule.recent_items)
     fitted = tools.fit_on(data, best.network, "examined", started_ms)
     return replace(best, data=data, fitted=fitted)
+
+
+def _weighed(
+    learnt: Learnt, asked: Sequence[Query], shop: WholeListsOf, tools: Tools
+) -> Iterator[Tried]:
+    """With each weight that it may have in a list: a model that is good by itself may say what the
+    shop's own sources say already."""
+    k, some = tools.settings.measuring().k, asked[:: max(1, len(asked) // _WEIGHED)]
+    for weight in _WEIGHTS:
+        serving = msgspec.structs.replace(learnt.serving, weight=weight)
+        scorer = Scorer(assemble(learnt.data, learnt.fitted, serving, tools.settings.ridge))
+        found = (
+            measure_lists(shop(some, scorer), some, k),
+            measure_model(learnt.data, scorer, some, k),
+        )
+        lists, alone = (quality.means()[f"ndcg_at_{k}"] for quality in found)
+        yield Tried(replace(learnt, serving=serving), lists, alone)
+
+
+def _best(tried: Sequence[Tried]) -> Learnt:
+    """By the lists, which shoppers see; of those that make them as good, by the model alone."""
+    told = [(str(one.learnt.network), one.learnt.serving.weight, *one[1:]) for one in tried]
+    _log.info("networks", weight_lists_alone=told)
+    least = max(one.lists for one in tried) * (1 - _ALIKE)
+    alike = [one for one in tried if one.lists >= least] or tried
+    return max(alike, key=lambda one: one.alone).learnt
+
+
+def finished(data: Interactions, fitted: Fitted, serving: ServingRule, tools: Tools) -> Embeddings:
+    """What is served: with a vector for each item of the shop that nobody touched yet, too."""
+    model = assemble(data, fitted, serving, tools.settings.ridge)
+    return with_new_items(model, tools.catalogue())

@@ -19,8 +19,7 @@ from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions, encode
-from millstream.trainer.examine import Examined, examine, reexamine
-from millstream.trainer.fitting import assemble
+from millstream.trainer.examine import Examined, examine, finished, reexamine
 from millstream.trainer.gate.segments import countries_of
 from millstream.trainer.register import Beginning, data_window, describer
 from millstream.trainer.split import split_by_time
@@ -95,7 +94,7 @@ def _train(data: Interactions, examined: Examined, tools: Tools, started_ms: int
     newest lines are those it will be asked about. Many items get an index, if one is good."""
     settings = tools.settings
     fitted = tools.fit_on(data, examined.network, "registered", started_ms)
-    parts = assemble(data, fitted, examined.serving, settings.ridge)
+    parts = finished(data, fitted, examined.serving, tools)
     if len(parts.items) < settings.index_from_items:
         return parts
     return with_index(parts, settings.seed) or parts

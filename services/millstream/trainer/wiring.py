@@ -87,7 +87,7 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         producer = producer_for(settings, client_id="millstream-trainer")
         stack.push_async_callback(producer.stop)
         await started(producer, settings.brokers)
-        fit = await asyncio.to_thread(_tensorflow, settings.threads)
+        fit = await asyncio.to_thread(tensorflow, settings.threads)
         sold = partial(catalogue.items, settings.tenant)
         tools = Tools(
             settings=settings,
@@ -155,7 +155,7 @@ def resumed_trigger(tools: Tools) -> Trigger:
     return trigger
 
 
-def _tensorflow(threads: int) -> Fit:
+def tensorflow(threads: int) -> Fit:
     """Imported once Redis and the brokers have answered: it takes seconds, and memory that no other
     process of Millstream spends. Blocks."""
     from millstream.trainer.train import fit_network, limit_threads

@@ -89,6 +89,7 @@ class FixedTaste:
         self.items = Rows(ids)
         self._logits = np.array(logits, np.float32)
         self._known = known
+        self.weight = 1.0
 
     def user_vectors(
         self, shoppers: Sequence[tuple[str, Sequence[str]]]

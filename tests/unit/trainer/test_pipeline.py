@@ -13,11 +13,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.encoders import mean_encoder, unit
 
+from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.clock import as_datetime
 from millstream.domain.models import Decision, ModelAnnouncement, Network
 from millstream.model.artifact import Identity
 from millstream.model.registry import LoadedModel, Registry
 from millstream.model.scorer import Scorer
 from millstream.ranking.settings import RankingSettings
+from millstream.trainer import new_items
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fit, Fitted, Stopped
@@ -315,6 +318,22 @@ async def test_hidden_items_have_no_vector(tools: Tools, two_tastes: pl.DataFram
     said = await train_version(Window(two_tastes, {0: 1}), replace(tools, hidden=hidden))
     items = loaded(tools, said).scorer.items
     assert ("tea-1" in items, "tea-2" in items) == (False, True)
+
+
+async def test_an_item_that_nobody_touched_is_in_the_version(
+    tools: Tools, two_tastes: pl.DataFrame
+) -> None:
+    names = [*(f"{kind}-{n}" for kind in ("tea", "tool") for n in range(20)), "tea-new"]
+    added = as_datetime(NOW)
+    sold = {name: CatalogueItem(item_id=name, title=name, added_at=added) for name in names}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(new_items, "LEAST_TAUGHT", 40)
+        patched = replace(tools, catalogue=lambda: sold)
+        said = await train_version(Window(two_tastes, {0: 1}), patched)
+    scorer = loaded(tools, said).scorer
+    assert scorer.items.ids[40:] == ("tea-new",)
+    taste = scorer.scores(scorer.user_vectors([("s0", []), ("s1", [])])[0], np.array([40]))
+    assert taste[0, 0] > taste[1, 0], "the one with a taste for tea likes it more"
 
 
 async def test_told_to_stop_nothing_is_left(tools: Tools, two_tastes: pl.DataFrame) -> None:

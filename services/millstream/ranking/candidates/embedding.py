@@ -20,7 +20,7 @@ def propose(batch: Batch, context: Context) -> Candidates:
     return Candidates(
         np.repeat(places, rows.shape[1]),
         batch.table.of_rows(taste.model.items, rows).ravel(),
-        standing(logits).ravel().astype(np.float64),
+        taste.model.weight * standing(logits).ravel().astype(np.float64),
         np.repeat(_newest(batch)[places], rows.shape[1]),
     )
 

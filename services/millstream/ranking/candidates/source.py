@@ -31,6 +31,11 @@ class TasteModel(Protocol):
     @property
     def items(self) -> Items: ...
 
+    @property
+    def weight(self) -> float:
+        """From 0 to 1: what the strength of its best candidate is."""
+        ...
+
     def user_vectors(
         self, shoppers: Sequence[tuple[str, Sequence[str]]]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]: ...

@@ -42,8 +42,8 @@ def train_taste(
     cleaned = clean(_lines(before).tail(rule.lines), (), rule.cleaning).lines
     data = encode(cleaned, rule.measuring.recent_items)
     fitted = fit(data, rule.training, lambda: False, None)
-    chosen = choose_rule(data, fitted, _queries(held_out), rule.training.ridge, rule.measuring)
-    model = assemble(data, fitted, chosen.rule, rule.training.ridge)
+    serving = choose_rule(data, fitted, _queries(held_out), rule.training.ridge, rule.measuring)
+    model = assemble(data, fitted, serving, rule.training.ridge)
     drawing = Drawing.of(data, float(cleaned["weight"].to_numpy().mean()), rule.steps)
     taste = LivingTaste(model, drawing, rule.steps, rule.training.seed)
     return taste.copy(_choose_steps(taste, held_out))
