@@ -7,15 +7,22 @@ it is that of the whole machine with producer and consumer on the same CPUs, as 
 after it: shares of the saturation, each event by another shopper. Before each of them the same rate
 goes through Kafka alone: the same events with the same producer settings to a topic of its own and
 back (`bare_p99_ms`). `limit_ms` is LIMIT_MS or, where it is larger, LIMIT_TIMES that. An event that
-is never answered counts as long as it was waited for."""
+is never answered counts as long as it was waited for.
+
+With `training`, half of the saturation comes once more, beside a trainer that never ends
+(endless_training.py): `beside_training`."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,6 +44,7 @@ from millstream.streaming.producer import producer_for
 from millstream.streaming.topic_admin import create_topics
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS, TopicSpec, read_topics
 
+ROOT = Path(__file__).parents[1]
 SHARES = {"at_10": 0.1, "at_50": 0.5, "at_80": 0.8}
 LIMIT_MS = 150.0
 LIMIT_TIMES = 5.0
@@ -53,6 +61,7 @@ class Size:
     shoppers: int
     seconds: float
     index_from: int
+    training: bool = False
 
 
 async def bench(
@@ -81,6 +90,11 @@ async def bench(
             for name, share in SHARES.items():
                 loads[name] = await _load(shop, settings, share * saturation, size.seconds)
                 console.print(f"{name}: {loads[name]}")
+            if size.training:
+                console.print("at_50 once more, beside a training …")
+                async with training():
+                    rate = SHARES["at_50"] * saturation
+                    loads["beside_training"] = await _load(shop, settings, rate, size.seconds)
     return {
         "broker": kafka.name,
         "saturation_events_per_s": round(saturation, 1),
@@ -92,6 +106,26 @@ async def bench(
         "redis": redis.name,
         **facts,
     }
+
+
+@asynccontextmanager
+async def training() -> AsyncIterator[None]:
+    """A trainer is at work inside. Raises OperatorError where it ends by itself."""
+    command = [sys.executable, "-m", "benchmarks.endless_training"]
+    source, told = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdin=PIPE, stdout=told, stderr=DEVNULL
+    )
+    os.close(told)
+    try:
+        with os.fdopen(source, "rb") as said:
+            if not await asyncio.to_thread(said.readline):
+                raise OperatorError("the training beside the load", "its end", "a training")
+            yield
+        if process.returncode is not None:
+            raise OperatorError("the training beside the load", "its end", "no end")
+    finally:
+        await process.communicate()  # ends its standard input
 
 
 async def _load(

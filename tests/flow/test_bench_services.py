@@ -54,11 +54,12 @@ def test_end_to_end_publishes_a_list_for_everyone(
 @pytest.mark.live
 def test_latency_is_told_at_three_loads(kafka: KafkaEndpoint, redis: RedisEndpoint) -> None:
     bench = benchmark("latency", ROOT)
-    size = bench.Size(items=2_000, shoppers=3_000, seconds=1.0, index_from=10_000)
+    size = bench.Size(2_000, 3_000, seconds=1.0, index_from=10_000, training=True)
     result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
     assert named(result)
     saturation = result["saturation_events_per_s"]
-    for name, share in (("at_10", 0.1), ("at_50", 0.5), ("at_80", 0.8)):
+    shares = {"at_10": 0.1, "at_50": 0.5, "at_80": 0.8, "beside_training": 0.5}
+    for name, share in shares.items():
         load = result[name]
         # Of a second of a Poisson process: by chance more or fewer than on average.
         assert load["rate"] == pytest.approx(share * saturation, rel=0.6), name

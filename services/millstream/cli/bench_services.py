@@ -47,11 +47,15 @@ def latency(
     shoppers: Annotated[int, typer.Option(min=500, help="They come in turn.")] = 20_000,
     seconds: Annotated[float, typer.Option(min=1, help="Of each of the six loads.")] = 20.0,
     index_from: IndexFrom = INDEX_FROM,
+    training: Annotated[
+        bool, typer.Option("--training", help="Half of it once more, beside a trainer.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """From send to the list read, at 10, 50 and 80 % of saturation, against Kafka alone."""
     console, bench = _begin(), benchmark("latency", ROOT)
-    show(bench.main(bench.Size(items, shoppers, seconds, index_from), console), json)
+    size = bench.Size(items, shoppers, seconds, index_from, training)
+    show(bench.main(size, console), json)
 
 
 def memory(
