@@ -26,6 +26,7 @@ from millstream.cli import (
     evaluate_search,
     evaluate_stream,
     evaluate_variety,
+    experiments,
     fences,
     fuzz,
     gateway,
@@ -153,6 +154,7 @@ evaluate.app.command()(evaluate_stream.stream)
 evaluate.app.command()(evaluate_variety.variety)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(experiments.app, name="experiments")
 bench.app.command()(fuzz.fuzz)
 bench_services.add_to(bench.app)
 app.add_typer(bench.app, name="bench")

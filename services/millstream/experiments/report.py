@@ -45,13 +45,18 @@ class Figure(Struct, frozen=True):
 
 
 class VariantReport(Struct, frozen=True):
-    """`shoppers`: all who got a list. The rest is of those whose day is over: `settled` of them.
+    """`shoppers`: all who got a list. The rest is of those whose day is over: `settled` of them,
+    `clickers` and `buyers` among them; `places_seen` of their lists, `places_clicked` of those.
     `difference`: of the experiment's metric, from the first variant's."""
 
     name: str
     share: int
     shoppers: int
     settled: int
+    clickers: int
+    buyers: int
+    places_seen: int
+    places_clicked: int
     clicked: Figure
     bought: Figure
     click_through: Figure
@@ -134,6 +139,10 @@ def _of_variant(
         variant.share,
         shoppers,
         sums.shoppers,
+        sums.clicked,
+        sums.bought,
+        sums.seen,
+        sums.hit,
         clicked,
         bought,
         click_through,

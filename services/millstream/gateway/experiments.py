@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from http import HTTPStatus
 
 import msgspec
-from msgspec import Struct
 
 from millstream.domain.clock import Clock, as_datetime
-from millstream.domain.experiments import (
-    Experiment,
-    ExperimentId,
-    ExperimentTerms,
-    Signed,
-    check_terms,
-)
+from millstream.domain.experiments import Experiment, ExperimentTerms, Signed, check_terms
 from millstream.domain.identity import record_key
-from millstream.experiments.outcomes import by_variant
-from millstream.experiments.report import ExperimentReport, report
+from millstream.experiments.showing import ExperimentShown, ListedExperiment, listed, shown
 from millstream.gateway.callers import Caller
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.problems import Refusal
@@ -31,26 +22,6 @@ MOST = 1_000
 """Of a tenant, those that are over among them."""
 HEARD_S = 2.0
 """A change is answered when this gateway has heard of it, or so long after Kafka has it."""
-
-
-class ListedExperiment(Struct, frozen=True):
-    """`ended`: by somebody, before `over_at` would have come."""
-
-    experiment_id: ExperimentId
-    terms: ExperimentTerms
-    begun: Signed
-    ended: Signed | None
-    over_at: datetime
-    running: bool
-
-
-class ExperimentShown(Struct, frozen=True):
-    """`counted_to`: the time of the log to which attribution has come; null where it has not
-    begun."""
-
-    experiment: ListedExperiment
-    report: ExperimentReport
-    counted_to: datetime | None
 
 
 class Experiments:
@@ -81,9 +52,7 @@ class Experiments:
         """Raises what Redis raises."""
         found = self._find(tenant, experiment_id)
         counted = await self._counted.cohorts(tenant, experiment_id, self._partitions)
-        told = report(found.terms, *by_variant(*counted))
-        to_ms = counted[1]
-        return ExperimentShown(self._listed(found), told, as_datetime(to_ms) if to_ms else None)
+        return shown(found, *counted, as_datetime(self._clock()))
 
     async def begin(
         self, caller: Caller, experiment_id: str, terms: ExperimentTerms
@@ -128,10 +97,7 @@ class Experiments:
         return Signed(as_datetime(self._clock()), caller.key_id, caller.note)
 
     def _listed(self, one: Experiment) -> ListedExperiment:
-        running = one.is_running(as_datetime(self._clock()))
-        return ListedExperiment(
-            one.experiment_id, one.terms, one.begun, one.ended, one.over_at, running
-        )
+        return listed(one, as_datetime(self._clock()))
 
     async def _put(self, one: Experiment) -> ListedExperiment:
         key = record_key(one.tenant, one.experiment_id)

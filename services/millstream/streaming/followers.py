@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import ConsumerRecord
 
 from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
 from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
-from millstream.streaming.starting import started
+from millstream.streaming.starting import no_right, started
 
 Take = Callable[[ConsumerRecord[Any, Any]], None]
 """Called with each record in log order per partition; must not block."""
@@ -110,8 +111,8 @@ async def read_to_its_end(
     follower: Follower, servers: Servers, topic: str, seconds: float, needed: str
 ) -> None:
     """Starts it; returns once it has caught up, and it follows on. Where it does not it is closed
-    again; raises OperatorError after `seconds`, saying what was `needed`, and where no broker
-    answers."""
+    again; raises OperatorError after `seconds`, saying what was `needed`, where no broker answers,
+    and where we may not read the topic."""
     try:
         await started(follower, servers)
         if not await follower.wait_caught_up(seconds):
@@ -121,8 +122,10 @@ async def read_to_its_end(
                 needed,
                 "Check the brokers' health",
             )
-    except BaseException:
+    except BaseException as error:
         await follower.close()
+        if isinstance(error, TopicAuthorizationFailedError):
+            raise no_right("read", servers, error) from None
         raise
 
 

@@ -23,10 +23,14 @@ async def started(client: Client, servers: Servers) -> None:
     try:
         await client.start()
     except TopicAuthorizationFailedError as error:
-        raise OperatorError(
-            f"the rights on {servers}",
-            f"a user who may not see topic {error.args[0]}",
-            "what deploy/kafka/acls.yaml has for this service",
-        ) from None
+        raise no_right("see", servers, error) from None
     except (KafkaError, OSError):
         raise await refusal(servers) from None
+
+
+def no_right(to: str, servers: Servers, error: TopicAuthorizationFailedError) -> OperatorError:
+    return OperatorError(
+        f"the rights on {servers}",
+        f"a user who may not {to} topic {error.args[0]}",
+        "what deploy/kafka/acls.yaml has for its role",
+    )

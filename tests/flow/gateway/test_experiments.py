@@ -9,14 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.commands import Done, ran
 from tests.flow.gateway.test_attribution import said, send
 from tests.flow.gateway.test_events import records_of
 from tests.flow.gateway.test_page import item
-from tests.gateway import OTHER, TENANT, Gate, caller, key_for
+from tests.gateway import OTHER, TENANT, Gate, caller, key_for, variables_of
 
 from millstream.client import AsyncClient
 from millstream.domain.experiments import place_of
 from millstream.gateway.api_keys import Scope
+from millstream.local.ports import LOOPBACK, free_port
 from millstream.streaming.topics import RECOMMENDATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,6 +42,11 @@ async def begin(http: httpx.AsyncClient, name: str, **changes: Any) -> httpx.Res
 
 async def end(http: httpx.AsyncClient, name: str) -> httpx.Response:
     return await http.post("/v1/experiments:end", json={"experiment_id": name})
+
+
+async def command(shop: Gate, *words: str, tenant: str = TENANT, **variables: str) -> Done:
+    given = {**variables_of(shop.settings), **variables}
+    return await ran("experiments", "show", "--tenant", tenant, *words, **given)
 
 
 async def lists_of(shop: Gate) -> list[dict[str, Any]]:
@@ -111,6 +118,17 @@ async def test_an_experiment_is_in_force_counted_and_ended(shop: Gate) -> None:
     assert not shown["report"]["may_stop"]
     assert shown["counted_to"] is not None
 
+    asked = await command(shop, "--json")
+    assert asked.code == 0, asked.err
+    told_by_command = json.loads(asked.out)
+    assert told_by_command.pop("counted_to") is not None
+    assert told_by_command == {name: shown[name] for name in ("experiment", "report")}
+    table = await command(shop, NAME)
+    assert table.code == 0, table.err
+    assert f"{NAME} of tenant {TENANT}: runs until" in table.out
+    for name in ("as-it-is", "none", "compared with", "not decided yet"):
+        assert name in table.out
+
     assert (await begin(shop.http, "another")).status_code == 409, "one at a time"
     ended = (await end(shop.http, NAME)).json()
     assert not ended["running"]
@@ -141,6 +159,26 @@ async def test_what_is_no_experiment_is_refused_and_named(
     answer = await begin(shop.http, name, **changes)
     assert answer.status_code == 400
     assert names in answer.json()["detail"]
+
+
+async def test_the_command_names_what_is_missing_and_what_to_do(shop: Gate) -> None:
+    nothing = await command(shop, tenant="nobody")
+    assert nothing.code == 2
+    assert nothing.out == ""
+    assert nothing.err.startswith("millstream: tenant nobody: got no experiment; expected one")
+    assert nothing.err.count("\n") == 1, "one line"
+    elsewhere = await command(shop, MILLSTREAM_TOPIC_PREFIX="never-made.")
+    assert "topic never-made.reco.experiments.v1: got no such topic" in elsewhere.err
+    assert "Run `millstream init`" in elsewhere.err
+    away = f"{LOOPBACK}:{free_port()}"
+    kafka = await command(shop, KAFKA_BOOTSTRAP_SERVERS=away)
+    assert kafka.code == 2
+    assert f"got {away}, where no broker answers" in kafka.err
+    assert kafka.err.count("\n") == 1, "the libraries' own lines say no more"
+    await begin(shop.http, "counted-nowhere")
+    redis = await command(shop, REDIS_URL=f"redis://{away}/0")
+    assert redis.code == 2
+    assert redis.err.startswith("millstream: setting REDIS_URL: got a server that does not answer")
 
 
 async def test_experiments_are_their_tenants_and_need_an_administrator(shop: Gate) -> None:

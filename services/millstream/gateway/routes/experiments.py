@@ -11,8 +11,8 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Struct
 
 from millstream.domain.experiments import ExperimentId, ExperimentTerms
+from millstream.experiments.showing import ExperimentShown, ListedExperiment
 from millstream.gateway.api_keys import Scope
-from millstream.gateway.experiments import ExperimentShown, ListedExperiment
 from millstream.gateway.problems import Refusal
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
