@@ -21,7 +21,7 @@ for metric in list(REGISTRY._names_to_collectors.values()):
         found[name] = [metric._type, sorted(metric._labelnames)]
 print(json.dumps(found))
 """
-SERVICES = ("recommender", "lake", "insights", "trainer", "gateway")
+SERVICES = ("recommender", "attribution", "lake", "insights", "trainer", "gateway")
 
 
 def registered(module: str) -> dict[str, Metric]:
@@ -59,7 +59,7 @@ def test_no_label_holds_an_id() -> None:
     }
     assert labels == {
         *("decision", "instance", "job", "origin", "outcome", "part", "partition", "reason"),
-        *("route", "rule", "service", "source", "state", "status", "tenant", "verdict"),
+        *("route", "rule", "service", "source", "state", "status", "tenant", "topic", "verdict"),
         *("version", "why"),
     }
 

@@ -87,6 +87,10 @@ class TwoTopics:
         for place, _, waiting in self._waiting():
             consumer.seek(place, waiting.next)
 
+    def standing(self) -> Iterable[tuple[str, int, Waiting[Any]]]:
+        """Topic, partition, and what of it waits, with the log's end as the last `read` saw it."""
+        return ((place.topic, place.partition, waiting) for place, _, waiting in self._waiting())
+
     async def read(self) -> None:
         """What has come, within POLL_MS. Raises Halt where the log lacks what comes next."""
         self._hold_back()
@@ -114,6 +118,7 @@ class TwoTopics:
         for place, other, waiting in self._waiting():
             end = max(ends[place], self._consumer.highwater(place) or 0)
             at = await self._consumer.position(place)
+            waiting.end = end
             waiting.sure_to_ms = self._settled(other) if at >= end else NEVER
             if at >= end and not waiting.records:
                 waiting.next = max(waiting.next, at)  # what could not be read is passed over
@@ -176,5 +181,6 @@ def _gone(asked: Mapping[TopicPartition, int]) -> str:
     places = ", ".join(f"{p.topic} partition {p.partition} at {at}" for p, at in asked.items())
     return (
         f"the log no longer has, or does not yet have, the next record ({places}): retention has"
-        " passed attribution, or a topic was created anew"
+        " passed attribution, or a topic was created anew; see"
+        " deploy/runbooks/attribution-behind.md"
     )

@@ -4,7 +4,8 @@
 2. Put both in the order of the log (order.py), as far as neither can still have something earlier.
 3. Fetch what is held of the shoppers named, join (join.py).
 4. Write counts, what is held, and the positions in one transaction, which fails where somebody else
-   moved the positions. So a portion counts once, however often it is read."""
+   moved the positions. So a portion counts once, however often it is read.
+5. Tell how far it is behind in each topic."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from millstream.attribution import telemetry
 from millstream.attribution.join import Joiner
 from millstream.attribution.log import Acted, Erased, Partition, Shown, TwoTopics
 from millstream.attribution.order import due
+from millstream.domain.clock import Clock
 from millstream.stores.attributions import Attributions, Portion
 
 MOST = 2_000
@@ -25,8 +28,11 @@ Said = Shown | Erased | Acted
 
 @dataclass(frozen=True, slots=True)
 class Stages:
+    """`clock`: the wall's, by which the lag is told."""
+
     log: TwoTopics
     store: Attributions
+    clock: Clock
 
 
 async def run(stages: Stages, stop: asyncio.Event) -> None:
@@ -38,6 +44,8 @@ async def run(stages: Stages, stop: asyncio.Event) -> None:
             while await handle(partition, stages):
                 if stop.is_set():
                     return
+        for topic, number, waiting in stages.log.standing():
+            telemetry.stands(topic, number, waiting, stages.clock())
 
 
 async def handle(partition: Partition, stages: Stages) -> bool:

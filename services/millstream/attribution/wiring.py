@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager, contextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from millstream.attribution import telemetry
 from millstream.attribution.log import FETCH_MS, TwoTopics
 from millstream.attribution.pipeline import Stages
 from millstream.attribution.pipeline import run as run_pipeline
+from millstream.domain.clock import wall_clock
 from millstream.settings import ConnectionSettings
 from millstream.stores.attributions import Attributions
 from millstream.stores.keys import Keys
@@ -19,7 +21,6 @@ from millstream.stores.redis import connected
 from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
-from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topic_admin import partitions_of
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 
@@ -33,8 +34,8 @@ async def run(settings: ConnectionSettings, stop: asyncio.Event | None = None) -
         store = Attributions(redis, Keys(settings.redis_prefix))
         with _signals_set(stop):
             async with _log(settings, store) as log:
-                AT_WORK.set(1)
-                await run_pipeline(Stages(log, store), stop)
+                telemetry.started()
+                await run_pipeline(Stages(log, store, wall_clock), stop)
     finally:
         await redis.aclose()
 

@@ -90,7 +90,10 @@ class Attributions:
         if stands == portion.stood:  # a connection was lost meanwhile, and nothing was written
             await self.write(portion)
         elif stands != portion.stands:
-            raise Halt(f"partition {portion.partition}: another attribution is at work")
+            raise Halt(
+                f"partition {portion.partition}: another attribution is at work; see "
+                "deploy/runbooks/attribution-behind.md"
+            )
 
     async def counts(
         self, tenant: str, days: Sequence[str], partitions: int

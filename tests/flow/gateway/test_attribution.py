@@ -7,8 +7,10 @@ import json
 from collections import Counter
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.builders import event
 from tests.flow.gateway.test_events import records_of
 from tests.flow.gateway.test_page import item
@@ -16,13 +18,17 @@ from tests.gateway import TENANT, Gate
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import Halt
+from millstream.local.ports import LOOPBACK, free_port
 from millstream.stores.attributions import Attributions, Field, Portion
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connect
-from millstream.streaming.topics import RECOMMENDATIONS
+from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+LAGS = ("millstream_attribution_lag_messages", "millstream_attribution_lag_seconds")
+BOTH = (EVENTS, RECOMMENDATIONS)
+PARTITIONS = 12
 DAYS = {"days": 2}  # the test may run over midnight
 
 
@@ -48,6 +54,18 @@ async def report(shop: Gate) -> dict[str, Any]:
 def sums(told: dict[str, Any]) -> dict[str, int]:
     names = ("lists", "seen", "clicked", "bought")
     return {name: sum(row[name] for row in told["lists"]) for name in names}
+
+
+async def lags(port: int) -> dict[tuple[str, str, str], float]:
+    """What attribution's own port tells, by name, topic and partition."""
+    async with httpx.AsyncClient() as http:
+        text = (await http.get(f"http://{LOOPBACK}:{port}/metrics")).text
+    return {
+        (sample.name, sample.labels["topic"], sample.labels["partition"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name in LAGS
+    }
 
 
 async def list_of(shop: Gate, user: str, after: str | None = None) -> dict[str, Any]:
@@ -99,7 +117,8 @@ async def test_deeds_go_back_to_lists_once(shop: Gate) -> None:
 
     first.kill()
     await send(shop, *deeds, said("e6", "view_item_list", names[2:3], of))
-    second = await shop.deployment.start("attribution")
+    port = free_port()
+    second = await shop.deployment.start("attribution", metrics_port=port)
 
     async def has_gone_on() -> bool:
         return sums(await report(shop))["seen"] == 3
@@ -108,6 +127,14 @@ async def test_deeds_go_back_to_lists_once(shop: Gate) -> None:
     after = await report(shop)
     assert {**sums(after), "seen": 2, "lists": 0} == {**sums(told), "lists": 0}
     assert after["unknown"] == 1, "repeats count nothing"
+
+    async def tells_no_lag() -> bool:
+        told = await lags(port)
+        names = {(told_by, topic) for told_by, topic, _ in told}
+        assert names <= {(of, shop.settings.topic(topic)) for of in LAGS for topic in BOTH}
+        return len(told) == len(LAGS) * len(BOTH) * PARTITIONS and not any(told.values())
+
+    await shop.until(tells_no_lag, "of both topics each partition is told, and none is behind")
     second.close()
 
 

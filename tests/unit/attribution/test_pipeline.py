@@ -43,7 +43,7 @@ class Store:
 
 
 def stages_on(store: Store) -> Stages:
-    return Stages(cast(TwoTopics, None), cast(Attributions, store))
+    return Stages(cast(TwoTopics, None), cast(Attributions, store), lambda: NOON_MS)
 
 
 async def test_portions_follow_each_other_over_records_that_could_not_be_read() -> None:
