@@ -9,9 +9,11 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from prometheus_client import REGISTRY
 from tests.unit.insights.demand.made_demand import made_weekly
 
 from millstream.domain.demand import DemandForecast
+from millstream.insights import telemetry
 from millstream.insights.demand.forecast import FIRST_FORECAST, HORIZON
 from millstream.insights.demand.weeks import MOST_WEEKS, WEEK_MS
 from millstream.insights.pipeline import Stages, forecasts_of, run, turn
@@ -106,6 +108,31 @@ async def test_too_few_weeks_take_all_forecasts_back() -> None:
     lake.lines = lines(FIRST_FORECAST - 1)
     await turn(stages(lake, topic))
     assert topic.book.items("shop") == frozenset()
+
+
+def metrics() -> tuple[float | None, float | None]:
+    return (
+        REGISTRY.get_sample_value("millstream_insights_forecasts"),
+        REGISTRY.get_sample_value("millstream_insights_forecast_timestamp_seconds"),
+    )
+
+
+async def test_a_turn_is_told_once_the_topic_has_it_also_where_nothing_is_forecast() -> None:
+    """By this the alert knows that forecasts are old."""
+    telemetry.FORECASTS.set(0)
+    telemetry.FORECAST_AT.set(0)
+    topic, lake = Topic(), Lake(lines(FIRST_FORECAST))
+    topic.fails = True
+    with pytest.raises(ConnectionError):
+        await turn(stages(lake, topic))
+    assert metrics() == (0, 0)
+    topic.fails = False
+    await turn(stages(lake, topic))
+    assert metrics() == (len(topic.book.items("shop")), NOW.timestamp())
+    telemetry.FORECAST_AT.set(0)
+    lake.lines = lines(FIRST_FORECAST - 1)
+    await turn(stages(lake, topic))
+    assert metrics() == (0, NOW.timestamp())
 
 
 def bought(item: str, weeks: Iterable[int], quantity: int = 1) -> pl.DataFrame:
