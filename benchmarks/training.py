@@ -5,7 +5,8 @@ the `lines` after them are asked for a list, by the trainer's own stages. A vers
 the trainer makes it: how recent items count is chosen on the newest 5 % of the first part, then
 the network is fitted anew on all of that part, and `fit_seconds` is the time of this second fit.
 Rows are of the model alone, without the other candidates and rules around it. The document's row
-differs in batch, epochs and Adam's learning rate (.001); all else is ours in both.
+differs in batch, epochs and Adam's learning rate (.001); all else is ours in both. `stale` has not
+seen the newest sixth of the first part, and `warm` goes on from it with that sixth alone.
 
 Anonymous invoices are in: a visit by somebody of whom nothing is known gets popular items from
 every contender, which pulls all rows together. `queries_with_history` counts the other visits.
@@ -28,11 +29,12 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from millstream.domain.events import EventType
+from millstream.local.gate_trials import SERVING
 from millstream.local.online_retail import invoice_events, read_invoices
 from millstream.local.online_retail_catalogue import NOT_GOODS
 from millstream.model.scorer import Scorer
 from millstream.trainer.clean import clean
-from millstream.trainer.encode import encode
+from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.evaluate import (
     COVISITATION,
     POPULARITY,
@@ -40,15 +42,17 @@ from millstream.trainer.evaluate import (
     measure_contender,
     measure_model,
 )
-from millstream.trainer.fitting import Fit, assemble
+from millstream.trainer.fitting import Fit, Fitted, assemble
 from millstream.trainer.quality.baselines import Covisitation, Popularity
 from millstream.trainer.settings import Cleaning, Measuring, TrainerSettings, Training
 from millstream.trainer.split import Parts, Query, queries, split_by_time
+from millstream.trainer.warm_start import going_on
 
 Row = dict[str, str | int | float | None]
 """name, batch_size, epochs, fit_seconds (None where nothing is fitted), the metrics at 20."""
 
 DOCUMENT = {"batch_size": 32, "epochs": 5, "learning_rate": 0.001}
+NEWEST = 1 / 6
 _EVERYTHING = Cleaning(min_user_lines=1, min_item_lines=1)
 
 
@@ -82,7 +86,8 @@ def prepare(lines: int, settings: TrainerSettings) -> Exam:
 
 
 def compare(exam: Exam, settings: TrainerSettings, fit: Fit, console: Console) -> list[Row]:
-    """The document's settings, ours, popularity, co-visitation, on the same queries. Blocks for
+    """The document's settings, ours, a version that goes on from an older one, popularity and
+    co-visitation, on the same queries. Blocks for
     a minute or two. The same settings and lines give the same metrics."""
     ours = settings.training()
     rows = []
@@ -90,6 +95,8 @@ def compare(exam: Exam, settings: TrainerSettings, fit: Fit, console: Console) -
         console.print(f"{name}: batch {rule.batch_size}, {rule.epochs} epochs, fitted twice …")
         rows.append(_trained(name, rule, exam, settings.measuring(), fit))
         console.print(f"{name}: {rows[-1]['fit_seconds']} s for the second fit")
+    console.print("stale and warm: what was newest left out, and gone on with …")
+    rows += _gone_on(settings, exam, fit)
     return rows + _baselines(exam, settings.measuring())
 
 
@@ -100,13 +107,39 @@ def _trained(name: str, training: Training, exam: Exam, measuring: Measuring, fi
     fitted = fit(data, training, lambda: False, None)
     serving = choose_rule(data, fitted, held_out, training.ridge, measuring)
     data = encode(exam.before, measuring.recent_items)
+    fitted, seconds = _timed(data, training, fit)
+    model = assemble(data, fitted, serving, training.ridge)
+    means = measure_model(data, Scorer(model), exam.asked, measuring.k).means()
+    return _row(name, training, seconds, means)
+
+
+def _gone_on(settings: TrainerSettings, exam: Exam, fit: Fit) -> list[Row]:
+    """The version that was in service before the newest sixth came, and one that goes on from it
+    with that sixth alone."""
+    measuring, full, warm = settings.measuring(), settings.training(), settings.warm_training()
+    parts = _split(exam.before, NEWEST, measuring)
+    old = encode(parts.train, measuring.recent_items)
+    fitted, stale_s = _timed(old, full, fit)
+    stale = assemble(old, fitted, SERVING, full.ridge)
+    data = going_on(exam.before, stale, int(parts.train["time_ms"][-1]), measuring.recent_items)
+    fitted, warm_s = _timed(data, warm, fit)
+    gone_on = assemble(data, fitted, SERVING, full.ridge)
+    found = [
+        measure_model(of, Scorer(model), exam.asked, measuring.k).means()
+        for of, model in ((old, stale), (data, gone_on))
+    ]
+    return [_row("stale", full, stale_s, found[0]), _row("warm", warm, warm_s, found[1])]
+
+
+def _timed(data: Interactions, training: Training, fit: Fit) -> tuple[Fitted, float]:
     began = time.perf_counter()
     fitted = fit(data, training, lambda: False, None)
-    seconds = round(time.perf_counter() - began, 2)
-    scorer = Scorer(assemble(data, fitted, serving, training.ridge))
-    means = measure_model(data, scorer, exam.asked, measuring.k).means()
+    return fitted, round(time.perf_counter() - began, 2)
+
+
+def _row(name: str, training: Training, seconds: float, found: dict[str, float]) -> Row:
     chosen = {"batch_size": training.batch_size, "epochs": training.epochs}
-    return {"name": name, **chosen, "fit_seconds": seconds, **_rounded(means)}
+    return {"name": name, **chosen, "fit_seconds": seconds, **_rounded(found)}
 
 
 def _baselines(exam: Exam, rule: Measuring) -> list[Row]:

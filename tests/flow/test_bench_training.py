@@ -28,15 +28,24 @@ def test_both_settings_are_trained_and_stand_beside_the_baselines() -> None:
     [line] = done.stdout.splitlines()
     result = json.loads(line)
     rows = {row["name"]: row for row in result["rows"]}
-    assert list(rows) == ["document", "ours", "popularity", "covisitation"]
+    assert list(rows) == [
+        "document",
+        "ours",
+        "stale",
+        "warm",
+        "popularity",
+        "covisitation",
+    ]
     chosen = {name: (row["batch_size"], row["epochs"]) for name, row in rows.items()}
     assert chosen == {
         "document": (32, 5),
         "ours": (2048, 12),
+        "stale": (2048, 12),
+        "warm": (2048, 2),
         "popularity": (None, None),
         "covisitation": (None, None),
     }
-    assert all(rows[name]["fit_seconds"] > 0 for name in ("document", "ours"))
+    assert all(rows[name]["fit_seconds"] > 0 for name in ("document", "ours", "stale", "warm"))
     assert all(0 < row[metric] < 1 for row in rows.values() for metric in METRICS)
     trained = rows["ours"]["recall_at_20"]
     assert trained > rows["popularity"]["recall_at_20"], "the model learnt nothing of shoppers"

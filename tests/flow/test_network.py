@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.network import build_network, network_weights
 from millstream.model.scorer import Scorer, probability
 from millstream.model.vocabulary import Vocabulary
-from millstream.trainer.encode import Interactions, encode
+from millstream.trainer.encode import Interactions, Start, encode
 from millstream.trainer.examine import sound
 from millstream.trainer.fitting import Stopped, assemble
 from millstream.trainer.settings import TrainerSettings
@@ -124,6 +125,16 @@ def test_an_encoder_recommends_inside_the_taste_and_writes_its_curve(
     assert (np.exp(logits).sum(axis=1) < 2.0).all()
     (curve,) = (tmp_path / "train").glob("events.out.tfevents.*")
     assert curve.read_bytes().count(b"epoch_loss") == 40
+
+
+def test_a_training_goes_on_from_where_it_is_told(two_tastes: Interactions) -> None:
+    settings = TrainerSettings(dimensions=8, epochs=30, learning_rate=0.02)
+    first = fit_network(two_tastes, settings.training(), lambda: False, None)
+    start = Start(first.user_vectors, first.item_vectors, first.dense_weight, first.dense_bias)
+    once = settings.model_copy(update={"epochs": 1}).training()
+    afresh = fit_network(two_tastes, once, lambda: False, None)
+    again = fit_network(replace(two_tastes, start=start), once, lambda: False, None)
+    assert again.losses[0] < 0.8 * afresh.losses[0]
 
 
 def test_an_encoder_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) -> None:

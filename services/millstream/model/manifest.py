@@ -58,10 +58,14 @@ class DataWindow(Struct, frozen=True, forbid_unknown_fields=True):
     """Distinct (user, item) rows left after cleaning."""
 
 
-class Provenance(Struct, frozen=True, forbid_unknown_fields=True):
+class Provenance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`warm`: how many versions, this one among them, went on from the one before since the last
+    that learnt from a whole window; 0 for such a one."""
+
     code_version: str
     settings_digest: str
     seed: int
+    warm: int = 0
 
 
 class Quality(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

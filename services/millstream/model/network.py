@@ -69,5 +69,12 @@ def network_weights(model: keras.Model) -> NetworkWeights:
     )
 
 
+def set_network_weights(model: keras.Model, weights: NetworkWeights) -> None:
+    model.get_layer("user_embedding").set_weights([weights.user_vectors])
+    model.get_layer("item_embedding").set_weights([weights.item_vectors])
+    kernel = np.array([[weights.dense_weight]], dtype=np.float32)
+    model.get_layer("probability").set_weights([kernel, np.array([weights.dense_bias])])
+
+
 def _table(model: keras.Model, layer: str) -> FloatArray:
     return np.ascontiguousarray(model.get_layer(layer).get_weights()[0], dtype=np.float32)

@@ -31,7 +31,7 @@ class Scorer:
     """Pure reading of memory-mapped arrays; safe to share between threads."""
 
     def __init__(self, embeddings: Embeddings) -> None:
-        self._parts = embeddings
+        self.parts = embeddings
         self.users = embeddings.users
         self.items = embeddings.items
         self.weight = embeddings.rule.weight
@@ -42,7 +42,7 @@ class Scorer:
 
         A trained shopper moves toward the items touched since by `recent_share`, so that a click
         shows at once; a shopper without an embedding is the recent items alone."""
-        parts, share = self._parts, self._parts.rule.recent_share
+        parts, share = self.parts, self.parts.rule.recent_share
         trained_rows = self.users.rows(user for user, _ in shoppers)
         recent = [self.items.known_rows(items) for _, items in shoppers]
         vectors, touched = recent_vectors(parts, recent)
@@ -54,11 +54,11 @@ class Scorer:
 
     def item_vectors(self, rows: Rows) -> FloatArray:
         """(m, d) a copy."""
-        return np.asarray(self._parts.item_vectors[rows])
+        return np.asarray(self.parts.item_vectors[rows])
 
     def scores(self, vectors: FloatArray, item_rows: Rows) -> FloatArray:
         """(n, m): the logit of each item row for each vector; the greater, the likelier."""
-        parts = self._parts
+        parts = self.parts
         logits = parts.dense_weight * (vectors @ parts.item_vectors[item_rows].T)
         return np.asarray(logits + parts.dense_bias, dtype=np.float32)
 
@@ -67,7 +67,7 @@ class Scorer:
         equal products the lower row comes first. Exact over all items, unless the version has an
         index that pays: then of the exact first 20 as many as its manifest says, and every logit
         true."""
-        parts, k = self._parts, min(k, len(self.items))
+        parts, k = self.parts, min(k, len(self.items))
         queries = vectors * np.float32(parts.dense_weight)
         exact_is_cheap = len(queries) >= MANY and len(self.items) <= SOME_ITEMS
         if parts.index is None or exact_is_cheap:
@@ -90,12 +90,12 @@ class Scorer:
     def _products(self, queries: FloatArray) -> Iterator[tuple[int, FloatArray]]:
         step = max(1, _BLOCK_SCORES // max(1, len(self.items)))
         for start in range(0, len(queries), step):
-            yield start, _product(queries[start : start + step], self._parts.item_vectors)
+            yield start, _product(queries[start : start + step], self.parts.item_vectors)
 
     def all_scores(self, vectors: FloatArray) -> Iterator[tuple[int, FloatArray]]:
         """Blocks (first vector of the block, (b, n_items) logits), bounded in memory."""
-        for start, block in self._products(vectors * np.float32(self._parts.dense_weight)):
-            yield start, np.add(block, np.float32(self._parts.dense_bias), out=block)
+        for start, block in self._products(vectors * np.float32(self.parts.dense_weight)):
+            yield start, np.add(block, np.float32(self.parts.dense_bias), out=block)
 
 
 def _product(queries: FloatArray, items: FloatArray) -> FloatArray:

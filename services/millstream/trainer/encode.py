@@ -19,6 +19,17 @@ class NothingToTrainOn(ValueError):  # noqa: N818  more lines may come
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Where a training begins that goes on from an earlier version: arrays with a row for each user
+    and item of the Interactions they stand in, as Fitted has them."""
+
+    user_vectors: FloatArray
+    item_vectors: FloatArray
+    dense_weight: float
+    dense_bias: float
+
+
+@dataclass(frozen=True, slots=True)
 class Interactions:
     """`user_rows`, `item_rows`, `weights`: (pairs,). `recent`: for each user row the item rows
     touched, newest first, each once. `touched`: for each user row the item row of every line, in
@@ -31,6 +42,8 @@ class Interactions:
     weights: FloatArray
     recent: list[list[int]]
     touched: SessionLog
+    start: Start | None = None
+    """None: from nothing."""
 
     def item_weights(self) -> FloatArray:
         """(n_items,): the sum of the pairs' weights: popularity."""

@@ -44,6 +44,7 @@ from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as
 from millstream.trainer.new_items import with_new_items
 from millstream.trainer.split import Parts, Query, inner_queries, queries
 from millstream.trainer.tools import Tools
+from millstream.trainer.warm_start import Begun
 
 _log = structlog.get_logger(__name__)
 
@@ -61,6 +62,13 @@ class Learnt:
     serving: ServingRule
     data: Interactions
     fitted: Fitted
+
+
+class Standing(NamedTuple):
+    """The version in service, and the one to go on from, if so: it is the same."""
+
+    champion: Champion
+    begun: Begun | None
 
 
 class Tried(NamedTuple):
@@ -83,13 +91,21 @@ class Examined:
 
 
 def examine(
-    parts: Parts, countries: Mapping[str, str], champion: Champion, tools: Tools, started_ms: int
+    parts: Parts,
+    countries: Mapping[str, str],
+    standing: Standing,
+    tools: Tools,
+    started_ms: int,
 ) -> Examined:
     """Trains on the train part, chooses the network, how recent items count and what the model is
-    worth in a list on the validation part, and looks at the test part once. `countries`: of the
-    shoppers for whom one was told. Blocks. Raises Stopped."""
-    rule = tools.settings.measuring()
-    learnt = _learn(parts, champion, tools, started_ms)
+    worth in a list on the validation part, unless it goes on from a version that has chosen, and
+    looks at the test part once. `countries`: of the shoppers for whom one was told. Blocks. Raises
+    Stopped."""
+    rule, champion = tools.settings.measuring(), standing.champion
+    if standing.begun is None:
+        learnt = _learn(parts, champion, tools, started_ms)
+    else:
+        learnt = _learn_on(standing.begun, parts, tools, started_ms)
     model = finished(learnt.data, learnt.fitted, learnt.serving, tools)
     asked = queries(parts.before_test, parts.test, rule)
     exam = Exam.on(parts.before_test, asked, rule.k, countries)
@@ -140,6 +156,14 @@ def sound(model: Embeddings) -> bool:
     arrays += [np.array([model.dense_weight, model.dense_bias])]
     arrays += [] if model.encoder is None else block(model.encoder)
     return all(bool(np.isfinite(array).all()) for array in arrays)
+
+
+def _learn_on(begun: Begun, parts: Parts, tools: Tools, started_ms: int) -> Learnt:
+    """As the version that it goes on from in all that was chosen for that."""
+    told = begun.version.manifest
+    data = begun.going_on(parts.before_test, tools.settings.recent_items)
+    fitted = tools.fit_on(data, told.network, "examined", started_ms)
+    return Learnt(told.network, told.rule, data, fitted)
 
 
 def _learn(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> Learnt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import polars as pl
 import structlog
 
 from millstream.domain.models import Decision, ModelAnnouncement
@@ -19,14 +20,18 @@ from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions, encode
-from millstream.trainer.examine import Examined, examine, finished, reexamine
+from millstream.trainer.examine import Examined, Standing, examine, finished, reexamine
 from millstream.trainer.gate.segments import countries_of
 from millstream.trainer.register import Beginning, data_window, describer
-from millstream.trainer.split import split_by_time
+from millstream.trainer.split import split_by_time, split_fresh
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Why
+from millstream.trainer.warm_start import Begun, begun_by
 
 _log = structlog.get_logger(__name__)
+
+_NEWS = {Why.LINES, Why.TIME}
+"""Who asks, and what has drifted, gets a version of the whole window."""
 
 
 async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> ModelAnnouncement:
@@ -43,15 +48,23 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     moved = await offload(partial(champion.drift, window.lines, settings.recent_items))
     # moved: PSI of what came after the champion's data, by what was looked at
     seen_until_ms = champion.seen_until_ms(window.lines)
-    parts = split_by_time(cleaned.lines, settings.measuring(), seen_until_ms)
+    begun = begun_by(champion.loaded, seen_until_ms, settings) if why in _NEWS else None
+    # begun: the champion, to go on from it; None to learn from the whole window
+    parts = (
+        split_by_time(cleaned.lines, settings.measuring(), seen_until_ms)
+        if begun is None
+        else split_fresh(cleaned.lines, begun.seen_until_ms)
+    )
     # parts: train (75 % of m), validation (5 %), test (20 %), one after the other in time, the
-    # last one later than all that the champion has seen
+    # last one later than all that the champion has seen; to go on, half of what came since is test
     countries = countries_of(window.lines)
     # countries: of the shoppers for whom one was told
-    examined = await offload(partial(examine, parts, countries, champion, tools, started_ms))
+    examined = await offload(
+        partial(examine, parts, countries, Standing(champion, begun), tools, started_ms)
+    )
     # examined.judgement: refused, held or promoted, beside the champion on the same shoppers
-    data = await offload(partial(encode, cleaned.lines, settings.recent_items))
-    # data: (pairs,) user row, item row and weight, now of the whole window
+    data = await offload(partial(_data, cleaned.lines, begun, settings.recent_items))
+    # data: (pairs,) user row, item row and weight, now of the whole window or of all that is new
     model = await offload(partial(_train, data, examined, tools, started_ms))
     # model: (users, d), (items, d), what makes a vector of the recent items, and the two numbers
     # that make a probability of a product
@@ -61,7 +74,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     quality = Quality(
         examined.metrics, judgement.verdict, judgement.promoted, judgement, examined.fairness
     )
-    began = Beginning(started_ms, Occasion(why, moved))
+    began = Beginning(started_ms, Occasion(why, moved), 0 if begun is None else begun.warm)
     describe = describer(settings, facts, examined.serving, quality, began)
     manifest, sha = await offload(
         partial(tools.registry.register, model, describe, tools.key, champion.number or 0)
@@ -87,6 +100,12 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
         **examined.metrics,
     )
     return announcement
+
+
+def _data(lines: pl.DataFrame, begun: Begun | None, recent_items: int) -> Interactions:
+    if begun is None:
+        return encode(lines, recent_items)
+    return begun.going_on(lines, recent_items)
 
 
 def _train(data: Interactions, examined: Examined, tools: Tools, started_ms: int) -> Embeddings:

@@ -26,10 +26,11 @@ from millstream.trainer.settings import TrainerSettings
 
 
 class Beginning(NamedTuple):
-    """When a training began, and why."""
+    """When a training began, and why; `warm` as in Provenance."""
 
     at_ms: int
     occasion: Occasion
+    warm: int = 0
 
 
 @cache
@@ -62,7 +63,7 @@ def describer(
     began: Beginning,
 ) -> Callable[[int, Files], Manifest]:
     """A function of the version's number and its files, which the registry knows."""
-    provenance = Provenance(code_version(), settings.digest(), settings.seed)
+    provenance = Provenance(code_version(), settings.digest(), settings.seed, began.warm)
 
     def describe(version: int, files: Files) -> Manifest:
         return Manifest(

@@ -68,6 +68,13 @@ class TrainerSettings(ConnectionSettings):
     window_days: Annotated[float, Field(gt=0)] | None = None
     """How far back from the newest record of the lake; None: all of it."""
 
+    full_every: Annotated[int, Field(ge=1)] = 1
+    """Of so many versions by the dot product one learns from the whole window; the others go on
+    from the version in service with what came since, which takes a tenth of the time."""
+    warm_epochs: Annotated[int, Field(ge=1, le=1000)] = 2
+    warm_rate: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Times `learning_rate`."""
+
     dimensions: Annotated[int, Field(ge=2, le=1024)] = 64
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12
@@ -107,6 +114,10 @@ class TrainerSettings(ConnectionSettings):
     def training(self, network: Network = Network.DOT_PRODUCT) -> Training:
         return _picked(self, Training, network=network)
 
+    def warm_training(self) -> Training:
+        rate = self.warm_rate * self.learning_rate
+        return msgspec.structs.replace(self.training(), epochs=self.warm_epochs, learning_rate=rate)
+
     def cleaning(self) -> Cleaning:
         return _picked(self, Cleaning)
 
@@ -126,6 +137,7 @@ class TrainerSettings(ConnectionSettings):
         deciding = (
             self.training(),
             self.networks,
+            (self.full_every, self.warm_epochs, self.warm_rate),
             self.cleaning(),
             self.measuring(),
             self.window_days,

@@ -60,6 +60,15 @@ def split_by_time(lines: pl.DataFrame, rule: Measuring, seen_until_ms: int | Non
     )
 
 
+def split_fresh(lines: pl.DataFrame, seen_until_ms: int) -> Parts:
+    """Where a version goes on from one that has seen the lines until then: the first half of those
+    after them is learnt from, behind what was seen, and the second is the test."""
+    times = lines["time_ms"].to_numpy()
+    first_fresh = int(np.searchsorted(times, seen_until_ms, side="right"))
+    first_test = _cut(times, (first_fresh + len(times)) / 2)
+    return Parts(lines[:first_test], lines[first_test:first_test], lines[first_test:])
+
+
 def _cut(times: np.ndarray[tuple[int], np.dtype[np.int64]], lines: float) -> int:
     place = min(int(lines), len(times) - 1)
     return int(np.searchsorted(times, times[place], side="left")) if len(times) else 0

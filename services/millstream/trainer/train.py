@@ -10,7 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from millstream.model.network import ACCURACY_THRESHOLD, build_network, network_weights
+from millstream.model.network import (
+    ACCURACY_THRESHOLD,
+    NetworkWeights,
+    build_network,
+    network_weights,
+    set_network_weights,
+)
 from millstream.trainer.batches import Epoch, draw_epoch
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fitted, Stopped
@@ -35,6 +41,14 @@ def fit_network(
     model = build_network(
         len(data.users), len(data.items), rule.dimensions, rule.learning_rate, rule.seed
     )
+    if data.start is not None:
+        start = data.start
+        set_network_weights(
+            model,
+            NetworkWeights(
+                start.user_vectors, start.item_vectors, start.dense_weight, start.dense_bias
+            ),
+        )
     rng = np.random.default_rng(rule.seed)
     steps = _compiled_steps(model)
     watchers = [] if log_dir is None else [keras.callbacks.TensorBoard(str(log_dir))]

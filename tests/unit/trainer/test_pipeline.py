@@ -28,6 +28,7 @@ from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.split import Query
 from millstream.trainer.tools import Tools
+from millstream.trainer.trigger import Why
 from millstream.trainer.whole_list import Lists, RankedLists
 
 NOW = 1_770_000_000_000
@@ -334,6 +335,33 @@ async def test_an_item_that_nobody_touched_is_in_the_version(
     assert scorer.items.ids[40:] == ("tea-new",)
     taste = scorer.scores(scorer.user_vectors([("s0", []), ("s1", [])])[0], np.array([40]))
     assert taste[0, 0] > taste[1, 0], "the one with a taste for tea likes it more"
+
+
+async def test_a_version_goes_on_from_the_one_in_service_with_what_came_since(
+    tools: Tools, two_tastes: pl.DataFrame, factorise: Fit
+) -> None:
+    learnt: list[tuple[bool, int]] = []
+
+    def fit(data: Interactions, rule: Training, *rest: object) -> Fitted:
+        learnt.append((data.start is not None, rule.epochs))
+        if data.start is None:
+            return factorise(data, rule, lambda: False, None)
+        assert len(data.user_rows) < len(data.users) * 40 / 2, "the newest lines alone"
+        start = data.start
+        return Fitted(start.user_vectors, start.item_vectors, 1.0, 0.0, (0.0,))
+
+    update = {"full_every": 2, "networks": (Network.DOT_PRODUCT,)}
+    tools = replace(tools, fit=fit, settings=tools.settings.model_copy(update=update))
+    await train_version(Window(two_tastes[:2000], {0: 1}), tools)
+    second = await train_version(Window(two_tastes, {0: 1}), tools)
+    third = await train_version(Window(two_tastes, {0: 1}), tools, Why.ASKED)
+    epochs = tools.settings.epochs
+    assert learnt[:2] == [(False, epochs)] * 2
+    assert learnt[2:4] == [(True, tools.settings.warm_epochs)] * 2
+    assert {started for started, _ in learnt[4:]} == {False}, "who asks gets a whole one"
+    warm = [loaded(tools, said).manifest.provenance.warm for said in (second, third)]
+    assert warm == [1, 0]
+    assert second.metrics["model_recall_at_20"] == pytest.approx(1.0)
 
 
 async def test_told_to_stop_nothing_is_left(tools: Tools, two_tastes: pl.DataFrame) -> None:
