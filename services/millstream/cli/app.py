@@ -20,6 +20,7 @@ from millstream.cli import (
     erase,
     evaluate,
     evaluate_demand,
+    evaluate_networks,
     evaluate_new_items,
     evaluate_questions,
     evaluate_reviews,
@@ -146,6 +147,7 @@ app.command()(rebuild.rebuild)
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 evaluate.app.command()(evaluate_demand.demand)
+evaluate.app.command()(evaluate_networks.networks)
 evaluate.app.command()(evaluate_new_items.new_items)
 evaluate.app.command()(evaluate_questions.questions)
 evaluate.app.command()(evaluate_reviews.reviews)

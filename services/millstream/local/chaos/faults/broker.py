@@ -20,6 +20,8 @@ from millstream.streaming.topics import EVENTS, read_topics
 PAST_THE_END = 500
 """Records that a topic made anew has beyond the old one's end."""
 STRANGERS_RATE = 5_000.0
+GONE_WITHIN_S = 30.0
+POLL_S = 0.05
 
 
 @asynccontextmanager
@@ -111,6 +113,7 @@ class TopicMadeAnew(Fault):
         front = await scene.watch.look()
         async with admin(scene) as client:
             await client.delete_topics([scene.topic])
+            await _gone(client, scene.topic)
         specs = [spec for spec in read_topics() if spec.name == EVENTS]
         await create_topics(
             scene.kafka.bootstrap_servers,
@@ -136,6 +139,14 @@ class TopicMadeAnewLonger(TopicMadeAnew):
         await super().inject(scene)
         for member in scene.crew.members:
             await member.start()
+
+
+async def _gone(client: AIOKafkaAdminClient, topic: str) -> None:
+    """Brokers show a topic for a while after its end, and it would be taken for the new one. Raises
+    TimeoutError where that does not pass."""
+    async with asyncio.timeout(GONE_WITHIN_S):
+        while topic in await client.list_topics():  # noqa: ASYNC110  brokers tell nobody
+            await asyncio.sleep(POLL_S)
 
 
 async def send_strangers(scene: Scene, records: dict[int, int]) -> None:

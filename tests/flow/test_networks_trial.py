@@ -1,0 +1,66 @@
+"""The figures of `millstream evaluate networks`, with a factorisation in place of the networks."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.encoders import mean_encoder, unit
+from tests.flow.test_new_items_trial import factorise
+
+from millstream.domain.errors import OperatorError
+from millstream.domain.models import Network
+from millstream.local.networks_trial import WEIGHTS, evaluate_networks, world_of
+from millstream.trainer.encode import Interactions
+from millstream.trainer.fitting import Fitted
+from millstream.trainer.settings import TrainerSettings, Training
+
+SETTINGS = TrainerSettings.model_construct()
+
+
+def fit(data: Interactions, rule: Training, *_: object) -> Fitted:
+    fitted = factorise(data, rule, lambda: False, None)
+    if rule.network is Network.DOT_PRODUCT:
+        return fitted
+    items = unit(fitted.item_vectors + 1e-6)
+    return replace(fitted, item_vectors=items, dense_weight=2.0, encoder=mean_encoder(items))
+
+
+def test_each_network_is_told_alone_and_by_what_it_is_worth_in_a_list() -> None:
+    lines: list[str] = []
+    found = evaluate_networks(world_of(None, SETTINGS), fit, lines.append)
+    rows = {(row["name"], row["weight"]): row for row in found["rows"]}
+    assert set(rows) == {(str(network), weight) for network in Network for weight in WEIGHTS}
+    for network in Network:
+        alone = {rows[network, weight]["model_recall_at_20"] for weight in WEIGHTS}
+        assert len(alone) == 1, "a weight changes nothing of the model by itself"
+    without = [rows[network, 0.0]["list_recall_at_20"] for network in Network]
+    assert without[0] == without[1] > 0.1
+    assert rows["dot-product", 1.0]["model_recall_at_20"] > 0.05
+    assert found["questions"] > 500
+
+
+def test_visits_of_a_recording_are_asked_inside(tmp_path: Path) -> None:
+    """40 visitors look at five things each in two visits, the second of them after the border."""
+    with (tmp_path / "events.csv").open("w") as file:
+        told = csv.writer(file)
+        told.writerow(["user", "item", "event", "timestamp"])
+        for day in (0, 1):
+            for visitor in range(40):
+                for number in range(5):
+                    at_s = 1_433_000_000 + day * 86_400 + visitor * 60 + number
+                    told.writerow([visitor, (visitor + number + 5 * day) % 20, "view", at_s])
+    settings = SETTINGS.model_copy(update={"min_item_lines": 1, "min_user_lines": 1})
+    world = world_of(tmp_path, settings)
+    assert 300 <= world.before.height <= 340
+    assert {len(query.wanted) for query in world.exam.queries} == {1}
+    for query in world.exam.queries:
+        assert query.recent, "inside a visit something was touched before"
+        assert not query.wanted & set(query.recent_items)
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r"events\.csv"):
+        world_of(tmp_path, SETTINGS)
