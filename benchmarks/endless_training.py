@@ -17,6 +17,7 @@ def main() -> None:
     settings = TrainerSettings.model_construct()
     bound_cpu(settings.threads, settings.niceness)
 
+    from millstream.domain.models import Network
     from millstream.local.gate_trials import online_retail_world
     from millstream.trainer.encode import encode
     from millstream.trainer.fitting import Stopped
@@ -36,7 +37,7 @@ def main() -> None:
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     sys.stdout.write("training\n")
     sys.stdout.flush()
-    for network in itertools.cycle(settings.networks):
+    for network in itertools.cycle(Network):
         try:
             fit(data, settings.training(network), over.is_set, None)
         except Stopped:

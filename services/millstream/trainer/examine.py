@@ -42,7 +42,7 @@ from millstream.trainer.gate.exam import (
 from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as_measured
 from millstream.trainer.new_items import with_new_items
-from millstream.trainer.split import Parts, Query, inner_queries, queries
+from millstream.trainer.split import Parts, Query, evenly, inner_queries, queries
 from millstream.trainer.tools import Tools
 from millstream.trainer.warm_start import Begun
 
@@ -51,8 +51,10 @@ _log = structlog.get_logger(__name__)
 _ALIKE = 0.005
 """Lists whose NDCG differs by less, as a share, are as good as each other."""
 _WEIGHTS = (1.0, 0.5, 0.2)
-_WEIGHED = 1_000
-"""Questions on which they are tried, at most twice as many: whole lists take a millisecond each."""
+_ASKED = 1_000
+"""Questions before visits, and as many inside them, on which a model is chosen at most."""
+_WEIGHED = 500
+"""Of them on which weights are tried: whole lists take a millisecond each."""
 UNSOUND = "its weights are not finite"
 
 
@@ -170,8 +172,10 @@ def _learn(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> L
     """Beside a version in service, which knows the validation part, it is learnt too."""
     rule = tools.settings.measuring()
     data = encode(parts.train, rule.recent_items)
-    asked = queries(parts.train, parts.validation, rule)
-    asked += inner_queries(parts.train, parts.validation, rule)
+    asked = [
+        *evenly(queries(parts.train, parts.validation, rule), _ASKED),
+        *evenly(inner_queries(parts.train, parts.validation, rule), _ASKED),
+    ]
     shop = tools.whole_lists.standing(parts.train)
     tried: list[Tried] = []
     for network in tools.settings.networks:
@@ -191,7 +195,7 @@ def _weighed(
 ) -> Iterator[Tried]:
     """With each weight that it may have in a list: a model that is good by itself may say what the
     shop's own sources say already."""
-    k, some = tools.settings.measuring().k, asked[:: max(1, len(asked) // _WEIGHED)]
+    k, some = tools.settings.measuring().k, evenly(asked, _WEIGHED)
     for weight in _WEIGHTS:
         serving = msgspec.structs.replace(learnt.serving, weight=weight)
         scorer = Scorer(assemble(learnt.data, learnt.fitted, serving, tools.settings.ridge))

@@ -79,8 +79,9 @@ class TrainerSettings(ConnectionSettings):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12
     session_epochs: Annotated[int, Field(ge=1, le=1000)] = 4
-    networks: Annotated[tuple[Network, ...], Field(min_length=1)] = tuple(Network)
-    """Those that are trained; a version is the one that ranks best on the validation part."""
+    networks: Annotated[tuple[Network, ...], Field(min_length=1)] = (Network.DOT_PRODUCT,)
+    """Those that are trained; of several the one serves that makes the better lists on the
+    validation part."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
     negatives: Annotated[int, Field(ge=1, le=1000)] = 4
     negative_power: Annotated[float, Field(ge=0, le=1)] = 0.25

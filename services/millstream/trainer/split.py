@@ -3,7 +3,7 @@ part that a list is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +104,12 @@ def inner_queries(before: pl.DataFrame, part: pl.DataFrame, rule: Measuring) -> 
         recent[user] = _newest((*touched, *known), rule.recent_items)
         last_ms[user] = time_ms
     return _drawn(found, rule)
+
+
+def evenly(found: Sequence[Query], most: int) -> list[Query]:
+    """At most so many, from everywhere alike."""
+    step = max(1, -(-len(found) // most))
+    return list(found[::step])
 
 
 def _drawn(found: list[Query], rule: Measuring) -> list[Query]:

@@ -169,7 +169,9 @@ async def test_the_network_that_ranks_best_makes_the_version(
         sign = 1.0 if encoder else -1.0
         return replace(fitted, item_vectors=sign * items, dense_weight=10.0, encoder=encoder)
 
-    said = await train_version(Window(two_tastes, {0: 1200}), replace(tools, fit=fit))
+    both = tools.settings.model_copy(update={"networks": tuple(Network)})
+    tools = replace(tools, fit=fit, settings=both)
+    said = await train_version(Window(two_tastes, {0: 1200}), tools)
     assert learnt == [Network.DOT_PRODUCT, Network.SESSIONS, Network.SESSIONS]
     model = loaded(tools, said)
     assert model.manifest.network is Network.SESSIONS
@@ -260,9 +262,7 @@ async def test_what_went_astray_after_the_exam_is_refused(
             fits[1].item_vectors[:] = fits[1].item_vectors[::-1].copy()
         return fits[-1]
 
-    alone = tools.settings.model_copy(update={"networks": (Network.DOT_PRODUCT,)})
-    tools = replace(tools, fit=astray, settings=alone)
-    said = await train_version(Window(two_tastes, {0: 1}), tools)
+    said = await train_version(Window(two_tastes, {0: 1}), replace(tools, fit=astray))
     assert (said.decision, len(fits)) == (Decision.REFUSED, 2)
     assert "not what was examined" in said.verdict
 
@@ -350,8 +350,8 @@ async def test_a_version_goes_on_from_the_one_in_service_with_what_came_since(
         start = data.start
         return Fitted(start.user_vectors, start.item_vectors, 1.0, 0.0, (0.0,))
 
-    update = {"full_every": 2, "networks": (Network.DOT_PRODUCT,)}
-    tools = replace(tools, fit=fit, settings=tools.settings.model_copy(update=update))
+    settings = tools.settings.model_copy(update={"full_every": 2})
+    tools = replace(tools, fit=fit, settings=settings)
     await train_version(Window(two_tastes[:2000], {0: 1}), tools)
     second = await train_version(Window(two_tastes, {0: 1}), tools)
     third = await train_version(Window(two_tastes, {0: 1}), tools, Why.ASKED)
