@@ -1,65 +1,50 @@
-"""A version on disk: plain arrays and lists beside a signed manifest.
+"""Embeddings as a version on disk: which signed files they are, and what must hold of them.
 
-Nothing here is ever unpickled. Writing: everything into a directory beside, synced, then one
-rename. Reading: 1. the signature of the manifest, 2. whose version it is, 3. size and hash of
-every file, 4. shapes and types, 5. finite numbers; only then does anyone get to see the arrays."""
+Writing: everything into a directory beside, synced, then one rename. Reading: the checks of
+model/signed_files.py, then that the files are those of this model and fit each other; only then
+does anyone get to see the arrays."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import msgspec
 import numpy as np
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from numpy.typing import NDArray
 
-from millstream.domain.failpoints import failpoint
 from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import (
-    MAX_MANIFEST_BYTES,
     ArrayFile,
     ArtifactRefused,
     IndexRule,
     ListFile,
     Manifest,
     decode_manifest,
-    digest,
-    encode_manifest,
 )
 from millstream.model.sessions.encoder import BLOCK, EncoderArrays, block, check_shapes
+from millstream.model.signed_files import (
+    FLOATS,
+    INTS,
+    read_array,
+    read_list,
+    read_signed,
+    write_array,
+    write_list,
+)
+from millstream.model.signed_files import Identity as Identity  # noqa: PLC0414  of what is read here
 from millstream.model.vocabulary import Vocabulary
 
-MANIFEST_NAME = "manifest.json"
-SIGNATURE_NAME = "manifest.sig"
 ARRAYS = ("user_vectors", "item_vectors", "recent_to_user", "dense")
 INDEX_ARRAYS = ("index_centres", "index_starts")
 """Stand beside the others where the manifest has an index."""
 ENCODER_ARRAYS = tuple(f"encoder_{name}" for name in BLOCK)
 """Stand beside the others where an encoder reads the recent items."""
 LISTS = ("users", "items")
-
-MAX_FILE_BYTES = 4 * 1024**3
-MAX_LIST_BYTES = 512 * 1024**2
-_DTYPE = {"index_starts": "<i4"}
-"""By array; "<f4" where none stands here."""
-_SIGNATURE_BYTES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which version is meant. With `manifest_sha256`, as announced or pointed at, no other
-    manifest will do, not even one that was properly signed."""
-
-    tenant: str
-    model: str
-    version: int
-    manifest_sha256: str | None = None
+_DTYPE = {"index_starts": INTS}
+"""By array; FLOATS where none stands here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,65 +72,33 @@ def write_data(directory: Path, parts: Embeddings) -> Files:
     if parts.encoder is not None:
         arrays |= dict(zip(ENCODER_ARRAYS, block(parts.encoder), strict=True))
     return Files(
-        {name: _write_array(directory, name, values) for name, values in arrays.items()},
-        {name: _write_list(directory / f"{name}.json", lists[name]) for name in LISTS},
+        {
+            name: write_array(directory, name, values, _dtype(name))
+            for name, values in arrays.items()
+        },
+        {name: write_list(directory, name, lists[name]) for name in LISTS},
         None if index is None else IndexRule(index.probes, index.recall),
         Network.DOT_PRODUCT if parts.encoder is None else Network.SESSIONS,
     )
 
 
-def write_manifest(directory: Path, manifest: Manifest, key: Ed25519PrivateKey) -> str:
-    """Signs, writes and syncs; returns the manifest's sha256."""
-    raw = encode_manifest(manifest)
-    _write(directory / MANIFEST_NAME, raw)
-    _write(directory / SIGNATURE_NAME, key.sign(raw))
-    sync_directory(directory)
-    return digest(raw)
-
-
-def sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def manifest_digest(directory: Path) -> str:
-    """What a pointer or an announcement names. Raises ArtifactRefused."""
-    return digest(_bounded(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES))
-
-
 def read_manifest(directory: Path, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
-    """Steps 1 and 2. Raises ArtifactRefused."""
-    raw = _bounded(directory / MANIFEST_NAME, MAX_MANIFEST_BYTES)
-    signature = _bounded(directory / SIGNATURE_NAME, _SIGNATURE_BYTES)
-    try:
-        key.verify(signature, raw)
-    except InvalidSignature:
-        raise ArtifactRefused("the manifest is not signed by our key") from None
-    if wanted.manifest_sha256 not in (None, digest(raw)):
-        raise ArtifactRefused("the manifest is not the one that was announced")
-    manifest = decode_manifest(raw)
-    if (manifest.tenant, manifest.model, manifest.version) != (
-        wanted.tenant,
-        wanted.model,
-        wanted.version,
-    ):
-        raise ArtifactRefused("the manifest belongs to another tenant, model or version")
-    return manifest
+    """Signature, and whose version it is. Raises ArtifactRefused."""
+    return read_signed(directory, key, wanted, decode_manifest)
 
 
 def read_artifact(
     directory: Path, key: Ed25519PublicKey, wanted: Identity
 ) -> tuple[Manifest, Embeddings]:
-    """All five steps. Raises ArtifactRefused. Blocks: reads every byte once, for the hashes."""
+    """Every check. Raises ArtifactRefused. Blocks: reads every byte once, for the hashes."""
     manifest = read_manifest(directory, key, wanted)
     named = _array_names(manifest)
     if set(manifest.arrays) != set(named) or set(manifest.lists) != set(LISTS):
         raise ArtifactRefused("the manifest does not name the files of this model")
-    arrays = {name: _read_array(directory, name, manifest.arrays[name]) for name in named}
-    users, items = (_read_list(directory, name, manifest.lists[name]) for name in LISTS)
+    arrays = {
+        name: read_array(directory, name, manifest.arrays[name], _dtype(name)) for name in named
+    }
+    users, items = (read_list(directory, name, manifest.lists[name]) for name in LISTS)
     _check_shapes(arrays, users, items)
     weight, bias = arrays["dense"]
     parts = Embeddings(
@@ -168,93 +121,8 @@ def _array_names(manifest: Manifest) -> tuple[str, ...]:
     return named + ENCODER_ARRAYS if manifest.network is Network.SESSIONS else named
 
 
-def _write_array(directory: Path, name: str, values: NDArray[Any]) -> ArrayFile:
-    path, dtype = directory / f"{name}.npy", _dtype(name)
-    array = np.ascontiguousarray(values, dtype=dtype)
-    with path.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-        _sync(file)
-    sha256, size = _hash(path, MAX_FILE_BYTES)
-    return ArrayFile(sha256, size, array.shape, dtype)
-
-
 def _dtype(name: str) -> str:
-    return _DTYPE.get(name, "<f4")
-
-
-def _write_list(path: Path, vocabulary: Vocabulary) -> ListFile:
-    _write(path, msgspec.json.encode(vocabulary.ids))
-    sha256, size = _hash(path, MAX_LIST_BYTES)
-    return ListFile(sha256, size, len(vocabulary))
-
-
-def _write(path: Path, raw: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(raw)
-        _sync(file)
-
-
-def _sync(file: BinaryIO) -> None:
-    failpoint("model-life")
-    file.flush()
-    os.fsync(file.fileno())
-    failpoint("model-life")
-
-
-def _bounded(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(limit + 1)
-    except OSError as error:
-        raise ArtifactRefused(f"{path.name} cannot be read: {error.strerror}") from None
-    if len(raw) > limit:
-        raise ArtifactRefused(f"{path.name} is longer than {limit} bytes")
-    return raw
-
-
-def _hash(path: Path, limit: int) -> tuple[str, int]:
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise ArtifactRefused(f"{path.name} is longer than {limit} bytes")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), size
-    except OSError as error:
-        raise ArtifactRefused(f"{path.name} cannot be read: {error.strerror}") from None
-
-
-def _check_file(path: Path, entry: ArrayFile | ListFile, limit: int) -> None:
-    if _hash(path, limit) != (entry.sha256, entry.size):
-        raise ArtifactRefused(f"{path.name} is not what was signed")
-
-
-def _read_array(directory: Path, name: str, entry: ArrayFile) -> NDArray[Any]:
-    path, dtype = directory / f"{name}.npy", _dtype(name)
-    _check_file(path, entry, MAX_FILE_BYTES)
-    try:
-        # What np.load(mmap_mode="r") calls for an .npy, and nothing else: no archive, no pickle.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError):
-        raise ArtifactRefused(f"{path.name} is not a plain array") from None
-    if array.dtype.str != dtype or entry.dtype != dtype:
-        raise ArtifactRefused(f"{path.name} does not hold {dtype}")
-    if array.shape != entry.shape or not array.flags.c_contiguous:
-        raise ArtifactRefused(f"{path.name} has shape {array.shape}, signed is {entry.shape}")
-    if not np.isfinite(array).all():
-        raise ArtifactRefused(f"{path.name} holds numbers that are not finite")
-    return np.asarray(array)  # still mapped: a slice of a memmap costs ten times an array's
-
-
-def _read_list(directory: Path, name: str, entry: ListFile) -> Vocabulary:
-    path = directory / f"{name}.json"
-    _check_file(path, entry, MAX_LIST_BYTES)
-    try:
-        vocabulary = Vocabulary(msgspec.json.decode(path.read_bytes(), type=tuple[str, ...]))
-    except (msgspec.DecodeError, ValueError):
-        raise ArtifactRefused(f"{path.name} is not a list of different texts") from None
-    if len(vocabulary) != entry.length:
-        raise ArtifactRefused(f"{path.name} has {len(vocabulary)} texts, signed {entry.length}")
-    return vocabulary
+    return _DTYPE.get(name, FLOATS)
 
 
 def _index(arrays: dict[str, NDArray[Any]], rule: IndexRule | None) -> ItemIndex | None:

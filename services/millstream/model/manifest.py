@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -104,32 +104,51 @@ class IndexRule(Struct, frozen=True, forbid_unknown_fields=True):
     recall: Annotated[float, Meta(ge=0, le=1)]
 
 
-class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class ManifestHead(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """What every version says of itself, whatever kind of model it is."""
+
     schema_version: int
     tenant: Tenant
     model: ModelName
     version: Annotated[int, Meta(ge=1)]
     arrays: dict[str, ArrayFile]
     lists: dict[str, ListFile]
-    rule: ServingRule
-    window: DataWindow
     provenance: Provenance
     quality: Quality
     created_at: Timestamp
+
+
+class Manifest(
+    ManifestHead, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """Of embeddings."""
+
+    rule: ServingRule
+    window: DataWindow
     index: IndexRule | None = None
     """None: every item is looked at."""
     occasion: Occasion | None = None
     network: Network = Network.DOT_PRODUCT
 
 
-def encode_manifest(manifest: Manifest) -> bytes:
+M = TypeVar("M", bound=ManifestHead)
+
+
+def encode_manifest(manifest: ManifestHead) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2)
 
 
 def decode_manifest(raw: bytes) -> Manifest:
-    """Raises ArtifactRefused for what is not a manifest of this schema."""
+    """Raises ArtifactRefused for what is not a manifest of embeddings."""
+    return decode_as(Manifest, raw)
+
+
+def decode_as(kind: type[M], raw: bytes) -> M:
+    """Raises ArtifactRefused for what is not a manifest of this kind and schema."""
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ArtifactRefused(f"the manifest cannot be read: {error}") from None
     if manifest.schema_version != SCHEMA_VERSION:

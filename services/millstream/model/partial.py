@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from millstream.domain.failpoints import failpoint
-from millstream.model.artifact import sync_directory
+from millstream.model.signed_files import sync_directory
 
 _PARTIAL = ".partial-"
 

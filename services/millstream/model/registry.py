@@ -15,20 +15,13 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import (
-    Files,
-    Identity,
-    manifest_digest,
-    read_artifact,
-    read_manifest,
-    write_data,
-    write_manifest,
-)
+from millstream.model.artifact import Files, read_artifact, read_manifest, write_data
 from millstream.model.embeddings import Embeddings
 from millstream.model.golden import check_golden
 from millstream.model.manifest import Manifest
 from millstream.model.partial import new_partial, publish, remove_left, withdraw
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity, manifest_digest, write_manifest
 
 _VERSION_NAME = re.compile(r"v(\d{6,})")
 _ATTEMPTS = 10

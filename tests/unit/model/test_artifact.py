@@ -18,17 +18,15 @@ from millstream.model.artifact import (
     ARRAYS,
     INDEX_ARRAYS,
     LISTS,
-    MANIFEST_NAME,
-    SIGNATURE_NAME,
     Files,
     Identity,
     read_artifact,
     write_data,
-    write_manifest,
 )
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import ArrayFile, ArtifactRefused, ListFile, Manifest, digest
 from millstream.model.sessions.encoder import BLOCK, block
+from millstream.model.signed_files import MANIFEST_NAME, SIGNATURE_NAME, write_manifest
 
 Describe = Callable[[int, Files], Manifest]
 WANTED = Identity("default", "embedding", 1)
@@ -268,7 +266,7 @@ def test_a_list_entry_is_checked_for_length(version: Path, key: Ed25519PrivateKe
 def test_a_file_beyond_the_limit_is_refused(
     version: Path, key: Ed25519PrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("millstream.model.artifact.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("millstream.model.signed_files.MAX_FILE_BYTES", 100)
     assert refused(version, key) == "user_vectors.npy is longer than 100 bytes"
 
 
@@ -308,6 +306,20 @@ def test_a_version_without_index_and_encoder_says_nothing_of_them(
     assert b"index" not in raw
     assert b"network" not in raw
     assert read_artifact(version, key.public_key(), WANTED)[1].index is None
+
+
+def test_a_manifest_of_an_earlier_release_reads_as_it_was_signed(
+    version: Path, key: Ed25519PrivateKey
+) -> None:
+    """Its fields stood in another order; what is verified is the bytes, not what they come to."""
+    now = msgspec.json.decode((version / MANIFEST_NAME).read_bytes())
+    early = {"lists": now["lists"], "rule": now["rule"], "window": now["window"]}
+    raw = msgspec.json.encode(early | now)
+    (version / MANIFEST_NAME).write_bytes(raw)
+    (version / SIGNATURE_NAME).write_bytes(key.sign(raw))
+    announced = Identity("default", "embedding", 1, digest(raw))
+    manifest, _ = read_artifact(version, key.public_key(), announced)
+    assert msgspec.json.decode(msgspec.json.encode(manifest)) == now
 
 
 @pytest.mark.parametrize(
