@@ -9,8 +9,9 @@ import re
 import shutil
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -18,14 +19,29 @@ from millstream.domain.errors import OperatorError
 from millstream.model.artifact import Files, read_artifact, read_manifest, write_data
 from millstream.model.embeddings import Embeddings
 from millstream.model.golden import check_golden
-from millstream.model.manifest import Manifest
+from millstream.model.manifest import Manifest, ManifestHead
 from millstream.model.partial import new_partial, publish, remove_left, withdraw
 from millstream.model.scorer import Scorer
-from millstream.model.signed_files import Identity, manifest_digest, write_manifest
+from millstream.model.sentiment.artifact import (
+    ReviewArrays,
+    ReviewFiles,
+    kind_of,
+    named_arrays,
+    read_review_model,
+    sentiment_of,
+    write_review_model,
+)
+from millstream.model.sentiment.golden import check_golden as check_golden_reviews
+from millstream.model.sentiment.manifest import ReviewManifest, decode_any
+from millstream.model.sentiment.sentiment import Sentiment
+from millstream.model.signed_files import Identity, manifest_digest, read_signed, write_manifest
 
 _VERSION_NAME = re.compile(r"v(\d{6,})")
 _ATTEMPTS = 10
 _SPARE_FACTOR = 2
+
+F = TypeVar("F")
+M = TypeVar("M", bound=ManifestHead)
 
 
 class CurrentPointer(Protocol):
@@ -74,6 +90,26 @@ class LoadedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedReviews:
+    """Ready to judge: verified, checked and memory-mapped."""
+
+    manifest: ReviewManifest
+    sentiment: Sentiment
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft(Generic[F, M]):
+    """A version to be: `write` puts its data files, some `size` bytes, into a directory, and
+    `describe` makes the manifest of its number and of what `write` gave; `empty` stands for that
+    before anything is written."""
+
+    write: Callable[[Path], F]
+    describe: Callable[[int, F], M]
+    empty: F
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     store: Path
 
@@ -105,32 +141,45 @@ class Registry:
 
         Seen by others whole or not at all. Blocks on the disk. Raises OperatorError where there
         is no room or no right to write."""
-        probe = describe(above + 1, Files({}, {}))
+        size = parts.user_vectors.nbytes + parts.item_vectors.nbytes
+        write = partial(write_data, parts=parts)
+        return self._registered(_Draft(write, describe, Files({}, {}), size), key, above)
+
+    def register_reviews(
+        self,
+        arrays: ReviewArrays,
+        describe: Callable[[int, ReviewFiles], ReviewManifest],
+        key: Ed25519PrivateKey,
+        above: int = 0,
+    ) -> tuple[ReviewManifest, str]:
+        """As `register`, of a review model."""
+        size = sum(values.nbytes for values in named_arrays(arrays).values())
+        write = partial(write_review_model, arrays=arrays)
+        empty = ReviewFiles({}, {}, kind_of(arrays))
+        return self._registered(_Draft(write, describe, empty, size), key, above)
+
+    def _registered(self, draft: _Draft[F, M], key: Ed25519PrivateKey, above: int) -> tuple[M, str]:
+        probe = draft.describe(above + 1, draft.empty)
         home = self.store / probe.tenant / probe.model
         try:
             home.mkdir(parents=True, exist_ok=True)
-            _require_space(home, parts)
-            return self._write(home, parts, describe, key, above)
+            _require_space(home, draft.size)
+            return self._write(home, draft, key, above)
         except OSError as error:
             raise OperatorError(
                 "the model store", f"{home}: {error.strerror}", "a directory we can write to"
             ) from error
 
     def _write(
-        self,
-        home: Path,
-        parts: Embeddings,
-        describe: Callable[[int, Files], Manifest],
-        key: Ed25519PrivateKey,
-        above: int,
-    ) -> tuple[Manifest, str]:
-        with new_partial(home) as partial:
-            files = write_data(partial, parts)
+        self, home: Path, draft: _Draft[F, M], key: Ed25519PrivateKey, above: int
+    ) -> tuple[M, str]:
+        with new_partial(home) as beside:
+            files = draft.write(beside)
             for _ in range(_ATTEMPTS):
                 version = max([above, *self.versions(home.parent.name, home.name)]) + 1
-                manifest = describe(version, files)
-                sha = write_manifest(partial, manifest, key)
-                if publish(partial, home / f"v{version:06d}"):
+                manifest = draft.describe(version, files)
+                sha = write_manifest(beside, manifest, key)
+                if publish(beside, home / f"v{version:06d}"):
                     return manifest, sha
         raise OperatorError(
             f"model versions of {home.parent.name}/{home.name}",
@@ -159,8 +208,13 @@ class Registry:
         return manifest_digest(self._directory(wanted))
 
     def show(self, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
-        """Raises ArtifactRefused unless the manifest is signed and the one that is wanted."""
+        """Of embeddings. Raises ArtifactRefused unless the manifest is signed and the one that is
+        wanted."""
         return read_manifest(self._directory(wanted), key, wanted)
+
+    def show_any(self, key: Ed25519PublicKey, wanted: Identity) -> ManifestHead:
+        """As `show`, of whichever kind of model: Manifest or ReviewManifest."""
+        return read_signed(self._directory(wanted), key, wanted, decode_any)
 
     def load(self, key: Ed25519PublicKey, wanted: Identity) -> LoadedModel:
         """Raises ArtifactRefused unless every check passes. Blocks on the disk: call it beside
@@ -170,12 +224,25 @@ class Registry:
         check_golden(scorer)
         return LoadedModel(manifest, scorer)
 
+    def load_reviews(self, key: Ed25519PublicKey, wanted: Identity) -> LoadedReviews:
+        """As `load`, of a review model."""
+        manifest, arrays = read_review_model(self._directory(wanted), key, wanted)
+        sentiment = sentiment_of(arrays)
+        check_golden_reviews(sentiment, arrays.words)
+        return LoadedReviews(manifest, sentiment)
+
+    def verify(self, key: Ed25519PublicKey, wanted: Identity) -> ManifestHead:
+        """Raises ArtifactRefused unless whoever serves this kind of model would load it. Blocks."""
+        if isinstance(self.show_any(key, wanted), ReviewManifest):
+            return self.load_reviews(key, wanted).manifest
+        return self.load(key, wanted).manifest
+
     def _directory(self, wanted: Identity) -> Path:
         return self.directory(wanted.tenant, wanted.model, wanted.version)
 
 
-def _require_space(home: Path, parts: Embeddings) -> None:
-    needed = _SPARE_FACTOR * (parts.user_vectors.nbytes + parts.item_vectors.nbytes)
+def _require_space(home: Path, size: int) -> None:
+    needed = _SPARE_FACTOR * size
     free = shutil.disk_usage(home).free
     if free < needed:
         raise OperatorError(

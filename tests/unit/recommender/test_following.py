@@ -50,8 +50,9 @@ def test_a_tenant_is_known_whether_its_version_was_promoted_or_not(promoted: boo
     assert take(value) == (["shop-2"], 0)
 
 
-def test_another_models_announcements_are_not_ours() -> None:
-    assert take(announced(model="other")) == ([], 0)
+@pytest.mark.parametrize("model", ["other", "sentiment"])
+def test_another_models_announcements_are_not_ours(model: str) -> None:
+    assert take(announced(model=model)) == ([], 0)
 
 
 @pytest.mark.parametrize(

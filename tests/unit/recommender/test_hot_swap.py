@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 from tests.builders import record
+from tests.review_models import describe_reviews, linear_model
 from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
 
@@ -238,6 +239,35 @@ async def test_one_tenants_refused_model_does_not_hold_up_anothers(
     models._pointer.current["another", "embedding"] = (9, "0" * 64)  # type: ignore[attr-defined]
     await models.look_up()
     assert models.serving("default").version == "embedding-v1"
+
+
+async def test_a_review_model_in_service_changes_no_list(
+    models: HotSwap,
+    promote: Promote,
+    registry: Registry,
+    pointer: MemoryPointer,
+    key: Ed25519PrivateKey,
+) -> None:
+    promote()
+    await models.refresh(["default"])
+    before = models.serving("default")
+    manifest, sha = registry.register_reviews(linear_model(), describe_reviews, key, above=7)
+    pointer.current["default", "sentiment"] = (manifest.version, sha)
+    await models.look_up()
+    await models.refresh(["default"])
+    assert models.serving("default") == before
+    assert (before.version, registry.models()[1][1]) == ("embedding-v1", "sentiment")
+
+
+async def test_a_worker_that_is_told_to_serve_reviews_refuses(
+    registry: Registry, pointer: MemoryPointer, key: Ed25519PrivateKey
+) -> None:
+    mistaken = HotSwap("sentiment", registry, pointer, key.public_key())
+    manifest, sha = registry.register_reviews(linear_model(), describe_reviews, key)
+    pointer.current["default", "sentiment"] = (manifest.version, sha)
+    with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
+        await mistaken.refresh(["default"])
+    assert mistaken.serving("default").version == NO_MODEL
 
 
 def largest_of(version: Path) -> tuple[Path, bytes]:
