@@ -10,12 +10,12 @@ from typing import Any
 
 import typer
 
-from millstream.cli.model_store import loaded
+from millstream.cli.model_store import verified
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import Decision
 from millstream.model.artifact import Identity
-from millstream.model.manifest import ArtifactRefused, Manifest
+from millstream.model.manifest import ArtifactRefused, ManifestHead
 from millstream.model.registry import PointerHistory, Registry
 from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
@@ -24,6 +24,8 @@ from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connected
 
 Version = tuple[int, str]
+Move = tuple[ManifestHead, str, str]
+"""The version that became current, its manifest's sha256, and why."""
 
 
 def promote(
@@ -58,11 +60,11 @@ class _Place:
     def name(self) -> str:
         return f"{self.tenant}/{self.model}"
 
-    def usable(self, version: int, sha: str) -> Manifest:
+    def usable(self, version: int, sha: str) -> ManifestHead:
         """Checked as a worker checks it. Raises ArtifactRefused."""
         key = load_public_key(self.settings.keys_dir)
         wanted = Identity(self.tenant, self.model, version, sha)
-        return Registry(self.settings.model_store).load(key, wanted).manifest
+        return Registry(self.settings.model_store).verify(key, wanted)
 
     def digest(self, version: int) -> str:
         registry = Registry(self.settings.model_store)
@@ -74,10 +76,8 @@ class _Promotion:
     version: int
     force: bool
 
-    async def __call__(self, place: _Place, current: Version | None) -> tuple[Manifest, str, str]:
-        manifest = loaded(
-            place.settings, Identity(place.tenant, place.model, self.version)
-        ).manifest
+    async def __call__(self, place: _Place, current: Version | None) -> Move:
+        manifest = verified(place.settings, Identity(place.tenant, place.model, self.version))
         sha = place.digest(self.version)
         quality = manifest.quality
         if not quality.passed and not self.force:
@@ -97,7 +97,7 @@ class _Promotion:
 class _Rollback:
     to: int | None
 
-    async def __call__(self, place: _Place, current: Version | None) -> tuple[Manifest, str, str]:
+    async def __call__(self, place: _Place, current: Version | None) -> Move:
         if current is None:
             raise OperatorError(f"model {place.name}", "none in service", "one to go back from")
         manifest, sha = await self._target(place)
@@ -107,7 +107,7 @@ class _Rollback:
         _require(moved, place)
         return manifest, sha, f"rolled back from v{current[0]} by an operator"
 
-    async def _target(self, place: _Place) -> tuple[Manifest, str]:
+    async def _target(self, place: _Place) -> tuple[ManifestHead, str]:
         """The newest of those before, or the one that is meant, that can still be used."""
         before = await place.pointer.before(place.tenant, place.model)
         refused = []
@@ -132,7 +132,7 @@ async def _move(
     from millstream.streaming.topics import MODELS
     from millstream.trainer.announce import Outcome, announce
 
-    async with _surroundings(settings) as (pointer, producer):
+    async with surroundings(settings) as (pointer, producer):
         place = _Place(settings, tenant, model, pointer)
         current = await pointer.read(tenant, model)
         manifest, sha, why = await move(place, current)
@@ -142,7 +142,7 @@ async def _move(
 
 
 @asynccontextmanager
-async def _surroundings(settings: ConnectionSettings) -> AsyncIterator[tuple[PointerHistory, Any]]:
+async def surroundings(settings: ConnectionSettings) -> AsyncIterator[tuple[PointerHistory, Any]]:
     """Raises OperatorError where the broker or Redis does not answer: before anything has moved."""
     from millstream.streaming.producer import producer_for
     from millstream.streaming.starting import started

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from millstream.cli import model_card, model_diff, model_moves, model_request
-from millstream.cli.model_store import shown
+from millstream.cli.model_store import shown_any
 from millstream.cli.variables import checked
 from millstream.model.artifact import Identity
-from millstream.model.manifest import ArtifactRefused, Manifest
+from millstream.model.manifest import ArtifactRefused, Manifest, ManifestHead
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
@@ -71,9 +71,11 @@ def show(
 ) -> None:
     """The signed manifest of one version."""
     settings = checked(ConnectionSettings)
-    manifest = shown(settings, Identity(tenant, model, version))
+    manifest = shown_any(settings, Identity(tenant, model, version))
     raw = msgspec.json.encode(manifest)
     sys.stdout.write((raw if json else msgspec.json.format(raw, indent=2)).decode() + "\n")
+    if not isinstance(manifest, Manifest):
+        return
     told = "" if (tenant, model) == _DEFAULT else f" --model {model} --tenant {tenant}"
     typer.echo(f"Model card: millstream models card {version}{told}", err=True)
 
@@ -90,7 +92,7 @@ async def _rows(settings: ConnectionSettings) -> list[Row]:
                 wanted = Identity(tenant, model, version)
                 is_current = current is not None and current[0] == version
                 try:
-                    rows.append(_row(registry.show(key, wanted), is_current))
+                    rows.append(_row(registry.show_any(key, wanted), is_current))
                 except ArtifactRefused as refused:
                     rows.append(_refused_row(wanted, is_current, refused.reason))
     finally:
@@ -98,7 +100,7 @@ async def _rows(settings: ConnectionSettings) -> list[Row]:
     return rows
 
 
-def _row(manifest: Manifest, current: bool) -> Row:
+def _row(manifest: ManifestHead, current: bool) -> Row:
     quality = manifest.quality
     return Row(
         manifest.tenant,

@@ -14,7 +14,7 @@ from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.problems import Refusal
 from millstream.model.artifact import Identity
-from millstream.model.manifest import ArtifactRefused, Manifest
+from millstream.model.manifest import ArtifactRefused, ManifestHead
 from millstream.model.registry import PointerHistory, Registry
 
 
@@ -79,11 +79,11 @@ class Moves:
             return await self._told(moved, manifest, sha, why)
         raise Refusal(HTTPStatus.CONFLICT, "no version that served before can still be used")
 
-    async def _usable(self, tenant: str, model: str, version: int, sha: str) -> Manifest:
+    async def _usable(self, tenant: str, model: str, version: int, sha: str) -> ManifestHead:
         wanted = Identity(tenant, model, version, sha)
-        return (await asyncio.to_thread(self._registry.load, self._key, wanted)).manifest
+        return await asyncio.to_thread(self._registry.verify, self._key, wanted)
 
-    async def _told(self, moved: bool, manifest: Manifest, sha: str, verdict: str) -> Moved:
+    async def _told(self, moved: bool, manifest: ManifestHead, sha: str, verdict: str) -> Moved:
         """The pointer has moved first, so that whoever hears of it finds it moved."""
         if not moved:
             raise Refusal(HTTPStatus.CONFLICT, "somebody else moved it meanwhile: look again")

@@ -52,7 +52,7 @@ class Versions:
 
     def _one(self, wanted: Identity, current: bool) -> Version:
         try:
-            manifest = self._registry.show(self._key, wanted)
+            manifest = self._registry.show_any(self._key, wanted)
         except ArtifactRefused as refused:
             return Version(wanted.model, wanted.version, current, refused=refused.reason)
         quality = manifest.quality

@@ -8,7 +8,7 @@ import msgspec
 
 from millstream.domain.identity import record_key
 from millstream.domain.models import Decision, ModelAnnouncement
-from millstream.model.manifest import Manifest
+from millstream.model.manifest import ManifestHead
 from millstream.model.registry import CurrentPointer
 
 
@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
 
 
 async def promote(
-    pointer: CurrentPointer, manifest: Manifest, sha: str, expected_version: int | None
+    pointer: CurrentPointer, manifest: ManifestHead, sha: str, expected_version: int | None
 ) -> Outcome:
     """Makes it the current version, unless another one became that since `expected_version`."""
     moved = await pointer.promote(
@@ -36,7 +36,7 @@ async def promote(
 
 
 async def announce(
-    producer: Producer, topic: str, manifest: Manifest, sha: str, outcome: Outcome
+    producer: Producer, topic: str, manifest: ManifestHead, sha: str, outcome: Outcome
 ) -> ModelAnnouncement:
     """Sent after the pointer has moved, so that a worker that hears of it finds it there."""
     judgement = manifest.quality.judgement

@@ -10,6 +10,9 @@ from msgspec import Meta, Struct
 
 from millstream.model.manifest import Count, ManifestHead, decode_as, decode_manifest
 
+MODEL = "sentiment"
+"""The name of review models in the store, under the pointer and in announcements."""
+
 
 class ReviewKind(StrEnum):
     """Which files a version has, and what reads them."""
@@ -20,8 +23,8 @@ class ReviewKind(StrEnum):
 
 class ReviewData(Struct, frozen=True, forbid_unknown_fields=True):
     """The labelled reviews. Those of one text are dealt together into `folds` by the text alone;
-    `held_out` of them, the first fold, were measured on and are in no version. `good`, `bad` and
-    `domains` count all."""
+    `held_out` of them, the first fold, were measured on and are in no version. `good` and `bad`
+    count all, `domains` those of the largest domains."""
 
     good: Count
     bad: Count

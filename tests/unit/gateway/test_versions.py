@@ -1,0 +1,90 @@
+"""What the gateway tells of a tenant's versions and moves: of every kind of model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.review_models import describe_reviews, linear_model
+from tests.unit.model.conftest import describe, key, parts, registry
+from tests.unit.recommender.conftest import MemoryPointer
+
+from millstream.domain.models import ModelAnnouncement
+from millstream.gateway.moves import Moves
+from millstream.gateway.problems import Refusal
+from millstream.gateway.versions import Versions
+from millstream.model.artifact import Files
+from millstream.model.embeddings import Embeddings
+from millstream.model.manifest import Manifest
+from millstream.model.registry import Registry
+
+__all__ = ["describe", "key", "parts", "registry"]  # fixtures, used by name
+
+
+class Pointer(MemoryPointer):
+    """Also an operator's moves."""
+
+    choose = MemoryPointer.promote
+
+    async def before(self, _tenant: str, _model: str) -> tuple[tuple[int, str], ...]:
+        return ()
+
+    async def go_back(self, *_: object) -> bool:
+        raise NotImplementedError("nothing served before")
+
+
+class Sent:
+    """Implements what Moves needs of delivery."""
+
+    def __init__(self) -> None:
+        self.announced: list[ModelAnnouncement] = []
+
+    async def deliver(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
+        assert topic == "models"
+        self.announced += [
+            msgspec.json.decode(value, type=ModelAnnouncement) for _, value in records
+        ]
+
+
+@pytest.fixture
+def both(
+    registry: Registry,
+    parts: Embeddings,
+    describe: Callable[[int, Files], Manifest],
+    key: Ed25519PrivateKey,
+) -> Registry:
+    registry.register(parts, describe, key)
+    registry.register_reviews(linear_model(), describe_reviews, key)
+    return registry
+
+
+async def test_versions_of_both_kinds_are_told(both: Registry, key: Ed25519PrivateKey) -> None:
+    found = await Versions(both, Pointer(), key.public_key()).all("default")
+    assert [(one.model, one.refused) for one in found] == [("embedding", None), ("sentiment", None)]
+    assert found[1].metrics == {"accuracy": 0.9}
+
+
+async def test_a_review_model_is_promoted_and_announced_as_itself(
+    both: Registry, key: Ed25519PrivateKey
+) -> None:
+    pointer, sent = Pointer(), Sent()
+    moves = Moves(both, pointer, key.public_key(), sent, "models")  # type: ignore[arg-type]
+    await moves.promote("default", "sentiment", 1, force=False)
+    assert list(pointer.current) == [("default", "sentiment")]
+    assert [(one.model, one.version) for one in sent.announced] == [("sentiment", 1)]
+    with pytest.raises(Refusal, match="can still be used"):
+        await moves.roll_back("default", "sentiment")
+
+
+async def test_a_review_model_that_was_touched_is_not_promoted(
+    both: Registry, key: Ed25519PrivateKey
+) -> None:
+    path = both.directory("default", "sentiment", 1) / "terms.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    pointer, sent = Pointer(), Sent()
+    moves = Moves(both, pointer, key.public_key(), sent, "models")  # type: ignore[arg-type]
+    with pytest.raises(Refusal, match="not what was signed"):
+        await moves.promote("default", "sentiment", 1, force=True)
+    assert (pointer.current, sent.announced) == ({}, [])
