@@ -26,7 +26,8 @@ class Outcome(StrEnum):
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True):
     """One measure on the same shoppers. `ours` and `reference` are means over shoppers; `low` and
-    `high` bound their difference (95 %, bootstrap over shoppers); it may fall by `margin`."""
+    `high` bound their difference (95 %, bootstrap over shoppers); it may fall by `margin`. Of a
+    review model reviews stand in the place of shoppers, `shoppers` of them."""
 
     view: str
     metric: str

@@ -9,7 +9,13 @@ from tests.unit.trainer.sentiment.made_reviews import made_reviews, write_review
 
 from millstream.domain.errors import OperatorError
 from millstream.model.sentiment.review import ReviewText
-from millstream.trainer.sentiment.data import FILE_NAME, Reviews, folds, read_reviews
+from millstream.trainer.sentiment.data import (
+    FILE_NAME,
+    Reviews,
+    folds,
+    held_out,
+    read_reviews,
+)
 
 
 def test_reviews_come_back_as_written(tmp_path: Path) -> None:
@@ -38,6 +44,21 @@ def test_folds_do_not_hang_on_the_order_of_the_file() -> None:
     made = made_reviews(100, 2)
     order = np.random.default_rng(0).permutation(100)
     assert folds(made.take(order), 4).tolist() == folds(made, 4)[order].tolist()
+
+
+def test_a_text_is_held_out_for_good_whatever_stands_beside_it() -> None:
+    made = made_reviews(1000, 3)
+    held = held_out(made, 5)
+    assert 150 < held.sum() < 250
+    some = np.arange(0, 1000, 3)
+    assert held_out(made.take(some), 5).tolist() == held[some].tolist()
+    shouted = tuple(ReviewText("other", f" {text.text.upper()} ") for text in made.texts)
+    assert held_out(Reviews(shouted, made.labels, made.domains), 5).tolist() == held.tolist()
+
+
+def test_a_text_that_is_no_unicode_is_on_one_side_too() -> None:
+    strange = Reviews((ReviewText("", "\ud800"),) * 2, np.array([0, 1]), ("books",) * 2)
+    assert len(set(held_out(strange, 5).tolist())) == 1
 
 
 @pytest.mark.parametrize(

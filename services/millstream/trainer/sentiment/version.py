@@ -1,0 +1,167 @@
+"""START HERE: labelled reviews to a review model that may judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from millstream.domain.clock import as_datetime
+from millstream.domain.errors import OperatorError
+from millstream.domain.models import ModelAnnouncement
+from millstream.model.embeddings import FloatArray
+from millstream.model.manifest import SCHEMA_VERSION, ArtifactRefused, Provenance, Quality
+from millstream.model.registry import LoadedReviews, PointerHistory, Registry
+from millstream.model.sentiment.artifact import ReviewArrays, ReviewFiles, sentiment_of
+from millstream.model.sentiment.manifest import MODEL, ReviewData, ReviewManifest
+from millstream.model.signed_files import Identity
+from millstream.streaming.offload import offload
+from millstream.trainer.announce import Producer, announce
+from millstream.trainer.register import code_version
+from millstream.trainer.release import released, retain
+from millstream.trainer.sentiment.calibration import calibration_error
+from millstream.trainer.sentiment.compare import NEUTRAL, InService, ReviewGateRule, largest_domains
+from millstream.trainer.sentiment.data import FILE_NAME, Reviews, held_out
+from millstream.trainer.sentiment.gate import judge_reviews
+
+FOLDS = 5
+"""One of them is held out, for good: another number would deal into a version's exam what the one
+in service has learnt from."""
+LEAST_OF_EACH = 100
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTools:
+    """What a training needs of the world. `fit`: blocks for seconds to minutes; `settings_digest`:
+    stands for what decides its outcome, apart from reviews and seed."""
+
+    tenant: str
+    fit: Callable[[Reviews], ReviewArrays]
+    settings_digest: str
+    seed: int
+    rule: ReviewGateRule
+    registry: Registry
+    key: Ed25519PrivateKey
+    pointer: PointerHistory
+    producer: Producer
+    topic: str
+    keep_versions: int
+    clock: Callable[[], int]
+
+
+def require_enough(reviews: Reviews) -> None:
+    """Raises OperatorError where no model could be learnt, or nothing is left to measure it on."""
+    good = int(reviews.labels.sum())
+    bad = len(reviews) - good
+    if min(good, bad) < LEAST_OF_EACH:
+        raise OperatorError(
+            f"the reviews in {FILE_NAME}",
+            f"{good} good and {bad} bad ones",
+            f"at least {LEAST_OF_EACH} of each",
+            "Give a larger file; of fewer nobody could tell how good the model is",
+        )
+
+
+async def train_review_version(
+    reviews: Reviews, tools: ReviewTools
+) -> tuple[ReviewManifest, ModelAnnouncement]:
+    """Measured on reviews that it has not seen, registered, promoted if it may, announced. What was
+    measured is what is registered. Raises OperatorError."""
+    require_enough(reviews)
+    created_at = as_datetime(tools.clock())
+    champion = await _champion(tools)
+    # champion: number and version in service, loaded, or none
+    held = held_out(reviews, FOLDS)
+    learnt, asked = reviews.take(np.flatnonzero(~held)), reviews.take(np.flatnonzero(held))
+    # learnt: four fifths; asked: one fifth, which no version has learnt from
+    arrays = await offload(partial(tools.fit, learnt))
+    # arrays: of a linear model or an LSTM
+    data = review_data(reviews, len(asked))
+    quality = await offload(partial(_measured, arrays, asked, champion, data, tools.rule))
+    # quality: figures on `asked`, and refused, held or promoted beside the champion
+
+    def describe(version: int, files: ReviewFiles) -> ReviewManifest:
+        return ReviewManifest(
+            schema_version=SCHEMA_VERSION,
+            tenant=tools.tenant,
+            model=MODEL,
+            version=version,
+            arrays=files.arrays,
+            lists=files.lists,
+            provenance=Provenance(code_version(), tools.settings_digest, tools.seed),
+            quality=quality,
+            created_at=created_at,
+            kind=files.kind,
+            reviews=data,
+        )
+
+    number, _ = champion
+    registered = partial(tools.registry.register_reviews, arrays, describe, tools.key, number or 0)
+    manifest, sha = await offload(registered)
+    # manifest: signed, beside its files in the model store
+    public = tools.key.public_key()
+    outcome = await released(tools.registry, public, tools.pointer, (manifest, sha), number)
+    # outcome: whether the current version moved, and the verdict
+    announcement = await announce(tools.producer, tools.topic, manifest, sha, outcome)
+    await retain(tools.registry, tools.pointer, (tools.tenant, MODEL), tools.keep_versions)
+    return manifest, announcement
+
+
+def review_data(reviews: Reviews, asked: int) -> ReviewData:
+    good = int(reviews.labels.sum())
+    return ReviewData(good, len(reviews) - good, largest_domains(reviews), FOLDS, asked)
+
+
+_Champion = tuple[int | None, LoadedReviews | None]
+
+
+async def _champion(tools: ReviewTools) -> _Champion:
+    """The number that the pointer names, and the version: None also where its files are refused,
+    since nobody is served from it then either."""
+    current = await tools.pointer.read(tools.tenant, MODEL)
+    if current is None:
+        return None, None
+    wanted = Identity(tools.tenant, MODEL, *current)
+    try:
+        load = partial(tools.registry.load_reviews, tools.key.public_key(), wanted)
+        return current[0], await offload(load)
+    except ArtifactRefused as refused:
+        _log.warning("the version in service is refused", version=current[0], why=refused.reason)
+        return current[0], None
+
+
+def _measured(
+    arrays: ReviewArrays,
+    asked: Reviews,
+    champion: _Champion,
+    data: ReviewData,
+    rule: ReviewGateRule,
+) -> Quality:
+    """Blocks for seconds."""
+    ours = sentiment_of(arrays).probabilities(asked.texts)
+    number, loaded = champion
+    theirs = None
+    if loaded is not None:
+        given = loaded.sentiment.probabilities(asked.texts)
+        theirs = InService(f"v{number}", given, loaded.manifest.reviews.learnt)
+    judgement = judge_reviews(asked, ours, theirs, data, rule)
+    return Quality(_figures(asked, ours), judgement.verdict, judgement.promoted, judgement)
+
+
+def _figures(asked: Reviews, given: FloatArray) -> dict[str, float]:
+    right, domains = (given > NEUTRAL) == asked.labels, np.array(asked.domains)
+    return {
+        "accuracy": float(right.mean()),
+        "calibration_error": calibration_error(given, asked.labels),
+        **{
+            f"accuracy_{name}": float(right[domains == name].mean())
+            for name in largest_domains(asked)
+        },
+        "reviews": float(len(asked)),
+    }
