@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli import model_card, model_diff, model_moves, model_request
+from millstream.cli import model_card, model_diff, model_moves, model_request, model_reviews
 from millstream.cli.model_store import shown_any
 from millstream.cli.variables import checked
 from millstream.model.artifact import Identity
@@ -29,6 +29,7 @@ app.command()(model_moves.promote)
 app.command()(model_moves.rollback)
 app.command()(model_diff.diff)
 app.command()(model_request.train)
+app.command()(model_reviews.train_reviews)
 
 _DEFAULT = ("default", "embedding")
 

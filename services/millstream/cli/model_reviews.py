@@ -1,0 +1,119 @@
+"""`millstream models train-reviews`: labelled reviews to a review model that may judge."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millstream.cli.model_moves import surroundings
+from millstream.cli.variables import checked
+from millstream.domain.clock import wall_clock
+from millstream.domain.models import ModelAnnouncement
+from millstream.model.judgement import Judgement
+from millstream.model.registry import Registry
+from millstream.model.sentiment.manifest import MODEL, ReviewKind, ReviewManifest
+from millstream.model.signing import load_private_key
+from millstream.trainer.settings import TrainerSettings
+
+if TYPE_CHECKING:
+    from millstream.trainer.sentiment.data import Reviews
+
+Trained = tuple[ReviewManifest, ModelAnnouncement]
+
+
+def train_reviews(
+    data: Annotated[Path, typer.Option(help="A folder with blitzer.jsonl.gz.")],
+    kind: Annotated[ReviewKind, typer.Option(help="The document's LSTM takes minutes.")] = (
+        ReviewKind.LINEAR
+    ),
+    tenant: str = typer.Option("default"),
+    json: bool = typer.Option(False, help="One JSON object."),
+) -> None:
+    """Trains a review model, measures it on reviews that were held out beside the version in
+    service, registers it, and lets it serve if it may. Of a version that was refused or held the
+    exit code is 0 as well."""
+    from millstream.trainer.sentiment.data import read_reviews
+    from millstream.trainer.sentiment.version import require_enough
+
+    settings, told = checked(TrainerSettings), Console(stderr=True)
+    reviews = read_reviews(data)
+    require_enough(reviews)
+    told.print(f"{len(reviews)} reviews, {len(set(reviews.domains))} domains", markup=False)
+    manifest, announced = asyncio.run(_train(settings, reviews, kind, tenant, told))
+    if json:
+        sys.stdout.write(msgspec.json.encode(_as_json(manifest, announced)).decode() + "\n")
+        return
+    Console().print(_table(manifest))
+    typer.echo(f"v{manifest.version} of {tenant}/{MODEL}: {announced.verdict}")
+
+
+async def _train(
+    settings: TrainerSettings, reviews: Reviews, kind: ReviewKind, tenant: str, told: Console
+) -> Trained:
+    """What answers slowly or not at all is asked before minutes are spent on a fit."""
+    from millstream.streaming.offload import offload
+    from millstream.streaming.topics import MODELS
+    from millstream.trainer.sentiment.compare import ReviewGateRule
+    from millstream.trainer.sentiment.fits import fit_of
+    from millstream.trainer.sentiment.version import ReviewTools, train_review_version
+
+    key, registry = load_private_key(settings.keys_dir), Registry(settings.model_store)
+    registry.remove_partial(tenant, MODEL)
+    async with surroundings(settings) as (pointer, producer):
+        say = partial(told.print, markup=False)
+        fit, digest = await offload(partial(fit_of, kind, settings.seed, say))
+        tools = ReviewTools(
+            tenant=tenant,
+            fit=fit,
+            settings_digest=digest,
+            seed=settings.seed,
+            rule=ReviewGateRule(),
+            registry=registry,
+            key=key,
+            pointer=pointer,
+            producer=producer,
+            topic=settings.topic(MODELS),
+            keep_versions=settings.keep_versions,
+            clock=wall_clock,
+        )
+        return await train_review_version(reviews, tools)
+
+
+def _as_json(manifest: ReviewManifest, announced: ModelAnnouncement) -> dict[str, object]:
+    return {
+        "model": f"{manifest.tenant}/{manifest.model}",
+        "version": manifest.version,
+        "kind": manifest.kind,
+        "decision": announced.decision,
+        "verdict": announced.verdict,
+        "metrics": manifest.quality.metrics,
+        "reviews": manifest.reviews,
+        "judgement": manifest.quality.judgement,
+    }
+
+
+def _table(manifest: ReviewManifest) -> Table:
+    judgement = manifest.quality.judgement or Judgement(manifest.quality.decision, "none", ())
+    table = Table("held-out reviews", "", "this version", "reference", "difference", "outcome")
+    for check in judgement.checks:
+        table.add_row(
+            f"{check.metric}, {check.segment}",
+            f"{check.shoppers:,}",
+            f"{check.ours:.4f}",
+            f"{check.reference:.4f}",
+            f"{check.low:+.4f} to {check.high:+.4f}",
+            check.outcome,
+        )
+    for bound in judgement.bounds:
+        kept = "kept" if bound.kept else "broken"
+        limit = f"at most {bound.limit:.4f}"
+        table.add_row(bound.name, "", f"{bound.ours:.4f}", f"{bound.reference:.4f}", limit, kept)
+    return table
