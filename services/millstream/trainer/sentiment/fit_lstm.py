@@ -89,7 +89,7 @@ class LstmFit:
 
     def _arrays(self) -> LstmArrays:
         embedding, kernel, recurrent, bias, dense, dense_bias = self._network.get_weights()
-        words = Vocabulary(self._vectorizer.get_vocabulary()[2:])
+        words = Vocabulary(map(str, self._vectorizer.get_vocabulary()[2:]))  # else numpy's
         return LstmArrays(
             words=words,
             embedding=embedding[: len(words) + 2],
