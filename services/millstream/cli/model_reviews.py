@@ -16,6 +16,8 @@ from rich.table import Table
 from millstream.cli.model_moves import surroundings
 from millstream.cli.variables import checked
 from millstream.domain.clock import wall_clock
+from millstream.domain.errors import OperatorError
+from millstream.domain.events import Tenant
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.judgement import Judgement
 from millstream.model.registry import Registry
@@ -44,6 +46,10 @@ def train_reviews(
     from millstream.trainer.sentiment.version import require_enough
 
     settings, told = checked(TrainerSettings), Console(stderr=True)
+    try:
+        msgspec.convert(tenant, Tenant)
+    except msgspec.ValidationError:
+        raise OperatorError("option --tenant", repr(tenant), "a tenant's name") from None
     reviews = read_reviews(data)
     require_enough(reviews)
     told.print(f"{len(reviews)} reviews, {len(set(reviews.domains))} domains", markup=False)
