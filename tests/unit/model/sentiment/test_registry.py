@@ -17,7 +17,7 @@ from millstream.model.manifest import ArtifactRefused, Manifest
 from millstream.model.registry import Registry
 from millstream.model.sentiment.artifact import sentiment_of
 from millstream.model.sentiment.manifest import ReviewKind
-from millstream.model.signed_files import Identity
+from millstream.model.signed_files import MANIFEST_NAME, SIGNATURE_NAME, Identity
 
 Describe = Callable[[int, Files], Manifest]
 
@@ -61,6 +61,31 @@ def test_neither_kind_is_taken_for_the_other(
         registry.show(public, Identity("default", "sentiment", 1))
     with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
         registry.load_reviews(public, Identity("default", "embedding", 1))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{]",
+        b"[]",
+        b"[" * 100_000,
+        b'{"kind":5}',
+        b'{"kind":"forest"}',
+        b'{"kind":"linear"}',
+        b'{"kind":null}',
+    ],
+)
+def test_a_signed_manifest_of_no_kind_is_refused(
+    registry: Registry, key: Ed25519PrivateKey, raw: bytes
+) -> None:
+    registry.register_reviews(linear_model(), describe_reviews, key)
+    version = registry.directory("default", "sentiment", 1)
+    (version / MANIFEST_NAME).write_bytes(raw)
+    (version / SIGNATURE_NAME).write_bytes(key.sign(raw))
+    for read in (registry.show_any, registry.verify):
+        with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
+            read(key.public_key(), Identity("default", "sentiment", 1))
 
 
 def test_old_versions_go_and_those_in_service_stay(
