@@ -17,9 +17,9 @@ from redis.asyncio import Redis
 from tests.flow.swapping import MODEL, TENANT, describe, parts_of
 
 from millstream.domain import failpoints
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_private_key
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer

@@ -26,8 +26,8 @@ from millstream.domain.log import LogRecord
 from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
-from millstream.model.artifact import Identity
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import create_keys, load_public_key
 from millstream.stores.keys import Keys
 from millstream.stores.lake import LakeWriter, Range

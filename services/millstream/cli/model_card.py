@@ -12,9 +12,9 @@ import typer
 from millstream.cli.model_store import shown
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import Identity
 from millstream.model.card import card_of
 from millstream.model.card_page import card_page
+from millstream.model.signed_files import Identity
 from millstream.settings import ConnectionSettings
 
 

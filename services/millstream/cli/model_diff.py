@@ -13,8 +13,8 @@ from rich.table import Table
 
 from millstream.cli.model_store import loaded
 from millstream.cli.variables import checked
-from millstream.model.artifact import Identity
 from millstream.model.registry import LoadedModel
+from millstream.model.signed_files import Identity
 from millstream.model.vocabulary import Vocabulary
 from millstream.settings import ConnectionSettings
 

@@ -14,9 +14,9 @@ from millstream.cli.model_store import verified
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import Decision
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused, ManifestHead
 from millstream.model.registry import PointerHistory, Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys

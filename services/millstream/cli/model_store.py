@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused, Manifest, ManifestHead
 from millstream.model.registry import LoadedModel, Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
 

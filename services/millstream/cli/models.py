@@ -14,9 +14,9 @@ from rich.table import Table
 from millstream.cli import model_card, model_diff, model_moves, model_request, model_reviews
 from millstream.cli.model_store import shown_any
 from millstream.cli.variables import checked
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused, Manifest, ManifestHead
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys

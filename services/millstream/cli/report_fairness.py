@@ -13,8 +13,8 @@ from rich.table import Table
 from millstream.cli.model_store import shown
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import Identity
 from millstream.model.fairness import Fairness
+from millstream.model.signed_files import Identity
 from millstream.settings import ConnectionSettings
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from millstream.diagnosis.check import Check, Verdict, examined, not_examined
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import CurrentPointer, Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import PRIVATE_NAME, load_private_key, load_public_key
 
 KEY, MODEL = "signing key", "current model"

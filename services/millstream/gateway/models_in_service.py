@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from millstream.domain.errors import OperatorError
 from millstream.gateway.stored_lists import NO_MODEL
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import CurrentPointer, Registry
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity
 
 LOOK_S = 1.0
 

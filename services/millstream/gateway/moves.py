@@ -13,9 +13,9 @@ from millstream.domain.identity import record_key
 from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.problems import Refusal
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused, ManifestHead
 from millstream.model.registry import PointerHistory, Registry
+from millstream.model.signed_files import Identity
 
 
 class Moved(Struct, frozen=True):

@@ -8,9 +8,9 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import CurrentPointer, Registry
+from millstream.model.signed_files import Identity
 
 
 class Version(Struct, frozen=True, omit_defaults=True):

@@ -22,9 +22,9 @@ from millstream.local.scoring import (
     baskets,
     compare_versions,
 )
-from millstream.model.artifact import Identity
 from millstream.model.registry import LoadedModel, Registry
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
 
 MORE = 20

@@ -28,13 +28,13 @@ from millstream.model.sessions.encoder import BLOCK, EncoderArrays, block, check
 from millstream.model.signed_files import (
     FLOATS,
     INTS,
+    Identity,
     read_array,
     read_list,
     read_signed,
     write_array,
     write_list,
 )
-from millstream.model.signed_files import Identity as Identity  # noqa: PLC0414  of what is read here
 from millstream.model.vocabulary import Vocabulary
 
 ARRAYS = ("user_vectors", "item_vectors", "recent_to_user", "dense")

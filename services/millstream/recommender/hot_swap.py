@@ -14,10 +14,10 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import CurrentPointer, LoadedModel, Registry
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity
 from millstream.recommender import telemetry
 
 log = structlog.get_logger()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import polars as pl
 import structlog
 
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import LoadedModel
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity
 from millstream.streaming.offload import offload
 from millstream.trainer.drift import drift
 from millstream.trainer.tools import Tools

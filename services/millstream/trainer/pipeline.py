@@ -7,15 +7,14 @@ from functools import partial
 import polars as pl
 import structlog
 
-from millstream.domain.models import Decision, ModelAnnouncement
-from millstream.model.artifact import Identity
+from millstream.domain.models import ModelAnnouncement
 from millstream.model.embeddings import Embeddings
 from millstream.model.indexing import with_index
-from millstream.model.manifest import ArtifactRefused, Manifest, Occasion, Quality
+from millstream.model.manifest import Occasion, Quality
 from millstream.streaming.offload import offload
 from millstream.streaming.topics import MODELS
 from millstream.trainer import telemetry
-from millstream.trainer.announce import Outcome, announce, promote
+from millstream.trainer.announce import announce
 from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
 from millstream.trainer.collect import Window
@@ -23,6 +22,7 @@ from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.examine import Examined, Standing, examine, finished, reexamine
 from millstream.trainer.gate.segments import countries_of
 from millstream.trainer.register import Beginning, data_window, describer
+from millstream.trainer.release import released, retain
 from millstream.trainer.split import split_by_time, split_fresh
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Why
@@ -80,13 +80,14 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
         partial(tools.registry.register, model, describe, tools.key, champion.number or 0)
     )
     # manifest: signed, beside its files in the model store
-    refused = await offload(partial(_refusal, manifest, sha, tools))
-    # refused: None where the files load and answer as they should
-    outcome = await _outcome(manifest, sha, refused, champion.number, tools)
-    # outcome: whether the current version moved, and the verdict
+    public, version = tools.key.public_key(), (manifest, sha)
+    outcome = await released(tools.registry, public, tools.pointer, version, champion.number)
+    # outcome: whether the current version moved, and the verdict; refused also where the files do
+    # not load and answer as they should
     announcement = await announce(tools.producer, settings.topic(MODELS), manifest, sha, outcome)
     telemetry.trained(announcement, facts.lines, started_ms, tools.clock())
-    await _retain(tools)
+    name = settings.tenant, settings.model_name
+    await retain(tools.registry, tools.pointer, name, settings.keep_versions)
     _log.info(
         "model version",
         version=manifest.version,
@@ -117,34 +118,3 @@ def _train(data: Interactions, examined: Examined, tools: Tools, started_ms: int
     if len(parts.items) < settings.index_from_items:
         return parts
     return with_index(parts, settings.seed) or parts
-
-
-def _refusal(manifest: Manifest, sha: str, tools: Tools) -> str | None:
-    """What a recommender would find wrong with the version."""
-    wanted = Identity(manifest.tenant, manifest.model, manifest.version, sha)
-    try:
-        tools.registry.load(tools.key.public_key(), wanted)
-    except ArtifactRefused as refused:
-        return refused.reason
-    return None
-
-
-async def _outcome(
-    manifest: Manifest, sha: str, refused: str | None, expected: int | None, tools: Tools
-) -> Outcome:
-    if refused is not None:
-        return Outcome(Decision.REFUSED, f"refused: {refused}")
-    if not manifest.quality.passed:
-        return Outcome(manifest.quality.decision, manifest.quality.verdict)
-    return await promote(tools.pointer, manifest, sha, expected)
-
-
-async def _retain(tools: Tools) -> None:
-    """Old versions go, never one that serves or may be gone back to."""
-    settings, pointer = tools.settings, tools.pointer
-    name = settings.tenant, settings.model_name
-    current, before = await pointer.read(*name), await pointer.before(*name)
-    served = {version[0] for version in (current, *before[:1]) if version is not None}
-    removed = await offload(partial(tools.registry.retain, *name, settings.keep_versions, served))
-    if removed:
-        _log.info("old versions removed", versions=removed)

@@ -15,9 +15,9 @@ import polars as pl
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import wall_clock
 from millstream.domain.models import Network
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_private_key, load_public_key
 from millstream.ranking.settings import read_ranking
 from millstream.stores.catalogue import Catalogue

@@ -19,14 +19,18 @@ from millstream.model.artifact import (
     INDEX_ARRAYS,
     LISTS,
     Files,
-    Identity,
     read_artifact,
     write_data,
 )
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import ArrayFile, ArtifactRefused, ListFile, Manifest, digest
 from millstream.model.sessions.encoder import BLOCK, block
-from millstream.model.signed_files import MANIFEST_NAME, SIGNATURE_NAME, write_manifest
+from millstream.model.signed_files import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    Identity,
+    write_manifest,
+)
 
 Describe = Callable[[int, Files], Manifest]
 WANTED = Identity("default", "embedding", 1)

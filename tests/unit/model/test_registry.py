@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.domain.errors import OperatorError
 from millstream.model import registry as registry_module
-from millstream.model.artifact import Files, Identity
+from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.manifest import ArtifactRefused, Manifest
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 
 Describe = Callable[[int, Files], Manifest]
 

@@ -16,9 +16,9 @@ from tests.encoders import mean_encoder, unit
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
 from millstream.domain.models import Decision, ModelAnnouncement, Network
-from millstream.model.artifact import Identity
 from millstream.model.registry import LoadedModel, Registry
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
 from millstream.trainer import new_items
 from millstream.trainer.collect import Window

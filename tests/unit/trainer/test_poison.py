@@ -29,8 +29,8 @@ from millstream.domain.events import (
     Line,
 )
 from millstream.domain.log import LogRecord
-from millstream.model.artifact import Identity
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import create_keys
 from millstream.ranking.settings import RankingSettings
 from millstream.stores.lake import LakeDamaged, LakeWriter, Range

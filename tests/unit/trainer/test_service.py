@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.models import TrainingRequest
-from millstream.model.artifact import Identity
 from millstream.model.manifest import Manifest
 from millstream.model.registry import Registry
 from millstream.model.scorer import Scorer
+from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
 from millstream.streaming.offload import offload
 from millstream.trainer import service

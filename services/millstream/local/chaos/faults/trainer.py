@@ -12,9 +12,9 @@ from millstream.local.chaos.faults.pointer import current
 from millstream.local.chaos.made_up_model import MODEL, TENANT
 from millstream.local.chaos.scene import Scene
 from millstream.local.chaos.worker_process import WorkerProcess
-from millstream.model.artifact import Identity
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
+from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
 
 TRAINER = ("-m", "millstream.local.chaos.bare_trainer")
