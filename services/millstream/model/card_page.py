@@ -220,6 +220,7 @@ def _data(card: Card) -> list[str]:
         ("network", str(card.network)),
         ("recent items", _recent(rule, card.network)),
         ("share of recent items", f"{rule.recent_share:g}"),
+        ("weight in a list", f"{rule.weight:g} of what ranking gives to the model"),
     ]
     return ["<h2>Data and lineage</h2>", _table(("", ""), rows)]
 

@@ -24,16 +24,21 @@ _RIDGE = 0.3
 _ASKED = 256
 _PLACES = 20
 _HALVINGS = 12
+MOST = 50_000
+"""Items that are learnt from, and that are guessed: some 100 MB and five seconds each."""
 LEAST_TAUGHT = 200
 """Trained items with a text; what fewer say of texts is chance."""
 
 
 def with_new_items(parts: Embeddings, catalogue: Mapping[str, CatalogueItem]) -> Embeddings:
     """`parts` with the items of the catalogue that it lacks, but for hidden ones and those without
-    a text, behind its own. As it is where too few trained items have a text to learn from."""
+    a text, behind its own; of more than MOST those added last. As it is where too few trained items
+    have a text to learn from."""
     texts = {name: text for name, item in catalogue.items() if (text := text_of(item).strip())}
     taught = [item for item in parts.items.ids if item in texts]
-    fresh = sorted(name for name in texts if name not in parts.items and not catalogue[name].hidden)
+    taught = taught[:: -(-len(taught) // MOST) or 1]
+    fresh = [name for name in texts if name not in parts.items and not catalogue[name].hidden]
+    fresh = sorted(sorted(fresh, key=lambda name: catalogue[name].added_at, reverse=True)[:MOST])
     if len(taught) < LEAST_TAUGHT or not fresh:
         return parts
     said = hashed([texts[item] for item in (*taught, *fresh)])

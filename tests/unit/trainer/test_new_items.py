@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.indexing import asked_vectors
 from millstream.model.scorer import Scorer
 from millstream.model.vocabulary import Vocabulary
+from millstream.trainer import new_items
 from millstream.trainer.new_items import LEAST_TAUGHT, with_new_items
 
 KINDS = ("tea", "lamp", "scarf", "drill")
@@ -103,6 +104,20 @@ def test_hidden_items_and_those_without_a_text_get_none(parts: Embeddings) -> No
     shown = {**CATALOGUE, "silent": silent, "secret": item("tea", 90, hidden=True)}
     made = with_new_items(parts, shown)
     assert set(made.items.ids) == set(CATALOGUE)
+
+
+def test_of_very_many_those_added_last_get_one(
+    parts: Embeddings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_items, "MOST", 290)
+    later = ADDED + timedelta(days=1)
+    many = {
+        f"tea-9{n}": CatalogueItem(item_id=f"tea-9{n}", title="tea", added_at=later)
+        for n in range(300)
+    }
+    made = with_new_items(parts, CATALOGUE | many)
+    assert len(made.items) == len(parts.items) + 290
+    assert set(made.items.ids[len(parts.items) :]) <= set(many)
 
 
 @pytest.mark.parametrize(
