@@ -125,7 +125,7 @@ async def training() -> AsyncIterator[None]:
         if process.returncode is not None:
             raise OperatorError("the training beside the load", "its end", "no end")
     finally:
-        await process.communicate()  # ends its standard input
+        await process.communicate(b"")  # ends its standard input
 
 
 async def _load(

@@ -4,6 +4,8 @@ offsets that can't be believed. The recommender stops, and what was counted stay
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -35,9 +37,14 @@ async def test_a_broker_that_forgot_its_records(own: tuple[Tansu, Shop]) -> None
     await shop.counted(80)
     before = await shop.counts()
 
+    # Tansu makes a topic that a client asks for, with a number of partitions of its own: the worker
+    # sleeps until ours are there.
+    assert shop.recommender is not None
+    os.kill(shop.recommender.pid, signal.SIGSTOP)
     await asyncio.to_thread(broker.kill)
     await asyncio.to_thread(broker.start)
     await set_up(shop.deployment.settings, slots=DEFAULT_SLOTS, replay=True, partitions=None)
+    os.kill(shop.recommender.pid, signal.SIGCONT)
     await shop.send(400, "b")
     assert await shop.halted(PATIENCE_S) in (
         "topic-recreated-or-truncated.md",
