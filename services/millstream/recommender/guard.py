@@ -29,6 +29,9 @@ Assigned = Callable[[], Collection[Partition]]
 class Watched(Protocol):
     """As recommender.worker.Worker."""
 
+    @property
+    def is_full(self) -> bool: ...
+
     def standing(self) -> Mapping[Partition, Standing]: ...
 
 
@@ -102,7 +105,7 @@ class Guard:
         behind = await self._log.waiting({tp: at.expected for tp, at in standing.items()})
         now = self._standing()
         places = {tp: now[tp].expected if tp in now else None for tp in self._assigned()}
-        self._watchdog.look(self._now(), places, behind)
+        self._watchdog.look(self._now(), places, behind, is_full=self._worker.is_full)
 
     def _standing(self) -> dict[Partition, Standing]:
         """Of what is the worker's now: what it stood at before tells of the log, not of it."""

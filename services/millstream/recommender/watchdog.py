@@ -13,25 +13,39 @@ PATIENCE_S = 30.0
 class Watchdog:
     """Clients of Kafka are known to stop without an error, some of their partitions or all; only
     what they don't do shows it. Told what was seen every few seconds, it raises Halt after
-    PATIENCE_S of seeing the same of a partition."""
+    PATIENCE_S of seeing the same of a partition.
+
+    While a worker holds all the records that it can, it asks its client for none: then a partition
+    stands still through no fault of the client's for as long as any other goes on."""
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
         self._still: dict[Partition, tuple[int | None, float]] = {}
+        self._places: dict[Partition, int | None] = {}
+        self._went_on = 0.0
 
     def excuse(self) -> None:
         """It could not have gone on, or one can't tell: the time so far does not count."""
         self._still.clear()
 
     def look(
-        self, now: float, standing: Mapping[Partition, int | None], behind: Collection[Partition]
+        self,
+        now: float,
+        standing: Mapping[Partition, int | None],
+        behind: Collection[Partition],
+        *,
+        is_full: bool = False,
     ) -> None:
         """`now`: seconds of a clock that only rises; `standing`: of each assigned partition the
         next offset to handle, None where nobody has said where to begin; `behind`: those of which
-        the log has a record there."""
+        the log has a record there; `is_full`: the worker holds all the records that it can."""
+        if standing != self._places:
+            self._places, self._went_on = dict(standing), now
         still = {
             tp: self._seen(tp, at, now) for tp, at in standing.items() if at is None or tp in behind
         }
+        if is_full:
+            still = {tp: (at, max(since, self._went_on)) for tp, (at, since) in still.items()}
         self._still = still
         stuck = sorted(tp for tp, (_, since) in still.items() if now - since >= self._patience_s)
         if stuck:

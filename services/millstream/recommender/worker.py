@@ -153,9 +153,14 @@ class Worker:
     def standing(self) -> dict[Partition, Standing]:
         return {tp: Standing(at.expected, at.witness) for tp, at in self._cursors.items()}
 
+    @property
+    def is_full(self) -> bool:
+        """As many records are waiting as may be: the client is asked for no more."""
+        return sum(len(chunk.records) for chunk in self._inbox) >= INBOX_RECORDS
+
     async def deliver(self, chunks: Sequence[Chunk]) -> None:
         """Hands chunks to `run`; waits while as many as may be are waiting."""
-        while sum(len(chunk.records) for chunk in self._inbox) >= INBOX_RECORDS:
+        while self.is_full:
             self._room.clear()
             await self._room.wait()
         self._inbox += chunks

@@ -11,7 +11,7 @@ from tests.unit.streaming.test_witness import MemoryLog
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.recommender.guard import GUARD_SECONDS, PROMPT_S, Guard
-from millstream.recommender.watchdog import PATIENCE_S
+from millstream.recommender.watchdog import PATIENCE_S, Watchdog
 from millstream.recommender.worker import Standing
 from millstream.streaming.decode import witness_of
 
@@ -32,6 +32,7 @@ class Scene:
     now: float = 0.0
     redis_takes_s: float = 0.0
     stored: Exception | None = None
+    is_full: bool = False
 
     def __post_init__(self) -> None:
         self.go_on(10)
@@ -168,3 +169,27 @@ async def test_what_redis_says_ends_it(scene: Scene) -> None:
     scene.stored = Halt("another epoch")
     with pytest.raises(Halt, match="another epoch"):
         await scene.look()
+
+
+OTHER = (TP[0], TP[1] + 1)
+
+
+def watch(watchdog: Watchdog, turns: range, *, other_goes_on: bool, is_full: bool) -> None:
+    """TP stands still, with work to do."""
+    for turn in turns:
+        places = {TP: 10, OTHER: turn if other_goes_on else 0}
+        watchdog.look(turn * GUARD_SECONDS, places, {TP, OTHER}, is_full=is_full)
+
+
+def test_a_full_worker_that_goes_on_elsewhere_is_left_alone() -> None:
+    """Of a backlog the client is asked for little, and a partition may come late."""
+    watchdog = Watchdog()
+    watch(watchdog, range(40), other_goes_on=True, is_full=True)
+    with pytest.raises(Halt, match=rf"partitions {TP[1]} of"):  # once it is asked for more
+        watch(watchdog, range(40, 60), other_goes_on=True, is_full=False)
+
+
+def test_a_full_worker_that_stands_is_noticed_as_any_other() -> None:
+    turns = range(round(PATIENCE_S / GUARD_SECONDS) + 2)
+    with pytest.raises(Halt, match=rf"partitions {TP[1]}, {OTHER[1]} of"):
+        watch(Watchdog(), turns, other_goes_on=False, is_full=True)
