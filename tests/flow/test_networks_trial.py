@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.encoders import mean_encoder, unit
-from tests.flow.test_new_items_trial import factorise
+from tests.factorised import factorise
 
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import Network

@@ -196,15 +196,12 @@ def _weighed(
     """With each weight that it may have in a list: a model that is good by itself may say what the
     shop's own sources say already."""
     k, some = tools.settings.measuring().k, evenly(asked, _WEIGHED)
+    model = assemble(learnt.data, learnt.fitted, learnt.serving, tools.settings.ridge)
+    alone = measure_model(learnt.data, Scorer(model), some, k).means()[f"ndcg_at_{k}"]
     for weight in _WEIGHTS:
         serving = msgspec.structs.replace(learnt.serving, weight=weight)
-        scorer = Scorer(assemble(learnt.data, learnt.fitted, serving, tools.settings.ridge))
-        found = (
-            measure_lists(shop(some, scorer), some, k),
-            measure_model(learnt.data, scorer, some, k),
-        )
-        lists, alone = (quality.means()[f"ndcg_at_{k}"] for quality in found)
-        yield Tried(replace(learnt, serving=serving), lists, alone)
+        lists = measure_lists(shop(some, Scorer(replace(model, rule=serving))), some, k)
+        yield Tried(replace(learnt, serving=serving), lists.means()[f"ndcg_at_{k}"], alone)
 
 
 def _best(tried: Sequence[Tried]) -> Learnt:
