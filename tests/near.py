@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from millstream.features.affinity_sums import Near
+from millstream.stores.affinities import AffinityStore
 from millstream.stores.item_numbers import ItemNumbers
 
 TENANT = "default"
@@ -25,3 +26,8 @@ def near_of(
         np.array(others, dtype=np.int64),
         np.array(weights, dtype=np.float64),
     )
+
+
+async def add_near(store: AffinityStore, tenant: str, near: Near) -> None:
+    for write in store.neighbour_writes(tenant, near):
+        await store.add_neighbours(write)

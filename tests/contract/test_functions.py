@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 from tests.builders import NOON_MS, TOPIC, event
-from tests.near import near_of
+from tests.near import add_near, near_of
 
 from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.errors import Halt
@@ -476,10 +476,10 @@ async def test_co_visitation_and_popularity_are_the_sums_of_the_replayed_shop(
             _add(popular, item, weight)
         shop.learn(one)
         if rng.random() < 0.1:
-            await store.add_neighbours("default", near_of(pairs, numbers))
+            await add_near(store, "default", near_of(pairs, numbers))
             await store.add_popular("default", popular)
             pairs, popular = {}, {}
-    await store.add_neighbours("default", near_of(pairs, numbers))
+    await add_near(store, "default", near_of(pairs, numbers))
     if popular:
         await store.add_popular("default", popular)
     _same_weights(await store.popular("default", 100), shop.popular())
@@ -505,8 +505,8 @@ async def test_lists_of_neighbours_are_bounded_to_the_heaviest(redis: Redis, key
     store = AffinityStore(redis, keys, 1, numbers)
     many = {f"n{n:03}": float(n) for n in range(covisitation.BOUND + 30)}
     await numbers.learn("default", ["a", "new", *many])
-    await store.add_neighbours("default", near_of({"a": many}, numbers))
-    await store.add_neighbours("default", near_of({"a": {"new": 1000.0, "n000": 0.0}}, numbers))
+    await add_near(store, "default", near_of({"a": many}, numbers))
+    await add_near(store, "default", near_of({"a": {"new": 1000.0, "n000": 0.0}}, numbers))
     (weighted,) = (await store.neighbours("default", ["a"])).values()
     heaviest = sorted(many, key=lambda name: -many[name])
     assert weighted.items == ["new", *heaviest[: covisitation.LEADING - 1]]
@@ -518,8 +518,8 @@ async def test_neighbours_of_another_worker_have_their_names(redis: Redis, keys:
     theirs, ours = ItemNumbers(redis, keys), ItemNumbers(redis, keys)
     await theirs.learn("default", ["a", "b"])
     near = near_of({"a": {"b": 1.0}}, theirs)
-    assert await AffinityStore(redis, keys, 1, theirs).add_neighbours("default", near) == ["a"]
-    assert await AffinityStore(redis, keys, 1, ours).add_neighbours("default", near) == []
+    await add_near(AffinityStore(redis, keys, 1, theirs), "default", near)
+    assert AffinityStore(redis, keys, 1, ours).neighbour_writes("default", near) == []
     found = await AffinityStore(redis, keys, 1, ours).neighbours("default", ["a", "none"])
     assert [list(shares.items) for shares in found.values()] == [["b"], []]
     await redis.delete(keys.item_numbers("default"))

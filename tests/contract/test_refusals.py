@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from redis.asyncio import Redis
 from tests.builders import NOON_MS, TOPIC
-from tests.near import near_of
+from tests.near import add_near, near_of
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import TYPE_INDEX, EventType
@@ -84,7 +84,7 @@ async def test_a_full_server_ends_in_a_halt_without_an_id(
     await redis.config_set("maxmemory", "1")
     making: dict[str, Callable[[], Awaitable[object]]] = {
         "apply": lambda: store.apply([call(0)]),
-        "neighbours": lambda: affinities.add_neighbours("default", near),
+        "neighbours": lambda: add_near(affinities, "default", near),
         "popular": lambda: affinities.add_popular("default", {PLANTED: 1.0}),
         "tenants": lambda: affinities.note_tenants([PLANTED]),
         "lease": lambda: ItemTotals(redis, KEYS, slots=1).lease(PLANTED, 5),

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable
 
 from millstream.features.affinity_sums import AffinitySums
 from millstream.recommender.record import Recorded
-from millstream.stores.affinities import AffinityStore
+from millstream.stores.affinities import AffinityStore, NeighbourWrite
 from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.pacing import paced
 
 HEAD_START_S = 0.001
+LONGEST_PAUSES_S = 5.0
+"""In one flush: under backlog what is derived is not to be older than that and the writing."""
 
 SETTLED_LINES = 500
 """Arrays of fewer cost more to make than to go through."""
@@ -35,6 +38,7 @@ class Deriver:
         self._sums: dict[str, AffinitySums] = defaultdict(AffinitySums)
         self._tenants: set[str] = set()
         self._waiting: deque[Recorded] = deque()
+        self._writes: deque[NeighbourWrite] = deque()
         self._news = asyncio.Event()
 
     @property
@@ -72,8 +76,9 @@ class Deriver:
             if sums.noted >= SETTLED_LINES:
                 sums.settle()
 
-    async def flush(self) -> None:
-        """Writes what was gathered; what could not be written is given up."""
+    async def flush(self, share: float = 1.0) -> None:
+        """Writes what was gathered, after what a flush that was cancelled left; for `share` of the
+        time until all is written (`paced`). A write that fails is given up."""
         while self._waiting:
             self._add_up(self._waiting.popleft())
         gathered, self._sums = self._sums, defaultdict(AffinitySums)
@@ -82,18 +87,17 @@ class Deriver:
             await self._store.note_tenants(unseen)
             self._tenants |= unseen
         for tenant, sums in gathered.items():
-            await self._write(tenant, sums)
+            # Beside the loop: a backlog's flush has some hundred thousand pairs.
+            near, (liked, weights) = await asyncio.to_thread(sums.added)
+            self._writes += self._store.neighbour_writes(tenant, near)
+            await self._add_popular(tenant, zip(liked.tolist(), weights.tolist(), strict=True))
+        async for _ in paced(range(len(self._writes)), share, LONGEST_PAUSES_S):
+            write = self._writes.popleft()
+            await self._store.add_neighbours(write)
+            self._written(write.tenant, write.items)
 
-    async def _write(self, tenant: str, sums: AffinitySums) -> None:
-        # Beside the loop: a backlog's flush has some hundred thousand pairs.
-        near, (liked, weights) = await asyncio.to_thread(sums.added)
-        written = await self._store.add_neighbours(tenant, near)
-        self._written(tenant, written)
+    async def _add_popular(self, tenant: str, weighted: Iterable[tuple[int, float]]) -> None:
         names = self._numbers.names(tenant)
-        popular = {
-            names[number]: weight
-            for number, weight in zip(liked.tolist(), weights.tolist(), strict=True)
-            if number in names
-        }
+        popular = {names[number]: weight for number, weight in weighted if number in names}
         if popular:
             await self._store.add_popular(tenant, popular)

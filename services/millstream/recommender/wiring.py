@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import structlog
 
@@ -33,6 +32,7 @@ from millstream.recommender.recheck import Recheck
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.sign_in import SignIns
+from millstream.recommender.sweep import Sweeper
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Positions, Worker
@@ -68,12 +68,9 @@ if TYPE_CHECKING:  # only the stores speak Redis
 log = structlog.get_logger()
 
 FLUSH_SECONDS = 0.5
-LONGEST_FLUSH_PAUSE_SECONDS = 5.0
 FLUSH_SHARE = 0.1
-"""Of the time at most: under a backlog Redis is to count, and the same items come again anyway."""
+"""Of the time at most: what counts and lists need comes first, and the same items come again."""
 IDLE_SECONDS = 1.0
-SWEEP_SECONDS = 1.0
-FULL_SWEEP_SECONDS = 60.0
 GUARD_SECONDS = 5.0
 TOTALS_SECONDS = 60.0
 OWED_SECONDS = 5.0
@@ -192,6 +189,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             log_reader,
             settings.chunk_events,
         )
+        sweeper = Sweeper(ItemTotals(redis, keys, slots))
         lag = Lag(log_reader, worker.standing, wall_clock)
         guard = Guard(
             worker,
@@ -213,7 +211,8 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
                 lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker, assigned)),
                 lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),
                 lambda: _every(LOOK_SECONDS, lambda: _look(lag, assigned)),
-                lambda: _sweep(ItemTotals(redis, keys, slots)),
+                sweeper.run,
+                sweeper.run_full,
                 lambda: _log_totals(catalogue),
                 *(follower.run_to_its_end for follower in followers),
             ),
@@ -264,26 +263,6 @@ async def _every(seconds: float, call: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _flush(deriver: Deriver) -> None:
-    loop = asyncio.get_running_loop()
-    pause = FLUSH_SECONDS
     while True:
-        await asyncio.sleep(pause)
-        began = loop.time()
-        await deriver.flush()
-        wanted = (loop.time() - began) * (1 / FLUSH_SHARE - 1)
-        pause = min(max(FLUSH_SECONDS, wanted), LONGEST_FLUSH_PAUSE_SECONDS)
-
-
-async def _sweep(totals: ItemTotals) -> None:
-    """Keeps the item totals up to date while this process has the lease."""
-    owner = uuid4().hex
-    loop = asyncio.get_running_loop()
-    full_at = loop.time() + FULL_SWEEP_SECONDS
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        if not await totals.lease(owner, seconds=5):
-            continue
-        await totals.sweep_dirty()
-        if loop.time() >= full_at:
-            await totals.sweep_all()
-            full_at = loop.time() + FULL_SWEEP_SECONDS
+        await asyncio.sleep(FLUSH_SECONDS)
+        await deriver.flush(FLUSH_SHARE)

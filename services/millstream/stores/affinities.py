@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, chain, pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,13 +26,22 @@ from millstream.stores.keys import Keys
 Weighted = list[tuple[str, float]]
 """(item, log2 weight), the heaviest first."""
 
-ITEMS_A_CALL = 100
-"""Some three milliseconds of Redis."""
+ITEMS_A_CALL = 25
+"""Some milliseconds of this loop, one of Redis."""
 ROW = np.dtype([("number", ">u4"), ("weight", ">f8")])
 """Of a neighbour, as it is stored and sent: its number and log2 of its weight."""
 _LEADING_BYTES = LEADING * ROW.itemsize
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class NeighbourWrite(NamedTuple):
+    """Neighbours to add to some items of one slot: `rows[i]` are those of `items[i]`, packed."""
+
+    tenant: str
+    slot: int
+    items: tuple[str, ...]
+    rows: tuple[bytes, ...]
 
 
 class AffinityStore:
@@ -41,24 +51,24 @@ class AffinityStore:
         self._slots = slots
         self._numbers = numbers
 
-    async def add_neighbours(self, tenant: str, added: Near) -> Sequence[str]:
-        """Returns the items that have other neighbours now: those whose numbers are known here.
-        Many short calls, one after the other: neither this loop nor Redis is kept from counting
-        for longer than one takes."""
+    def neighbour_writes(self, tenant: str, added: Near) -> list[NeighbourWrite]:
+        """Of the items whose numbers are known here. Many short ones: neither this loop nor Redis
+        is kept from counting for longer than one takes."""
         names, packed = self._numbers.names(tenant), _packed(added)
         starts = (added.starts * ROW.itemsize).tolist()
         by_slot: dict[int, list[tuple[str, bytes]]] = defaultdict(list)
         for number, (start, end) in zip(added.items.tolist(), pairwise(starts), strict=True):
             if item := names.get(number):
                 by_slot[slot_of(tenant, item, self._slots)].append((item, packed[start:end]))
-        for slot, rows in by_slot.items():
-            for start in range(0, len(rows), ITEMS_A_CALL):
-                some = rows[start : start + ITEMS_A_CALL]
-                keys = [self._keys.neighbours(slot, tenant, item) for item, _ in some]
-                arguments: list[bytes | str | int] = [covisitation.BOUND]
-                arguments += [row for _, row in some]
-                await fcall(self._redis, "recs_neighbours_v1", keys, arguments)
-        return [item for rows in by_slot.values() for item, _ in rows]
+        return [
+            NeighbourWrite(tenant, slot, *zip(*rows[start : start + ITEMS_A_CALL], strict=True))
+            for slot, rows in by_slot.items()
+            for start in range(0, len(rows), ITEMS_A_CALL)
+        ]
+
+    async def add_neighbours(self, write: NeighbourWrite) -> None:
+        keys = [self._keys.neighbours(write.slot, write.tenant, item) for item in write.items]
+        await fcall(self._redis, "recs_neighbours_v1", keys, [covisitation.BOUND, *write.rows])
 
     async def add_popular(self, tenant: str, added: Mapping[str, float]) -> None:
         keys = [self._keys.popular(tenant)]

@@ -5,6 +5,8 @@ it took items from the dirty set is mended by the next full sweep."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast
@@ -13,9 +15,11 @@ from redis.asyncio import Redis
 
 from millstream.stores.calls import replies
 from millstream.stores.keys import Keys
+from millstream.stores.pacing import paced
 
-BATCH = 100
-"""Counts in one round trip to Redis; so long another caller may wait for it."""
+BATCH = 25
+"""Counts in one round trip to Redis: some milliseconds of this loop."""
+SCANNED = 100
 TAKEN = 10_000
 """Dirty counts taken from each slot at once: more than a second can bring."""
 
@@ -25,20 +29,25 @@ class ItemTotals:
         self._redis = redis
         self._keys = keys
         self._slots = slots
+        self._summing = asyncio.Lock()
 
-    async def sweep_dirty(self) -> int:
+    async def sweep_dirty(self, share: float = 1.0, longest_s: float = 0.0) -> int:
         """Brings up to TAKEN counts of each slot's dirty set up to date; how many it were.
+        `share`, `longest_s`: as of `paced`.
 
-        All at once, because a count that is dirty in many slots is then summed only once."""
+        All are taken at once, because a count that is dirty in many slots is then summed only
+        once."""
         pipeline = self._redis.pipeline(transaction=False)
         for slot in range(self._slots):
             pipeline.spop(self._keys.dirty(slot), TAKEN)
         taken = await replies(pipeline)
         return await self._sum(
-            sorted({member.decode() for members in taken for member in members or ()})
+            sorted({member.decode() for members in taken for member in members or ()}),
+            share,
+            longest_s,
         )
 
-    async def sweep_all(self) -> int:
+    async def sweep_all(self, share: float = 1.0) -> int:
         """Sums every partial count there is; reads in steps, never blocks the server."""
         counts: set[str] = set()
         names = cast(
@@ -47,10 +56,10 @@ class ItemTotals:
         for tenant in (name.decode() for name in names):
             for slot in range(self._slots):
                 key = self._keys.item_partials(slot, tenant)
-                async for field, _ in self._redis.hscan_iter(key, count=BATCH):
+                async for field, _ in self._redis.hscan_iter(key, count=SCANNED):
                     kind, _, item = field.decode().partition("|")
                     counts.add(f"{kind}|{tenant}:{item}")
-        return await self._sum(sorted(counts))
+        return await self._sum(sorted(counts), share, math.inf)
 
     async def lease(self, owner: str, seconds: int) -> bool:
         """True while `owner` is the one that sweeps; two at once would only waste work."""
@@ -65,16 +74,22 @@ class ItemTotals:
         await replies(pipeline)
         return True
 
-    async def _sum(self, counts: Iterable[str]) -> int:
+    async def _sum(self, counts: Iterable[str], share: float, longest_s: float) -> int:
         """`counts`: members of the dirty set, <type index>|<tenant>:<item>."""
         by_tenant: dict[str, list[str]] = defaultdict(list)
         for count in counts:
             kind, _, name = count.partition("|")
             tenant, _, item = name.partition(":")
             by_tenant[tenant].append(f"{kind}|{item}")
-        for tenant, fields in by_tenant.items():
-            for start in range(0, len(fields), BATCH):
-                await self._sum_tenant(tenant, fields[start : start + BATCH])
+        batches = [
+            (tenant, fields[start : start + BATCH])
+            for tenant, fields in by_tenant.items()
+            for start in range(0, len(fields), BATCH)
+        ]
+        async for tenant, fields in paced(batches, share, longest_s):
+            # Of two sweeps at once the later to write may have read first.
+            async with self._summing:
+                await self._sum_tenant(tenant, fields)
         return sum(len(fields) for fields in by_tenant.values())
 
     async def _sum_tenant(self, tenant: str, fields: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.gateway import OTHER, TENANT, Gate, caller, gate, key_for
-from tests.near import near_of
+from tests.near import add_near, near_of
 
 from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.lists import (
@@ -190,7 +190,7 @@ async def stock(shop: Gate) -> None:
     now = wall_clock() / HOUR_MS
     await affinities.add_popular(TENANT, {f"i{n}": now + n / 100 for n in range(40)})
     near = {f"i{n}": now - n / 10 for n in range(30, 34)}
-    await affinities.add_neighbours(TENANT, near_of({"i1": near}, numbers, TENANT))
+    await add_near(affinities, TENANT, near_of({"i1": near}, numbers, TENANT))
     await affinities.note_tenants([TENANT])
     await redis.aclose()
 

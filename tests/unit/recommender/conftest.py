@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
@@ -24,7 +23,6 @@ from millstream.domain.identity import ShopperName
 from millstream.domain.lists import RecommendationList
 from millstream.domain.log import Partition
 from millstream.domain.replayed import no_origin
-from millstream.features.affinity_sums import Near
 from millstream.features.covisitation import Shares, shares
 from millstream.features.replayed import ItemNumbers as Numbers
 from millstream.features.replayed import ReplayedShopper
@@ -41,7 +39,7 @@ from millstream.recommender.record import Recorded, Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Worker
-from millstream.stores.affinities import AffinityStore, Weighted
+from millstream.stores.affinities import ROW, AffinityStore, NeighbourWrite, Weighted
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
@@ -191,16 +189,16 @@ class MemoryAffinities(AffinityStore):
         self.tenants: list[str] = []
         self.reads: list[str] = []
         self._popular = list(popular)
+        self._slots = 1
 
-    async def add_neighbours(self, tenant: str, added: Near) -> Sequence[str]:
-        names = self._numbers.names(tenant)
-        named = {}
-        for item, (a, b) in zip(added.items.tolist(), pairwise(added.starts), strict=True):
-            others = [names[other] for other in added.others[a:b].tolist()]
-            named[names[item]] = dict(zip(others, added.weights[a:b].tolist(), strict=True))
-        if named:
-            self.pairs.append((tenant, named))
-        return list(named)
+    async def add_neighbours(self, write: NeighbourWrite) -> None:
+        names = self._numbers.names(write.tenant)
+        rows = [np.frombuffer(row, ROW) for row in write.rows]
+        near = {
+            item: {names[int(n)]: float(weight) for n, weight in row.tolist()}
+            for item, row in zip(write.items, rows, strict=True)
+        }
+        self.pairs.append((write.tenant, near))
 
     async def add_popular(self, tenant: str, added: Mapping[str, float]) -> None:
         self.liked.append((tenant, added))

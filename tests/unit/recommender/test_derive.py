@@ -12,6 +12,7 @@ from millstream.domain.events import EventType
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.recommender.derive import Deriver
 from millstream.recommender.record import Recorded, Recorder
+from millstream.stores.affinities import NeighbourWrite
 from millstream.stores.item_numbers import ItemNumbers
 
 EVENTS = [
@@ -95,3 +96,29 @@ async def test_whose_neighbours_changed_is_told_after_the_write(
     await deriver.flush()
     assert told == [(tenant, set(pairs)) for tenant, pairs in affinities.pairs]
     assert told
+
+
+async def test_what_a_cancelled_flush_left_is_written_by_the_next(
+    affinities: MemoryAffinities,
+    numbers: ItemNumbers,
+    recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("millstream.stores.affinities.ITEMS_A_CALL", 1)
+    began = asyncio.Event()
+
+    async def written_slowly(write: NeighbourWrite) -> None:
+        await MemoryAffinities.add_neighbours(affinities, write)
+        began.set()
+
+    monkeypatch.setattr(affinities, "add_neighbours", written_slowly)
+    deriver = Deriver(affinities, numbers)
+    deriver.gather(recorded)
+    flushing = asyncio.create_task(deriver.flush(share=1e-9))  # rests for seconds after one write
+    await asyncio.wait_for(began.wait(), 5)
+    flushing.cancel()
+    await asyncio.wait([flushing])
+    assert len(affinities.pairs) == 1
+    await deriver.flush()
+    assert sorted(item for _, pairs in affinities.pairs for item in pairs) == ["a", "b", "c"]
+    assert len(affinities.liked) == 1
