@@ -29,6 +29,7 @@ from millstream.local.chaos.mutants import MUTATIONS, SOURCE, mutant
 from millstream.local.chaos.schedules import Schedule
 from millstream.local.valkey import Valkey
 from millstream.ranking.replayed_shop import ReplayedShop
+from millstream.stores import item_totals
 from millstream.stores.affinities import ROW, AffinityStore
 from millstream.stores.calls import RedisRefused, fcall
 from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
@@ -427,13 +428,42 @@ async def test_totals_are_the_sums_over_the_slots_however_often_they_are_swept(
         assert await totals.sweep_all() == 2
 
 
-async def test_a_sweep_that_died_is_mended_by_the_full_one(redis: Redis, keys: Keys) -> None:
+async def test_what_a_sweep_that_died_had_taken_the_next_one_sums(
+    redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, totals = FeatureStore(redis, keys, slots=2, partitions=1), ItemTotals(redis, keys, 2)
+    for slot in range(2):
+        await store.apply([replace(call(0, 1, purchase(0, "e1", "a")), slot=slot)])
+
+    async def dies(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(totals, "_sum_tenant", dies)
+        with pytest.raises(ConnectionError):
+            await totals.sweep_dirty()
+    assert (await store.item("default", "a")).purchase_count == 0
+    assert await totals.sweep_dirty() == 1
+    assert (await store.item("default", "a")).purchase_count == 2
+    assert await totals.sweep_dirty() == 0
+
+
+async def test_a_full_sweep_needs_no_notes(redis: Redis, keys: Keys) -> None:
     store, totals = FeatureStore(redis, keys, slots=1, partitions=1), ItemTotals(redis, keys, 1)
     await AffinityStore(redis, keys, 1, ItemNumbers(redis, keys)).note_tenants(["default"])
     await apply(store, call(0, 1, purchase(0, "e1", "a")))
-    await redis.delete(keys.dirty(0))  # taken, and then nothing
+    await redis.delete(keys.dirty(0))
     await totals.sweep_all()
     assert (await store.item("default", "a")).purchase_count == 1
+
+
+async def test_more_dirty_counts_than_one_sweep_takes_are_left_to_the_next(
+    redis: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_totals, "TAKEN", 2)
+    store, totals = FeatureStore(redis, keys, slots=1, partitions=1), ItemTotals(redis, keys, 1)
+    await apply(store, call(0, 1, purchase(0, "e1", "a", "b", "b|c:d")))
+    assert [await totals.sweep_dirty() for _ in range(3)] == [2, 1, 0]
 
 
 # ---------------------------------------------------------------- derived item state

@@ -30,6 +30,7 @@ def counted_keys(keys: Keys) -> list[str]:
         keys.event_ids(0, "default", "u"),
         keys.item_partials(0, "default"),
         keys.dirty(1),
+        keys.taken(0),
         keys.owed(1),
         keys.replayed(0),
         keys.neighbours(0, "default", "i"),

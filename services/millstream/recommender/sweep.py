@@ -8,12 +8,12 @@ from uuid import uuid4
 from millstream.stores.item_totals import ItemTotals
 
 SWEEP_SECONDS = 1.0
-FULL_SWEEP_SECONDS = 60.0
+FULL_SWEEP_SECONDS = 3600.0
 LEASE_SECONDS = 5
 SHARE, LONGEST_PAUSES_S = 0.3, 2.0
 """Of the time, while there is something to sum; pauses in one sweep, well within the lease."""
 FULL_SHARE = 0.1
-"""A full sweep only looks for what a sweep that died has left: it has time."""
+"""A full sweep looks for what should not be there: it has time."""
 
 
 class Sweeper:
@@ -31,7 +31,7 @@ class Sweeper:
                 await self._totals.sweep_dirty(SHARE, LONGEST_PAUSES_S)
 
     async def run_full(self) -> None:
-        """Until cancelled: everything, a minute after the full sweep before it."""
+        """Until cancelled: everything, an hour after the full sweep before it."""
         while True:
             await asyncio.sleep(FULL_SWEEP_SECONDS)
             if self._leads:

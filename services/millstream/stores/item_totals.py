@@ -1,7 +1,7 @@
 """Item totals: the slots' exact partial counts, summed where every reader finds them.
 
-A total is SET to the absolute sum, so summing twice changes nothing. A sweep that dies after
-it took items from the dirty set is mended by the next full sweep."""
+A total is SET to the absolute sum, so summing twice changes nothing. What a sweep takes from the
+dirty set it leaves in another until it is summed: the next sweep finds it where this one dies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from millstream.stores.calls import replies
+from millstream.stores.calls import fcall_pipeline, replies
 from millstream.stores.keys import Keys
 from millstream.stores.pacing import paced
 
 BATCH = 25
 """Counts in one round trip to Redis: some milliseconds of this loop."""
 SCANNED = 100
+"""Names in one command."""
 TAKEN = 10_000
 """Dirty counts taken from each slot at once: more than a second can bring."""
 
@@ -37,15 +38,17 @@ class ItemTotals:
 
         All are taken at once, because a count that is dirty in many slots is then summed only
         once."""
+        slots = range(self._slots)
+        names = [[self._keys.dirty(slot), self._keys.taken(slot)] for slot in slots]
+        taken = await fcall_pipeline(self._redis, "recs_take_v1", [(n, [TAKEN]) for n in names])
+        counts = sorted({member.decode() for members in taken for member in members})
+        summed = await self._sum(counts, share, longest_s)
         pipeline = self._redis.pipeline(transaction=False)
-        for slot in range(self._slots):
-            pipeline.spop(self._keys.dirty(slot), TAKEN)
-        taken = await replies(pipeline)
-        return await self._sum(
-            sorted({member.decode() for members in taken for member in members or ()}),
-            share,
-            longest_s,
-        )
+        for slot, members in zip(slots, taken, strict=True):
+            for start in range(0, len(members), SCANNED):
+                pipeline.srem(self._keys.taken(slot), *members[start : start + SCANNED])
+        await replies(pipeline)
+        return summed
 
     async def sweep_all(self, share: float = 1.0) -> int:
         """Sums every partial count there is; reads in steps, never blocks the server."""

@@ -28,6 +28,10 @@ class Keys:
         """SET of <type index>|<tenant>:<item> whose totals are behind."""
         return f"{self.prefix}q:{{{slot}}}"
 
+    def taken(self, slot: int) -> str:
+        """SET, as `dirty`: what a sweep has taken from it and not summed yet."""
+        return f"{self.prefix}t:{{{slot}}}"
+
     def item_partials(self, slot: int, tenant: str) -> str:
         """HASH <type index>|<item> -> lines counted from shoppers of this slot."""
         return f"{self.prefix}i:{{{slot}}}:{tenant}"

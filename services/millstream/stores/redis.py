@@ -44,7 +44,7 @@ def connect(url: str, retries: int = RETRIES, timeout_s: float = TIMEOUT_S) -> R
 
     A call whose answer was lost is then made twice. recs_apply_v1 refuses what it applied already
     and totals are set, not added: no count suffers. recs_neighbours_v1 and recs_popular_v1 add the
-    same weight twice, to values that fade; what a lost SPOP took, the next full sweep mends."""
+    same weight twice, to values that fade; what recs_take_v1 took, it gives again."""
     retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=retries)
     redis = Redis.from_url(
         url,

@@ -17,7 +17,7 @@ from millstream.stores.keys import Keys
 BATCH = 1_000
 WIPING = "wiping"
 """Field of the layout while counts are being taken away."""
-_BY_SLOT = "udiqoln"
+_BY_SLOT = "udiqtoln"
 """First letters of keys with a slot (stores/keys.py), without fences and clocks."""
 
 

@@ -722,6 +722,15 @@ local function popular(keys, args)
   return redis.call('ZCARD', keys[1])
 end
 
+---------------------------------------------------------------- recs_take_v1
+
+-- KEYS q, t; ARGV 1 how many at most. Moves so many from q to t; returns all of t, with what somebody
+-- took who did not come to the end of it.
+local function take(keys, args)
+  in_parts('SADD', keys[2], redis.call('SPOP', keys[1], integer(args[1], 'at most')))
+  return redis.call('SMEMBERS', keys[2])
+end
+
 redis.register_function('recs_apply_v1', apply)
 redis.register_function('recs_erase_v1', erase)
 redis.register_function('recs_epoch_v1', bump)
@@ -729,3 +738,4 @@ redis.register_function('recs_put_v1', put)
 redis.register_function('recs_items_v1', number_items)
 redis.register_function('recs_neighbours_v1', neighbours)
 redis.register_function('recs_popular_v1', popular)
+redis.register_function('recs_take_v1', take)
