@@ -13,8 +13,8 @@ Columns = NDArray[np.int64]
 
 _STEP = 40
 """Every so-manieth score is looked at to find a cut that few scores pass."""
-_SORTED_WHOLE = 1_024
-"""Rows so short are sorted: a sample of them would say nothing."""
+_CUT_EXACTLY = 1_024
+"""Rows so short are partitioned for their cut: a sample of them would say nothing."""
 _ROOM = 8
 """A row whose cut lets pass so many times more than expected is full of equal scores."""
 
@@ -23,21 +23,21 @@ def top_k(scores: FloatArray, k: int) -> Columns:
     """(n, k) columns of an (n, width) block, the greatest score first, of equal scores the lower
     column; exact whatever the scores. NaN counts as the least. Raises ValueError if k > width.
 
-    A cut is taken from a sample, what passes it is sorted. Where a sample misled (fewer than k
-    pass, or far too many) the row is partitioned as a whole."""
+    A cut is taken, of long rows from a sample, and what passes it is sorted. Where a sample misled
+    (fewer than k pass, or far too many) the row is looked at by itself."""
     if k > scores.shape[1]:
         raise ValueError(f"{k} of {scores.shape[1]} scores")
     if k == 0 or len(scores) == 0:
         return np.zeros((len(scores), k), dtype=np.int64)
-    if scores.shape[1] <= _SORTED_WHOLE or scores.shape[1] < 4 * k:
-        return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    step = 1 if scores.shape[1] <= _CUT_EXACTLY or scores.shape[1] < 4 * k else _STEP
     # k / step of them are expected above the k-th; with 4.5 deviations more, fewer than k scores
     # pass about once in a thousand rows.
-    expected = k / _STEP
-    sampled = min(ceil(expected + 4.5 * sqrt(expected)), scores.shape[1] // _STEP)
-    passed, bounds = _passing(scores, sampled)
+    expected = k / step
+    spare = 4.5 * sqrt(expected) if step > 1 else 0.0
+    sampled = min(ceil(expected + spare), scores.shape[1] // step)
+    passed, bounds = _passing(scores, step, sampled)
     counts = np.diff(bounds)
-    sound = (counts >= k) & (counts <= _ROOM * sampled * _STEP)
+    sound = (counts >= k) & (counts <= _ROOM * sampled * step)
     best = np.empty((len(scores), k), dtype=np.int64)
     best[sound] = _sorted(scores, passed, bounds, sound)[:, :k]
     for row in np.flatnonzero(~sound):
@@ -45,10 +45,11 @@ def top_k(scores: FloatArray, k: int) -> Columns:
     return best
 
 
-def _passing(scores: FloatArray, sampled: int) -> tuple[Columns, Columns]:
-    """Flat places of the scores that reach their row's cut, and where each row's begin."""
+def _passing(scores: FloatArray, step: int, sampled: int) -> tuple[Columns, Columns]:
+    """Flat places of the scores that reach their row's cut, which is the `sampled`-th of every
+    `step`-th of them, and where each row's begin."""
     width = scores.shape[1]
-    sample = scores[:, ::_STEP]
+    sample = scores[:, ::step]
     place = sample.shape[1] - sampled
     cut = np.partition(sample, place, axis=1)[:, place]
     passed = np.flatnonzero(scores >= cut[:, None])
