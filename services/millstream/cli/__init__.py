@@ -16,6 +16,8 @@ def main() -> None:
     would lose or double something."""
     # Read when numpy loads: a worker's products must not take the cores of those beside it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What TensorFlow says of itself while it loads is not for who typed a command.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from millstream.cli.app import app
 
     try:

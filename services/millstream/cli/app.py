@@ -36,6 +36,7 @@ from millstream.cli import (
     models,
     rebuild,
     report_fairness,
+    tune,
     verify_experiments,
     verify_gate,
     verify_page,
@@ -162,6 +163,7 @@ bench_services.add_to(bench.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(fences.app, name="fences")
 app.add_typer(report_fairness.app, name="report")
+app.command()(tune.tune)
 verify = typer.Typer(no_args_is_help=True, help="Promises, shown on this machine.")
 app.add_typer(verify, name="verify")
 verify.command()(verify_experiments.experiments)

@@ -61,7 +61,7 @@ def sessions(
 
         told.print(f"{draw(found, data.resolve().name, plot)}", markup=False)
     if json:
-        write_result(f"sessions --data {data.resolve().name} --seeds {seeds}", found)
+        write_result(f"evaluate sessions --data {data.resolve().name} --seeds {seeds}", found)
         return
     Console().print(_table(found))
     Console().print(
@@ -71,8 +71,8 @@ def sessions(
 
 
 def write_result(command: str, found: dict[str, Any]) -> None:
-    """One JSON object, with what made it and where."""
-    told = {"command": f"millstream evaluate {command} --json", **found}
+    """One JSON object, with what made it and where. `command`: after `millstream`."""
+    told = {"command": f"millstream {command} --json", **found}
     told |= {"cpus": os.cpu_count(), "system": platform.platform()}
     sys.stdout.write(json_format.dumps(told) + "\n")
 

@@ -24,7 +24,7 @@ def demand(
     lines = accepted_lines(data / "online_retail.csv.gz")
     found = evaluate_demand(lines, lambda line: told.print(line, markup=False))
     if json:
-        write_result(f"demand --data {data.resolve().name}", found)
+        write_result(f"evaluate demand --data {data.resolve().name}", found)
         return
     Console().print(_table(found))
     Console().print(

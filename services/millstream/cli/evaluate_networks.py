@@ -32,7 +32,8 @@ def networks(
         world, tensorflow(settings.threads), lambda line: told.print(line, markup=False)
     )
     if json:
-        write_result("networks" if data is None else f"networks --data {data.name}", found)
+        given = "" if data is None else f" --data {data.name}"
+        write_result(f"evaluate networks{given}", found)
         return
     table = Table("", "weight", "model: recall@20", "MRR@20", "whole list: recall@20", "MRR@20")
     for row in found["rows"]:

@@ -28,7 +28,7 @@ def new_items(
         lambda line: told.print(line, markup=False),
     )
     if json:
-        write_result("new-items", found)
+        write_result("evaluate new-items", found)
         return
     table = Table("", "recall@20, whole catalogue", "recall@20 among the new")
     for row in found["rows"]:

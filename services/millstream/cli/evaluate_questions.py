@@ -20,7 +20,7 @@ def questions(
 
     found = evaluate_questions(meaning())
     if json:
-        write_result("questions", found)
+        write_result("evaluate questions", found)
         return
     table = Table("", "asked", "right, %", "refused rightly", "refused wrongly", "wrong")
     for name, part in {"held out": found, "tuned on": found["tuned"]}.items():

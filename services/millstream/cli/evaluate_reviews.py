@@ -24,7 +24,7 @@ def reviews(
     told = Console(stderr=True)
     found = evaluate_reviews(data, lambda line: told.print(line, markup=False))
     if json:
-        write_result(f"reviews --data {data.resolve().name}", found)
+        write_result(f"evaluate reviews --data {data.resolve().name}", found)
         return
     Console().print(_table(found))
     Console().print(

@@ -30,7 +30,7 @@ def search(
     found = evaluate_search(items, _SEED, lambda line: told.print(line, markup=False))
     found["load_average"] = round(os.getloadavg()[0], 2)
     if json:
-        write_result(f"search --data {data.resolve().name}", found)
+        write_result(f"evaluate search --data {data.resolve().name}", found)
         return
     Console().print(_table(found))
     Console().print(

@@ -27,7 +27,7 @@ def variety(json: Annotated[bool, typer.Option(help="End with one JSON object.")
         online_retail_world(settings), fit_network, lambda line: told.print(line, markup=False)
     )
     if json:
-        write_result("variety", found)
+        write_result("evaluate variety", found)
         return
     table = Table("", "recall@20", "MRR@20", "coverage", "long tail", "novelty, bits", "likeness")
     for row in found["rows"]:

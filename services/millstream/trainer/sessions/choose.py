@@ -49,9 +49,12 @@ TRANSITION_GRID: Mapping[str, Sequence[float]] = {
 
 
 def worth(source: Source, asked: Questions) -> float:
+    return worth_of(reached(source, asked))
+
+
+def worth_of(figures: Mapping[str, float]) -> float:
     """What is chosen by: HR@20 + 2 MRR@20, of which a change of either moves as much."""
-    found = reached(source, asked)
-    return found["hr_at_20"] + 2 * found["mrr_at_20"]
+    return figures["hr_at_20"] + 2 * figures["mrr_at_20"]
 
 
 def reached(source: Source, asked: Questions) -> dict[str, float]:

@@ -43,9 +43,7 @@ class World:
 
 def read_world(directory: Path) -> World:
     """Blocks for seconds. Raises OperatorError where a file is missing or not of that form."""
-    lines = [line.split() for line in text_lines(directory / TRAIN_NAME)]
-    row: dict[str, int] = {}
-    train = [[row.setdefault(item, len(row)) for item in line] for line in lines]
+    row, train, least = _training(directory)
     prefixes, targets = [], []
     for line in text_lines(directory / TEST_NAME):
         columns = line.split("\t")
@@ -55,11 +53,25 @@ def read_world(directory: Path) -> World:
             )
         prefixes.append([row[item] for item in columns[0].split() if item in row])
         targets.append(row.get(columns[1].strip(), UNKNOWN))
-    if not row or not targets:
-        raise OperatorError("the data folder", f"{directory}, empty files", "sessions and rows")
-    least = max(1, min(len(line) for line in train) - 1)
+    if not targets:
+        raise OperatorError("the data folder", f"{directory}, an empty file", "rows to ask")
     test = Questions(session_log(prefixes), np.array(targets, dtype=np.int64))
-    return World(len(row), session_log(train), test, least)
+    return World(len(row), train, test, least)
+
+
+def read_training(directory: Path) -> tuple[int, SessionLog, int]:
+    """As `items`, `train` and `least` of World; the test file is not read. Raises as read_world."""
+    row, train, least = _training(directory)
+    return len(row), train, least
+
+
+def _training(directory: Path) -> tuple[dict[str, int], SessionLog, int]:
+    row: dict[str, int] = {}
+    lines = [line.split() for line in text_lines(directory / TRAIN_NAME)]
+    train = [[row.setdefault(item, len(row)) for item in line] for line in lines]
+    if not row:
+        raise OperatorError("the data folder", f"{directory}, an empty file", "sessions")
+    return row, session_log(train), max(1, min(len(line) for line in train) - 1)
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -15,6 +15,7 @@ from millstream.model.sessions.encoder import EncoderArrays
 from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog
 from millstream.trainer.fitting import Stopped
+from millstream.trainer.sessions.augment import cropped, shown
 from millstream.trainer.sessions.negatives import Drawn, Negatives
 from millstream.trainer.sessions.network import NetworkRule, SessionNetwork
 from millstream.trainer.sessions.start_vectors import StartRule, joined_by
@@ -27,7 +28,8 @@ _WARM_STEPS = 200
 @dataclass(frozen=True, slots=True)
 class EncoderRule:
     """`targets` and `negatives` of a batch; `rate` is the greatest learning rate; an item, which
-    moves only in the few batches that it is drawn for, has `item_rate` times that."""
+    moves only in the few batches that it is drawn for, has `item_rate` times that. `cropped`,
+    `masked`: shares of windows and of touches (augment.py)."""
 
     network: NetworkRule = field(default_factory=NetworkRule)
     epochs: int = 3
@@ -37,6 +39,8 @@ class EncoderRule:
     item_rate: float = 8.0
     item_floor: float = 1e-3
     weight_decay: float = 0.01
+    cropped: float = 0.0
+    masked: float = 0.0
 
 
 class EncoderFit:
@@ -104,6 +108,7 @@ class EncoderFit:
     ) -> list[float]:
         done, total, rate = schedule
         losses: list[float] = []
+        cut = cropped(cut, self._rule.cropped, self._rng)
         for batch in batches(cut, self._rule.targets, self._rng):
             if stop():
                 raise Stopped
@@ -118,21 +123,25 @@ class EncoderFit:
         self._optimizer.learning_rate.assign(rate)
         indexes = (drawn.touched, batch.lengths, batch.asked, drawn.rows, drawn.targets)
         tensors = [tf.constant(values, tf.int32) for values in indexes]
+        seen = shown(batch.touched, self._rule.masked, self._rng)
         step = self._steps[batch.touched.shape[1]]
-        return float(step(*tensors, tf.constant(drawn.log_chances)))
+        return float(step(*tensors, tf.constant(drawn.log_chances), tf.constant(seen)))
 
     def _compiled(self, length: int) -> Any:
         """One step for batches padded to `length`; any number of sessions, targets and items."""
         flat = tf.TensorSpec((None,), tf.int32)
         given = [tf.TensorSpec((None, length), tf.int32), *[flat] * 4, tf.TensorSpec((None,))]
+        given += [tf.TensorSpec((None, length))]
 
         @tf.function(input_signature=given)  # type: ignore[untyped-decorator, unused-ignore]
-        def step(touched: Any, lengths: Any, asked: Any, rows: Any, targets: Any, odds: Any) -> Any:
+        def step(  # noqa: PLR0913, PLR0917  what a batch is made of
+            touched: Any, lengths: Any, asked: Any, rows: Any, targets: Any, odds: Any, seen: Any
+        ) -> Any:
             variables = self._network.dense_variables()
             raw = tf.gather(self._items.value, rows)
             with tf.GradientTape() as tape:
                 tape.watch(raw)
-                loss = self._loss(raw, (touched, lengths, asked), targets, odds)
+                loss = self._loss(raw, (touched, lengths, asked, seen), targets, odds)
             *gradients, of_items = tape.gradient(loss, [*variables, raw])
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
             self._optimizer.apply(gradients, variables)
@@ -141,11 +150,13 @@ class EncoderFit:
 
         return step
 
-    def _loss(self, raw: Any, session: tuple[Any, Any, Any], targets: Any, odds: Any) -> Any:
+    def _loss(self, raw: Any, session: tuple[Any, Any, Any, Any], targets: Any, odds: Any) -> Any:
         """The target is in the softmax for certain; every other item as often as its chance."""
-        touched, lengths, asked = session
+        touched, lengths, asked, seen = session
         items = tf.math.l2_normalize(raw, -1)
-        vectors = self._network(tf.gather(items, touched), lengths, training=True)
+        vectors = self._network(
+            tf.gather(items, touched) * seen[:, :, None], lengths, training=True
+        )
         vectors = tf.gather(tf.reshape(vectors, (-1, raw.shape[1])), asked)
         logits = tf.matmul(vectors, items, transpose_b=True) / self._rule.network.temperature
         wanted = tf.gather(logits, targets, batch_dims=1)
