@@ -17,10 +17,9 @@ from millstream.domain.errors import OperatorError
 from millstream.gateway.api_keys import Scope, create
 from millstream.local.deployment import Deployment
 from millstream.local.ports import LOOPBACK, free_port
+from millstream.local.recordings import TENANT
 from millstream.local.summary import Summary
 
-TENANT = "default"
-"""Of what is replayed."""
 READY_S = 60.0
 POLL_S = 0.1
 WATCH_S = 1.0

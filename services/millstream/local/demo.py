@@ -15,9 +15,10 @@ from millstream.domain.events import Event
 from millstream.domain.lists import RecommendationList
 from millstream.local import brokers
 from millstream.local.deployment import Deployment, deployed
+from millstream.local.forecasts import forecasts_told
 from millstream.local.live_view import LiveView, shown
 from millstream.local.pacing import Pacing
-from millstream.local.recordings import Recording
+from millstream.local.recordings import TENANT, Recording
 from millstream.local.recount import Verdict
 from millstream.local.rehearsal import Rehearsal, rehearsing
 from millstream.local.replay import Outcome
@@ -82,8 +83,12 @@ async def play(
                 await rehearsal.await_models(models)
                 verdict, ledger = await rehearsal.recount(others=beside is not None)
                 versions = _compare_versions(rehearsal, recording)
+            console.print("Recounted; insights reads the lake and tells what will sell.")
+            forecasts = await forecasts_told(deployment, TENANT)
             took_s = time.monotonic() - began
-            measured = Measured(outcome, verdict, ledger, versions, first_list.after_s, took_s)
+            measured = Measured(
+                outcome, verdict, ledger, versions, forecasts, first_list.after_s, took_s
+            )
             summary = _summary(measured, recording, rehearsal, (kafka.name, redis.name))
             if beside is not None:
                 await beside.end(summary)
@@ -96,6 +101,7 @@ class Measured:
     verdict: Verdict
     ledger: dict[str, int]
     versions: VersionComparison | None
+    forecasts: int
     first_list_s: float | None
     seconds: float
 
@@ -123,6 +129,7 @@ def _summary(
         first_model_recall_at_20=versions.first if versions else None,
         second_model_recall_at_20=versions.second if versions else None,
         later_invoices=versions.invoices if versions else 0,
+        forecasts=measured.forecasts,
         shoppers_left_behind=outcome.shoppers_left_behind,
         lost=verdict.lost,
         doubled=verdict.doubled,

@@ -24,9 +24,9 @@ from millstream.domain.events import Event, EventType, Line
 from millstream.domain.identity import record_key
 from millstream.gateway.api_keys import Scope, create
 from millstream.local import brokers, browsers
-from millstream.local.beside import TENANT, Page, start_page
+from millstream.local.beside import Page, start_page
 from millstream.local.deployment import Deployment, deployed
-from millstream.local.recordings import Recording, online_retail
+from millstream.local.recordings import TENANT, Recording, online_retail
 from millstream.local.rehearsal import rehearsing
 from millstream.local.summary import above_zero
 from millstream.streaming.producer import producer_for

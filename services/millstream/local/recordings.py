@@ -16,6 +16,8 @@ from millstream.local.scoring import Scorer, by_invoice, by_item
 from millstream.local.summary import Required
 
 DEMO_EVENTS_PER_S = 200.0
+TENANT = "default"
+"""Whose every recording is."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ DEMO_REQUIRED = Required(
     accepted=20_000,
     lists=1000,
     models_promoted=2,
+    forecasts=100,
     p99_ms=1000.0,
     better_than_popularity=True,
     better_second_model=True,

@@ -137,6 +137,10 @@ class LocalServer(ABC):
             log.seek(max(0, log.seek(0, os.SEEK_END) - 65_536))
             return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
 
+    def said(self, text: str) -> bool:
+        """Whether it stands in the log."""
+        return self.log_path.exists() and text.encode() in self.log_path.read_bytes()
+
     def _await_answer(self, deadline: float) -> None:
         while not self.answers():
             if not self.alive:

@@ -15,6 +15,7 @@ class Required:
     """Accepted and skipped ones must add up to so many; None: not asked."""
     lists: int = 0
     models_promoted: int = 0
+    forecasts: int = 0
     p99_ms: float | None = None
     better_than_popularity: bool = False
     better_second_model: bool = False
@@ -38,6 +39,8 @@ class Summary:
     first_model_recall_at_20: float | None
     second_model_recall_at_20: float | None
     later_invoices: int
+    forecasts: int
+    """Items of which is told what will sell."""
     shoppers_left_behind: int
     lost: int
     doubled: int
@@ -61,7 +64,7 @@ class Summary:
     def _too_few(self, required: Required) -> list[str]:
         found = [
             f"{name} is {getattr(self, name):,}, at least {least:,} were promised"
-            for name in ("accepted", "lists", "models_promoted")
+            for name in ("accepted", "lists", "models_promoted", "forecasts")
             if getattr(self, name) < (least := getattr(required, name))
         ]
         if required.rows not in (None, self.accepted + self.skipped):

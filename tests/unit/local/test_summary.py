@@ -32,6 +32,7 @@ GOOD = Summary(
     first_model_recall_at_20=0.1,
     second_model_recall_at_20=0.2,
     later_invoices=5,
+    forecasts=100,
     shoppers_left_behind=0,
     lost=0,
     doubled=0,
