@@ -27,10 +27,11 @@ from millstream.domain.identity import record_key
 from millstream.domain.lists import Origin, Source, recommendation_id
 from millstream.domain.log import SENT_AT
 from millstream.domain.pseudonyms import KEY_BYTES
+from millstream.domain.reviews import decode_review
 from millstream.local.tansu import Tansu
 from millstream.streaming.producer import open_producer
 from millstream.streaming.topic_admin import create_topics
-from millstream.streaming.topics import EVENTS, RECOMMENDATIONS, read_topics
+from millstream.streaming.topics import EVENTS, RECOMMENDATIONS, REVIEWS, read_topics
 
 WITHIN_S = 20.0
 
@@ -235,3 +236,33 @@ def test_a_client_that_is_not_open_says_so() -> None:
         Client("127.0.0.1:1").track("view_item", user_id="u", items=["i"])
     with pytest.raises(ValueError, match="str"):
         Client("127.0.0.1:1", tenant="Shop")
+
+
+async def test_a_review_is_on_its_topic_under_pseudonyms(tansu: Tansu, topics: str) -> None:
+    pseudonyms = Pseudonyms(b"k" * KEY_BYTES, "shop")
+    client = AsyncClient(
+        tansu.bootstrap_servers, "shop", topics, idempotence=False, pseudonyms=pseudonyms
+    )
+    async with client:
+        said = await client.review("mug", user_id="ann", text="ann likes it", rating=5)
+        with pytest.raises(InvalidEvent, match="missing_field"):
+            await client.review("mug", user_id="ann")
+    assert (said.user_id, said.text) == ("ann", "ann likes it")
+    consumer = AIOKafkaConsumer(
+        f"{topics}{REVIEWS}",
+        bootstrap_servers=tansu.bootstrap_servers,
+        auto_offset_reset="earliest",
+        group_id=None,
+    )
+    async with asyncio.timeout(WITHIN_S), consumer:
+        record = await consumer.getone()
+    assert record.key == record_key("shop", pseudonyms.shopper("ann"))
+    assert b"ann" not in record.value
+    sent = decode_review(record.value, record.timestamp)
+    assert (sent.shopper, sent.text) == (pseudonyms.shopper("ann"), "* likes it")
+    assert sent.review_id != said.review_id
+
+
+async def test_a_review_goes_nowhere_in_a_dry_run() -> None:
+    async with AsyncClient("127.0.0.1:1", "shop", dry_run=True) as client:
+        assert (await client.review("mug", user_id="ann", text="fine")).item_id == "mug"

@@ -18,6 +18,7 @@ from millstream.domain.events import ITEMS_ALLOWED, Event
 from millstream.domain.experiments import Experiment
 from millstream.domain.lists import RecommendationList
 from millstream.domain.models import ModelAnnouncement, TrainingRequest
+from millstream.domain.reviews import Review, ReviewCounts, ReviewVerdict
 from millstream.domain.rules import MerchandisingRule, RuleChange
 
 MESSAGES: dict[str, type[Struct]] = {
@@ -31,6 +32,9 @@ MESSAGES: dict[str, type[Struct]] = {
     "rule-change.v1": RuleChange,
     "experiment.v1": Experiment,
     "demand-forecast.v1": DemandForecast,
+    "review.v1": Review,
+    "review-verdict.v1": ReviewVerdict,
+    "review-counts.v1": ReviewCounts,
 }
 
 # What JSON Schema could say only in many words, and the services check beyond it.
@@ -43,6 +47,9 @@ _ALSO_CHECKED = {
     "rule-change.v1": _TERMS,
     "experiment.v1": "Also checked: each variant has a name of its own; shares add up to at most"
     " 1,000.",
+    "review.v1": "Also checked: one of user_id and anonymous_id is given, and user_id does not"
+    " begin with '~'; one of title and text has a word; time is at most 5 minutes ahead of the"
+    " log; a record has at most 64 KiB.",
     "event.v1": "Also checked: one of user_id and anonymous_id is given, and user_id does not begin"
     " with '~'; query is given with search; time is at most 5 minutes ahead of the log and at most"
     " 24 hours behind it; a record has at most 64 KiB; the number of items is, by type: "

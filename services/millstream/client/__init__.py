@@ -9,12 +9,13 @@ Over HTTP: millstream.client.http, with the same calls.
 
 from millstream.client.asynchronous import AsyncClient
 from millstream.client.blocking import Client, Storefront
-from millstream.client.composition import EventFields, InvalidEvent
+from millstream.client.composition import EventFields, InvalidEvent, ReviewFields
 from millstream.client.outbox import DeliveryFailed, OutboxFull
 from millstream.client.storefront import AsyncStorefront, Listed, Ranked
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.lists import RankedItem, RecommendationList
 from millstream.domain.pseudonyms import Pseudonyms
+from millstream.domain.reviews import Review
 from millstream.privacy.key_files import newest as load_pseudonyms
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "Ranked",
     "RankedItem",
     "RecommendationList",
+    "Review",
+    "ReviewFields",
     "Storefront",
     "load_pseudonyms",
 ]

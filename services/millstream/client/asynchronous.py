@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from typing import Unpack
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
-from millstream.client.composition import EventFields, compose
+from millstream.client.composition import EventFields, ReviewFields, compose, compose_review
 from millstream.client.lists import ListFollower, Wanted
-from millstream.client.outbox import Carrier, Outgoing, Position
+from millstream.client.outbox import Carrier, DeliveryFailed, Outgoing, Position
 from millstream.client.storefront import AsyncStorefront
 from millstream.client.to_kafka import ToKafka
 from millstream.domain.brokers import Servers
@@ -20,9 +22,10 @@ from millstream.domain.identity import record_key
 from millstream.domain.lists import RecommendationList
 from millstream.domain.log import SENT_AT
 from millstream.domain.pseudonyms import Pseudonyms
+from millstream.domain.reviews import Review
 from millstream.streaming.access import access
 from millstream.streaming.producer import open_producer
-from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
+from millstream.streaming.topics import EVENTS, RECOMMENDATIONS, REVIEWS
 
 CLIENT_ID = "millstream-client"
 LISTS_KEPT = 100_000
@@ -81,6 +84,20 @@ class AsyncClient(AsyncStorefront):
         if found is None or found.user == user:
             return found
         return msgspec.structs.replace(found, user=user)
+
+    async def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
+        """Returns the review once Kafka has it. Raises InvalidEvent for what would be refused,
+        before anything is sent; DeliveryFailed where it may or may not have arrived."""
+        self._open_outbox()
+        now = self._clock()
+        said, value = compose_review(item_id, self._tenant, fields, now, self._pseudonyms)
+        if self._producer is not None:
+            topic, key = f"{self._prefix}{REVIEWS}", self._key(said.shopper)
+            try:
+                await self._producer.send_and_wait(topic, value, key, timestamp_ms=now)
+            except (KafkaError, OSError, RuntimeError) as error:
+                raise DeliveryFailed(f"{type(error).__name__}: {error}") from None
+        return said
 
     async def _open(self) -> Carrier:
         producer = open_producer(self._servers, client_id=CLIENT_ID, idempotence=self._idempotence)

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, Unpack
 
 from millstream.client.asynchronous import AsyncClient
-from millstream.client.composition import EventFields
+from millstream.client.composition import EventFields, ReviewFields
 from millstream.client.storefront import CLOSE_S, AsyncStorefront, Ranked
 from millstream.domain.brokers import Servers
 from millstream.domain.clock import Clock, wall_clock
 from millstream.domain.events import Event, EventType
 from millstream.domain.lists import RecommendationList
 from millstream.domain.pseudonyms import Pseudonyms
+from millstream.domain.reviews import Review
 
 T = TypeVar("T")
 C = TypeVar("C", bound=AsyncStorefront)
@@ -120,3 +121,6 @@ class Client(Storefront[AsyncClient]):
         self, user: str, *, after: Event | None = None, timeout: float = 10.0
     ) -> RecommendationList | None:
         return self._run(self._client.recommendations(user, after=after, timeout=timeout))
+
+    def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
+        return self._run(self._client.review(item_id, **fields))

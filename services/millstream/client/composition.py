@@ -15,6 +15,7 @@ from millstream.domain.decode import decode
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import MAX_RECORD_BYTES, Event, EventType, Line
 from millstream.domain.pseudonyms import Pseudonyms
+from millstream.domain.reviews import Review, decode_review
 
 
 class EventFields(TypedDict, total=False):
@@ -35,6 +36,22 @@ class EventFields(TypedDict, total=False):
     session_id: str | None
     transaction_id: str | None
     context: Mapping[str, str | int | float | bool | None] | None
+
+
+class ReviewFields(TypedDict, total=False):
+    """What may be said of a review beside its item; None is the same as nothing.
+
+    One of `user_id` and `anonymous_id` is required, and one of `title` and `text`. A retry carries
+    the `review_id` of the first try; left out it is a new UUIDv7. `time`: when it was written, has
+    a zone, and is now when left out. `rating`: 1 to 5."""
+
+    user_id: str | None
+    anonymous_id: str | None
+    title: str | None
+    text: str | None
+    rating: float | None
+    review_id: str | None
+    time: datetime | None
 
 
 class InvalidEvent(ValueError):  # noqa: N818
@@ -72,6 +89,30 @@ def compose(
     if pseudonyms is not None:
         value = _under_pseudonyms(event, pseudonyms)
     return event, value
+
+
+def compose_review(
+    item_id: str,
+    tenant: str,
+    fields: ReviewFields,
+    now_ms: int,
+    pseudonyms: Pseudonyms | None = None,
+) -> tuple[Review, bytes]:
+    """The review and its bytes on the wire, as `compose` does for an event. Raises InvalidEvent."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    given.setdefault("review_id", str(uuid7()))
+    given.setdefault("time", as_datetime(now_ms))
+    said = Review(item_id=item_id, tenant=tenant, **given)  # type: ignore[arg-type]
+    try:
+        value = msgspec.json.encode(said)
+        review = decode_review(value, now_ms)
+    except Refused as refused:
+        raise InvalidEvent(refused.reason, refused.detail) from None
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise InvalidEvent(Reason.WRONG_TYPE, f"JSON does not carry it: {error}") from None
+    if pseudonyms is not None:
+        value = msgspec.json.encode(pseudonyms.review(review))
+    return review, value
 
 
 def _judged(said: Event, now_ms: int) -> tuple[Event, bytes]:

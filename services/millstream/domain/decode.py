@@ -72,6 +72,7 @@ _AT = re.compile(r"^(?P<what>.*) - at (?:`key` in )?`(?P<path>\$[^`]*)`$", re.DO
 _ID_FIELDS = frozenset(
     {
         "event_id",
+        "review_id",
         "tenant",
         "user_id",
         "anonymous_id",

@@ -118,6 +118,17 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):  #
         return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
+def shopper_of(user_id: str | None, anonymous_id: str | None) -> str:
+    """As `Event.shopper`."""
+    return user_id if user_id is not None else f"~{anonymous_id}"
+
+
+def milliseconds(time: datetime) -> int:
+    """As `Event.time_ms`, which is on a hot path and does it by itself."""
+    since = time - _EPOCH
+    return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
+
+
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 

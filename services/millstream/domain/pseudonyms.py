@@ -14,6 +14,7 @@ import re
 import msgspec
 
 from millstream.domain.events import Event, Text
+from millstream.domain.reviews import Review
 
 KEY_BYTES = 32
 PSEUDONYM_CHARS = 22
@@ -59,6 +60,16 @@ class Pseudonyms:
             changes |= _masked(said, sorted(given.values(), key=len, reverse=True))
         return msgspec.structs.replace(said, **changes)
 
+    def review(self, said: Review) -> Review:
+        """The review as it may leave the process, as an event would: who wrote it is the same
+        pseudonym there, and MASK stands for a raw id among its words."""
+        given = {n: raw for n in ("user_id", "anonymous_id") if (raw := getattr(said, n))}
+        changes: dict[str, object] = {name: self._of(name, raw) for name, raw in given.items()}
+        changes["review_id"] = self._of("review_id", said.review_id)
+        words = _words(sorted(given.values(), key=len, reverse=True))
+        changes |= {"title": words.sub(MASK, said.title), "text": words.sub(MASK, said.text)}
+        return msgspec.structs.replace(said, **changes)
+
     def _of(self, field: str, raw: str) -> str:
         text = f"{self._tenant}\n{field}\n{raw}".encode()
         digest = hmac.digest(self._key, text, "sha256")[:_DIGEST_BYTES]
@@ -66,7 +77,7 @@ class Pseudonyms:
 
 
 def _masked(said: Event, raws: list[str]) -> dict[str, object]:
-    words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, raws))})(?!\w)")
+    words = _words(raws)
 
     def mask(value: Text | int | float | bool | None) -> Text | int | float | bool | None:
         if isinstance(value, str):
@@ -76,3 +87,7 @@ def _masked(said: Event, raws: list[str]) -> dict[str, object]:
     query = said.query if said.query is None else words.sub(MASK, said.query)
     context = {words.sub(MASK, name): mask(value) for name, value in said.context.items()}
     return {"query": query, "context": context}
+
+
+def _words(raws: list[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, raws))})(?!\w)")

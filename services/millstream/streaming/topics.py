@@ -21,8 +21,12 @@ RULES = "reco.rules.v1"
 RULE_CHANGES = "reco.rule-changes.v1"
 EXPERIMENTS = "reco.experiments.v1"
 DEMAND = "reco.demand.v1"
+REVIEWS = "shop.reviews.v1"
+REVIEW_VERDICTS = "reco.review.sentiment.v1"
+REVIEW_COUNTS = "reco.review.counts.v1"
 ERASURES = "privacy.erasures.v1"
 DEAD_LETTERS = "shop.events.v1.dlq"
+REVIEW_LETTERS = "shop.reviews.v1.dlq"
 
 DAY_MS = 86_400_000
 KEPT_FOREVER = "-1"

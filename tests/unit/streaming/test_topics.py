@@ -34,8 +34,12 @@ def test_the_file_describes_the_topics_that_the_code_names() -> None:
         topics.RULE_CHANGES: {"compact"},
         topics.EXPERIMENTS: {"compact"},
         topics.DEMAND: {"compact"},
+        topics.REVIEWS: {"delete"},
+        topics.REVIEW_VERDICTS: {"delete"},
+        topics.REVIEW_COUNTS: {"compact"},
         topics.ERASURES: {"compact"},
         topics.DEAD_LETTERS: {"delete"},
+        topics.REVIEW_LETTERS: {"delete"},
     }
     assert {spec.partitions for spec in read_topics()} == {12}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from millstream.domain.reviews import MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from millstream.model.manifest import ArtifactRefused
-from millstream.model.sentiment.review import MAX_TEXT_CHARS, MAX_TITLE_CHARS, ReviewText
+from millstream.model.sentiment.review import ReviewText
 from millstream.model.sentiment.sentiment import Sentiment
 from millstream.model.vocabulary import Vocabulary
 

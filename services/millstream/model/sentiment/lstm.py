@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from millstream.domain.reviews import MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from millstream.model.embeddings import FloatArray
 from millstream.model.scorer import probability
-from millstream.model.sentiment.review import MAX_TEXT_CHARS, MAX_TITLE_CHARS, ReviewText
+from millstream.model.sentiment.review import ReviewText
 from millstream.model.vocabulary import Vocabulary
 
 PADDING, OTHER_WORD = 0, 1

@@ -7,9 +7,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-MAX_TITLE_CHARS = 1_024
-MAX_TEXT_CHARS = 16_384
-"""What lies beyond is not read: a long review has said what it thinks by then."""
+from millstream.domain.reviews import MAX_TEXT_CHARS, MAX_TITLE_CHARS
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,500}>")
 
@@ -21,7 +19,7 @@ class ReviewText(NamedTuple):
 
 def plain(written: str, limit: int) -> str:
     """The first `limit` characters in lower case, tags and entities resolved, one kind of
-    apostrophe."""
+    apostrophe. What lies beyond is not read: a long review has said what it thinks by then."""
     text = html.unescape(_TAG.sub(" ", written[:limit]))
     return unicodedata.normalize("NFKC", text).replace("’", "'").lower()
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from tests.review_models import MODELS, WORDS, linear_model
 
+from millstream.domain.reviews import MAX_TEXT_CHARS
 from millstream.model.embeddings import FloatArray
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.sentiment.artifact import ReviewArrays, sentiment_of
 from millstream.model.sentiment.golden import check_golden
-from millstream.model.sentiment.review import MAX_TEXT_CHARS, ReviewText
+from millstream.model.sentiment.review import ReviewText
 from millstream.model.vocabulary import Vocabulary
 
 Answer = Callable[[Sequence[ReviewText]], FloatArray]

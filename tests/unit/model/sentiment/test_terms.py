@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from millstream.model.sentiment.review import MAX_TEXT_CHARS, ReviewText, plain, plain_review
+from millstream.domain.reviews import MAX_TEXT_CHARS
+from millstream.model.sentiment.review import ReviewText, plain, plain_review
 from millstream.model.sentiment.terms import MAX_WORDS, TermReader, Terms, ngrams, tokens
 from millstream.model.vocabulary import Vocabulary
 

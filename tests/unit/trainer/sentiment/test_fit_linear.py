@@ -10,8 +10,9 @@ from tests.unit.trainer.sentiment.made_reviews import (
     made_vectors,
 )
 
+from millstream.domain.reviews import MAX_TEXT_CHARS
 from millstream.model.sentiment.linear import LinearSentiment
-from millstream.model.sentiment.review import MAX_TEXT_CHARS, ReviewText
+from millstream.model.sentiment.review import ReviewText
 from millstream.model.sentiment.terms import tokens
 from millstream.trainer.sentiment import parts
 from millstream.trainer.sentiment.calibration import calibration_error
