@@ -12,13 +12,14 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from millstream.counting.fenced import FenceMoved, Prepared
 from millstream.domain.errors import Halt
 from millstream.domain.failpoints import failpoint
 from millstream.rebuild.history import History, Portion
 from millstream.rebuild.pace import Pace
 from millstream.recommender.derive import Deriver
 from millstream.recommender.quarantine import Quarantine
-from millstream.recommender.record import FenceMoved, Prepared, Recorder
+from millstream.recommender.record import Recorder
 from millstream.streaming.decode import Decoded, Hole
 
 FLUSH_PAIRS = 1_500_000

@@ -8,8 +8,8 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
+from millstream.counting.fenced import Recorded
 from millstream.features.affinity_sums import AffinitySums
-from millstream.recommender.record import Recorded
 from millstream.stores.affinities import AffinityStore, NeighbourWrite
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.pacing import paced

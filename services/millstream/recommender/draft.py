@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from millstream.counting.fenced import Recorded
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
 from millstream.domain.identity import ShopperName
@@ -19,7 +20,6 @@ from millstream.ranking.shop import Shopper
 from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.publish import Draft
-from millstream.recommender.record import Recorded
 from millstream.recommender.sign_in import SignIns
 from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop

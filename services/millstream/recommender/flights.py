@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from millstream.recommender.record import FenceMoved
+from millstream.counting.fenced import FenceMoved
 
 
 @dataclass(slots=True)

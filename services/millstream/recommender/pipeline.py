@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from millstream.counting.fenced import Prepared, Recorded
+from millstream.counting.recheck import Recheck
 from millstream.domain.failpoints import failpoint
 from millstream.recommender import telemetry
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness, owed
 from millstream.recommender.publish import Publisher, Sending
 from millstream.recommender.quarantine import Quarantine
-from millstream.recommender.recheck import Recheck
-from millstream.recommender.record import Prepared, Recorded, Recorder
+from millstream.recommender.record import Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.stores.served_lists import ServedLists
 from millstream.streaming.cursor import Cursor

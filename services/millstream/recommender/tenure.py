@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from millstream.recommender.record import FenceMoved
+from millstream.counting.fenced import FenceMoved
 
 TICK_SECONDS = 0.5
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from millstream.counting.recheck import Recheck
 from millstream.domain.clock import wall_clock
 from millstream.domain.log import Partition
 from millstream.model.registry import Registry
@@ -28,7 +29,6 @@ from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.readiness import require_ready
-from millstream.recommender.recheck import Recheck
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.sign_in import SignIns

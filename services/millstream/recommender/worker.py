@@ -12,13 +12,13 @@ from typing import Protocol
 
 import structlog
 
+from millstream.counting.fenced import FenceMoved
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.recommender import telemetry
 from millstream.recommender.flights import Flights, Turn
 from millstream.recommender.pipeline import Part, Ready, Stages, answer, deliver, prepare, record
 from millstream.recommender.portions import portions, rounds
-from millstream.recommender.record import FenceMoved
 from millstream.stores.fences import FIRST_EPOCH, Fences
 from millstream.streaming import witness
 from millstream.streaming.chunks import Chunk, LogBounds

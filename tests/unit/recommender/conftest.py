@@ -17,6 +17,8 @@ from tests.builders import NOON_MS, TOPIC
 from tests.memory_outbox import MemoryLog, MemoryOutbox
 from tests.parsed_ops import HOLE, ParsedOp, parse_ops
 
+from millstream.counting.fenced import Recorded
+from millstream.counting.recheck import Recheck
 from millstream.domain.clock import as_datetime
 from millstream.domain.events import TYPE_ORDER, Event, Line
 from millstream.domain.identity import ShopperName
@@ -34,8 +36,7 @@ from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
-from millstream.recommender.recheck import Recheck
-from millstream.recommender.record import Recorded, Recorder
+from millstream.recommender.record import Recorder
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
 from millstream.recommender.worker import Worker

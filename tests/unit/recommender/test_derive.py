@@ -8,10 +8,11 @@ import pytest
 from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
 from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore, record
 
+from millstream.counting.fenced import Recorded
 from millstream.domain.events import EventType
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.recommender.derive import Deriver
-from millstream.recommender.record import Recorded, Recorder
+from millstream.recommender.record import Recorder
 from millstream.stores.affinities import NeighbourWrite
 from millstream.stores.item_numbers import ItemNumbers
 

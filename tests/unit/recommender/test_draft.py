@@ -10,6 +10,7 @@ import pytest
 from tests.builders import NOON_MS, arrival, event
 from tests.unit.recommender.conftest import MemoryAffinities
 
+from millstream.counting.fenced import Recorded
 from millstream.domain.events import EventType
 from millstream.domain.identity import ShopperName
 from millstream.domain.lists import Source
@@ -19,7 +20,6 @@ from millstream.ranking.rank import Ranked, rank
 from millstream.recommender import draft
 from millstream.recommender.draft import FEW, Drafter, Freshness, owed
 from millstream.recommender.hot_swap import NO_MODEL
-from millstream.recommender.record import Recorded
 from millstream.streaming.decode import Arrival
 
 ALL = Freshness(0, lambda: NOON_MS)

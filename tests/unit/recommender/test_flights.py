@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from tests.unit.recommender.conftest import turns
 
+from millstream.counting.fenced import FenceMoved
 from millstream.recommender.flights import Flight, Flights, Turn
-from millstream.recommender.record import FenceMoved
 
 MOST = 2
 

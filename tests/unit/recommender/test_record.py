@@ -9,11 +9,12 @@ from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
 from tests.parsed_ops import parse_ops
 from tests.unit.recommender.conftest import SLOTS, MemoryStore, record
 
+from millstream.counting.fenced import IDLE_MS, IDLE_RECORDS, FenceMoved
 from millstream.domain.errors import Halt, Reason
 from millstream.domain.events import EventType
 from millstream.domain.identity import slot_of
 from millstream.features.type_counts import TYPE_COUNTS
-from millstream.recommender.record import IDLE_MS, IDLE_RECORDS, FenceMoved, Recorder
+from millstream.recommender.record import Recorder
 from millstream.streaming.decode import Decoded, Letter
 
 TP = (TOPIC, 0)

@@ -10,6 +10,7 @@ import pytest
 from tests.builders import NOON_MS, arrival, event
 from tests.unit.recommender.conftest import MemoryAffinities, MemoryNumbers
 
+from millstream.counting.fenced import Recorded
 from millstream.domain.events import Event, EventType
 from millstream.domain.identity import ShopperName
 from millstream.domain.lists import Source
@@ -19,7 +20,6 @@ from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 from millstream.recommender.draft import Drafter
 from millstream.recommender.hot_swap import HotSwap
-from millstream.recommender.record import Recorded
 from millstream.recommender.sign_in import SignIns
 from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop

@@ -8,9 +8,9 @@ import pytest
 from tests.builders import TOPIC, event, record
 from tests.unit.recommender.conftest import MemoryProducer, MemoryStore
 
+from millstream.counting.fenced import FenceMoved
 from millstream.recommender.pipeline import Part, Stages, answer, deliver, prepare
 from millstream.recommender.pipeline import record as record_ranges
-from millstream.recommender.record import FenceMoved
 from millstream.recommender.tenure import Tenure
 from millstream.streaming.cursor import Cursor
 

@@ -12,13 +12,13 @@ import pytest
 from tests.builders import TOPIC, event, record
 from tests.unit.recommender.conftest import SLOTS, MemoryProducer, MemoryStore, take, turns, until
 
+from millstream.counting.recheck import Recheck
 from millstream.domain.errors import Halt
 from millstream.domain.events import Event
 from millstream.domain.log import Partition
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.recommender import telemetry
 from millstream.recommender.pipeline import Stages
-from millstream.recommender.recheck import Recheck
 from millstream.recommender.worker import MAX_REWINDS, MOST_UNDER_WAY, Worker
 from millstream.stores.feature_store import SlotCall, SlotReply
 from millstream.stores.fences import Fences, PartitionFences

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from millstream.counting.fenced import FenceMoved
 from millstream.local.chaos.faulty_store import SLOTS, FaultyStore, Killed
 from millstream.local.chaos.made_up_log import TENANTS, TOPIC, Log, lengths, make_log
 from millstream.local.chaos.schedule_verdict import differences
-from millstream.recommender.record import FenceMoved, Recorder
+from millstream.recommender.record import Recorder
 from millstream.stores.fences import read_fences
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys

@@ -33,19 +33,24 @@ class SlotBatch:
     ops: list[bytes] = field(default_factory=list)
     arrivals: list[Arrival | None] = field(default_factory=list)
 
+    def who(self, name: ShopperName) -> tuple[int, int]:
+        """The places of the shopper and the tenant in the call."""
+        tenants, shoppers = self.tenants, self.shoppers
+        return (
+            shoppers.setdefault(name, len(shoppers)),
+            tenants.setdefault(name[0], len(tenants)),
+        )
+
     def add(
         self, arrival: Arrival, name: ShopperName, numbered: Mapping[str, NumberedItem]
     ) -> None:
-        event, tenants, shoppers = arrival.event, self.tenants, self.shoppers
+        event = arrival.event
         self.arrivals.append(arrival)
         self.ops.append(
             event_op(
                 (arrival.offset, arrival.log_ms),
                 TYPE_INDEX[event.type],
-                (
-                    shoppers.setdefault(name, len(shoppers)),
-                    tenants.setdefault(name[0], len(tenants)),
-                ),
+                self.who(name),
                 (event.time_ms, event_digest(event.event_id)),
                 [numbered[line.item_id] for line in event.items],
                 (arrival.judged_ms, arrival.letter) if arrival.letter else None,
@@ -69,9 +74,13 @@ def split(decoded: Decoded, slots: int, numbered: Numbered) -> dict[int, SlotBat
             name = (what.event.tenant, what.event.shopper)
             batches[slot_of(*name, slots)].add(what, name, numbered(name[0]))
         else:
-            place = f"{decoded.topic}:{decoded.partition}:{what.offset}"
-            batches[zlib.crc32(place.encode()) % slots].add_other(what)
+            batches[slot_of_place(decoded, what.offset, slots)].add_other(what)
     return batches
+
+
+def slot_of_place(decoded: Decoded, offset: int, slots: int) -> int:
+    """Where a record is counted that names no shopper."""
+    return zlib.crc32(f"{decoded.topic}:{decoded.partition}:{offset}".encode()) % slots
 
 
 def _in_order(decoded: Decoded) -> Sequence[Arrival | Letter | Hole]:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from millstream.counting.recheck import Recheck
 from millstream.domain.errors import Halt
-from millstream.recommender.recheck import Recheck
 
 
 class Clock:
