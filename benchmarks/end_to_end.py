@@ -39,6 +39,7 @@ BARE_SHOPPERS = 4_096
 STAGES = {
     "decode_records": "decode",
     "recommender/record.py": "record",
+    "counting/": "record",
     "recommender/derive.py": "derive",
     "recommender/draft.py": "draft",
     "recommender/publish.py": "publish",

@@ -23,7 +23,7 @@ WAITING = (
     "select (selectors.py)",
     "_worker (concurrent/futures/thread.py)",
     "wait (threading.py)",
-    "_watch (millstream/recommender/way_out.py)",
+    "_watch (millstream/streaming/transport/way_out.py)",
 )
 """Innermost frames of threads that wait; py-spy takes them for busy ones where the system does not
 tell it. What little the system calls themselves cost is left out with them."""

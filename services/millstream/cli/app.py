@@ -97,12 +97,16 @@ def attribution() -> None:
 
 @app.command()
 def insights() -> None:
-    """Tells what each item will sell, from what the lake has, until SIGTERM."""
+    """Tells what each item will sell, and what buyers say of it, until SIGTERM."""
     from millstream.insights.settings import InsightsSettings
     from millstream.trainer.limits import bound_cpu
 
     settings = begin("insights", InsightsSettings)
     bound_cpu(1, settings.insights_niceness)
+    if settings.insights_reviews:
+        from millstream.insights.app import run as run_app
+
+        run_app(settings)
     from millstream.insights.wiring import run
 
     asyncio.run(run(settings))

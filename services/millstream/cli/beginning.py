@@ -8,6 +8,7 @@ from threading import Thread
 
 from millstream import logs
 from millstream.cli.variables import checked
+from millstream.insights.settings import InsightsSettings
 from millstream.recommender.settings import RecommenderSettings
 from millstream.settings import ConnectionSettings, S
 
@@ -46,6 +47,10 @@ def _trace(service: str) -> None:
 def _require_rights(name: str, settings: ConnectionSettings) -> None:
     from millstream.streaming.rights import read_role, require_rights
 
-    group = settings.group if isinstance(settings, RecommenderSettings) else None
+    group = None
+    if isinstance(settings, RecommenderSettings):
+        group = settings.group
+    elif isinstance(settings, InsightsSettings):
+        group = settings.insights_group
     role = read_role(name, settings.topic_prefix, group)
     asyncio.run(require_rights(settings.brokers, role, settings.brokers.user))

@@ -57,6 +57,11 @@ class SlotBatch:
             )
         )
 
+    def add_op(self, op: bytes) -> None:
+        """Of a record that is no event, for `who` it names."""
+        self.arrivals.append(None)
+        self.ops.append(op)
+
     def add_other(self, other: Letter | Hole) -> None:
         self.arrivals.append(None)
         if isinstance(other, Hole):

@@ -1,15 +1,16 @@
-"""Builds insights from its settings and runs it."""
+"""Builds insights from its settings; runs it where there are no reviews (else app.py does)."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import polars as pl
+from aiokafka import AIOKafkaProducer
 
 from millstream.domain.clock import wall_clock
 from millstream.insights.pipeline import Stages
@@ -42,27 +43,43 @@ class StoredLake:
 
 
 async def run(settings: InsightsSettings, stop: asyncio.Event | None = None) -> None:
-    """Until SIGTERM, SIGINT or `stop`. Raises OperatorError: a server away, a topic missing."""
+    """Demand alone, until SIGTERM, SIGINT or `stop`. Raises OperatorError: a server away, a topic
+    missing."""
     stop = stop or asyncio.Event()
-    topic, book = settings.topic(DEMAND), DemandBook()
     async with AsyncExitStack() as stack:
         stack.enter_context(_signals_set(stop))
-        producer = producer_for(settings, "millstream-insights")
-        stack.push_async_callback(producer.stop)
-        await started(producer, settings.brokers)
-        told = follow(settings.brokers, topic, lambda record: book.take(record.key, record.value))
-        await read_to_its_end(told, settings.brokers, topic, CATCH_UP_S, "all that was told")
-        stack.push_async_callback(told.close)
-        stages = Stages(
-            settings.tenant,
-            StoredLake(settings),
-            partial(book.items, settings.tenant),
-            producer,
-            topic,
-            wall_clock,
-        )
+        beside = await forecasting(stack, settings, await opened_producer(stack, settings), stop)
         AT_WORK.set(1)
-        await run_pipeline(stages, settings.insights_every_hours * 3600, stop)
+        await beside()
+
+
+async def opened_producer(stack: AsyncExitStack, settings: InsightsSettings) -> AIOKafkaProducer:
+    producer = producer_for(settings, "millstream-insights")
+    stack.push_async_callback(producer.stop)
+    await started(producer, settings.brokers)
+    return producer
+
+
+async def forecasting(
+    stack: AsyncExitStack,
+    settings: InsightsSettings,
+    producer: AIOKafkaProducer,
+    stop: asyncio.Event,
+) -> Callable[[], Awaitable[None]]:
+    """What forecasts demand until `stop`."""
+    topic, book = settings.topic(DEMAND), DemandBook()
+    told = follow(settings.brokers, topic, lambda record: book.take(record.key, record.value))
+    await read_to_its_end(told, settings.brokers, topic, CATCH_UP_S, "all that was told")
+    stack.push_async_callback(told.close)
+    stages = Stages(
+        settings.tenant,
+        StoredLake(settings),
+        partial(book.items, settings.tenant),
+        producer,
+        topic,
+        wall_clock,
+    )
+    return lambda: run_pipeline(stages, settings.insights_every_hours * 3600, stop)
 
 
 @contextmanager

@@ -14,14 +14,14 @@ import structlog
 from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.failpoints import failpoint
 from millstream.domain.log import Partition
-from millstream.recommender.preconditions import require_wiring
 from millstream.recommender.settings import RecommenderSettings
-from millstream.recommender.way_out import leave_in_time
 from millstream.recommender.wiring import Running, reach, running
 from millstream.recommender.worker import Worker
 from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import EVENTS
 from millstream.streaming.transport.app import ChunkApp
+from millstream.streaming.transport.preconditions import require_wiring
+from millstream.streaming.transport.way_out import leave_in_time
 
 log = structlog.get_logger()
 

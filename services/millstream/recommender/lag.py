@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
+from millstream.counting.guard import Standing
 from millstream.domain.clock import Clock
 from millstream.domain.log import Partition
 from millstream.recommender import telemetry
-from millstream.recommender.worker import Standing
 
 LOOK_SECONDS = 5.0
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from millstream.counting.guard import Assigned, Guard
 from millstream.counting.recheck import Recheck
 from millstream.domain.clock import wall_clock
 from millstream.domain.log import Partition
@@ -22,7 +23,6 @@ from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.following import Told, follow_shop
-from millstream.recommender.guard import Assigned, Guard
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.lag import LOOK_SECONDS, Lag
 from millstream.recommender.pipeline import Stages

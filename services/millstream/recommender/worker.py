@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Protocol
@@ -13,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from millstream.counting.fenced import FenceMoved
+from millstream.counting.guard import Standing
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.recommender import telemetry
@@ -36,9 +36,6 @@ INBOX_RECORDS = 5_000
 not fit is a whole portion late."""
 MOST_UNDER_WAY = 3
 """Portions recorded, answered or delivered while the next one is decoded."""
-LOOKS = 3
-"""At the log for a witness, where the broker does not answer."""
-
 Positions = Callable[[list[Partition]], Awaitable[Fences]]
 
 
@@ -49,15 +46,6 @@ class Log(witness.Log, Protocol):
         """Of the first committed record at or after the given one; None where the log told none
         in some seconds."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Of an assigned partition: the next offset to handle, and the witness of the last record that
-    was counted before it ("" for none)."""
-
-    expected: int
-    witness: str
 
 
 Rewind = Callable[[], Awaitable[None]]
@@ -103,7 +91,7 @@ class Worker:
         witnesses = {
             tp: witness.readable(partitions[tp].witnesses, bounds[tp].log_start) for tp in bounds
         }
-        await self._verify(witnesses)
+        await witness.verify(self._log, witnesses)
         self._take_inbox()  # it comes again after the seek
         self.epoch = epoch
         self._stages.recorder.resume({tp: partitions[tp].per_slot for tp in bounds}, epoch)
@@ -119,18 +107,6 @@ class Worker:
         stood is kept: the log can be asked about it, whoever goes on."""
         self._is_released = True
 
-    async def _verify(self, witnesses: Mapping[Partition, Sequence[str]]) -> None:
-        """The lowest of each partition in one question, the highest in another."""
-        for place in (0, 1):
-            asked = {tp: found[place] for tp, found in witnesses.items() if len(found) > place}
-            looks = 0
-            while asked and looks < LOOKS:
-                silent = await witness.compare(self._log, asked)
-                asked, looks = {tp: asked[tp] for tp in silent}, looks + 1
-            if asked:
-                numbers = ", ".join(str(number) for _, number in sorted(asked))
-                raise Halt(f"the broker does not show what was counted of partitions {numbers}")
-
     def doubt(self) -> None:
         """Before the next records are handled the log has to show that it is still the same: a
         broker that was away may come back with another one."""
@@ -139,15 +115,16 @@ class Worker:
     async def _dispel(self) -> None:
         """Raises Halt as `resume` does."""
         self._in_doubt = False
-        for _ in range(LOOKS):
+        for _ in range(witness.LOOKS):
             cursors = dict(self._cursors)
             starts = await self._log.starts(list(cursors))
             if starts is not None:
                 break
         else:
             raise Halt("the broker does not say where its partitions begin")
-        await self._verify(
-            {tp: witness.readable([at.witness], starts[tp]) for tp, at in cursors.items()}
+        await witness.verify(
+            self._log,
+            {tp: witness.readable([at.witness], starts[tp]) for tp, at in cursors.items()},
         )
 
     def standing(self) -> dict[Partition, Standing]:

@@ -64,6 +64,7 @@ class FeatureStore:
     """Another name wherever arguments or replies change: both stay loaded until the last worker of
     the older release is gone."""
     program = PROGRAM
+    window_ms = WINDOW_MS
 
     def __init__(self, redis: Redis, keys: Keys, slots: int, partitions: int) -> None:
         self._redis = redis
@@ -73,7 +74,7 @@ class FeatureStore:
 
     def expect(self, partitions: int) -> None:
         """So many must have a clock before ids are forgotten."""
-        self._limits = _encode([WINDOW_MS, MAX_EVENT_IDS, partitions])
+        self._limits = _encode([self.window_ms, MAX_EVENT_IDS, partitions])
 
     async def apply(self, calls: Sequence[SlotCall], epoch: str = "0") -> list[SlotReply]:
         """Applies each call atomically, all in one round trip. May be repeated.

@@ -6,7 +6,7 @@ same offsets, and what is new in it would be passed over as counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from millstream.domain.errors import Halt
@@ -16,6 +16,8 @@ from millstream.streaming.decode import Record, witness_of
 from millstream.streaming.probe import Absent
 
 RUNBOOKS = "deploy/runbooks"
+LOOKS = 3
+"""At the log for a witness, where the broker does not answer."""
 
 
 class Log(Protocol):
@@ -38,6 +40,20 @@ def readable(witnesses: Iterable[str], log_start: int) -> list[str]:
     there = {w for w in witnesses if w and offset_of(w) >= log_start}
     ends = (min(there, key=offset_of), max(there, key=offset_of)) if there else ()
     return list(dict.fromkeys(ends))
+
+
+async def verify(log: Log, witnesses: Mapping[Partition, Sequence[str]]) -> None:
+    """What `readable` gave of each partition: the lowest in one question, the highest in another.
+    Raises Halt as `compare` does, and where the broker does not answer in LOOKS questions."""
+    for place in (0, 1):
+        asked = {tp: found[place] for tp, found in witnesses.items() if len(found) > place}
+        looks = 0
+        while asked and looks < LOOKS:
+            silent = await compare(log, asked)
+            asked, looks = {tp: asked[tp] for tp in silent}, looks + 1
+        if asked:
+            numbers = ", ".join(str(number) for _, number in sorted(asked))
+            raise Halt(f"the broker does not show what was counted of partitions {numbers}")
 
 
 async def compare(log: Log, witnesses: Mapping[Partition, str]) -> list[Partition]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import REGISTRY
 
+from millstream.counting.guard import Standing
 from millstream.domain.log import Partition
 from millstream.recommender import telemetry
 from millstream.recommender.lag import Lag
-from millstream.recommender.worker import Standing
 
 NOW_MS = 1_770_000_000_000
 ONE, TWO = ("t", 901), ("t", 902)

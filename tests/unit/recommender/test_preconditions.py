@@ -12,12 +12,12 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from mode.supervisors import OneForOneSupervisor
 
 from millstream.domain.errors import Halt
-from millstream.recommender import preconditions
 from millstream.recommender.app import RecommenderApp, build
-from millstream.recommender.preconditions import require_wiring
 from millstream.recommender.settings import RecommenderSettings
+from millstream.streaming.transport import preconditions
 from millstream.streaming.transport.app import ChunkApp
 from millstream.streaming.transport.delivery import CODEC
+from millstream.streaming.transport.preconditions import require_wiring
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from tests.unit.streaming.test_witness import MemoryLog
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.recommender.pipeline import Stages
-from millstream.recommender.worker import LOOKS, Worker
+from millstream.recommender.worker import Worker
 from millstream.stores.fences import Fences, PartitionFences
 from millstream.streaming.chunks import Chunk, LogBounds
 from millstream.streaming.decode import Record, witness_of
 from millstream.streaming.probe import Absent
+from millstream.streaming.witness import LOOKS
 
 TP = (TOPIC, 0)
 RECORDS = [record(event(f"e{n}", f"u{n % 5}"), n) for n in range(40)]

@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import time
-from millstream.recommender import way_out
+from millstream.streaming.transport import way_out
 way_out.EXIT_SECONDS, way_out.LOOK_SECONDS = {seconds}, 0.01
 began = time.monotonic()
 way_out.leave_in_time(lambda: time.monotonic() > began + 0.05)

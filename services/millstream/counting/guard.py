@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
+from millstream.counting.watchdog import Watchdog
 from millstream.domain.log import Partition
-from millstream.recommender.watchdog import Watchdog
-from millstream.recommender.worker import Standing
 from millstream.streaming import witness
 
 GUARD_SECONDS = 4.0
@@ -24,6 +24,15 @@ do (stores/epoch.py)."""
 
 Assigned = Callable[[], Collection[Partition]]
 """What the group has given to this worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of an assigned partition: the next offset to handle, and the witness of the last record that
+    was counted before it ("" for none)."""
+
+    expected: int
+    witness: str
 
 
 class Watched(Protocol):

@@ -33,7 +33,7 @@ def require_wiring(app: ChunkApp) -> None:
     rules = [*_versions(), *_settings(app.conf), *_delivery(app), *_agents(app)]
     broken = [f"{r.name} is {r.found!r}, not {r.wanted!r}" for r in rules if not r.kept]
     if broken:
-        raise Halt(f"the recommender is built so that counts could go wrong: {'; '.join(broken)}")
+        raise Halt(f"this worker is built so that counts could go wrong: {'; '.join(broken)}")
 
 
 def _is(name: str, found: object, wanted: object) -> Rule:

@@ -27,5 +27,5 @@ def _watch(is_ending: Callable[[], bool]) -> None:
     while not is_ending():
         time.sleep(LOOK_SECONDS)
     time.sleep(EXIT_SECONDS)
-    log.error("recommender stopped", why=f"it did not end by itself within {EXIT_SECONDS:g} s")
+    log.error("stopped", why=f"it did not end by itself within {EXIT_SECONDS:g} s")
     os._exit(HALTED)

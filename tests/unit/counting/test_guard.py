@@ -8,11 +8,10 @@ import pytest
 from tests.builders import TOPIC, event, record
 from tests.unit.streaming.test_witness import MemoryLog
 
+from millstream.counting.guard import GUARD_SECONDS, PROMPT_S, Guard, Standing
+from millstream.counting.watchdog import PATIENCE_S, Watchdog
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
-from millstream.recommender.guard import GUARD_SECONDS, PROMPT_S, Guard
-from millstream.recommender.watchdog import PATIENCE_S, Watchdog
-from millstream.recommender.worker import Standing
 from millstream.streaming.decode import witness_of
 
 TP = (TOPIC, 0)
