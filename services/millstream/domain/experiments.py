@@ -48,6 +48,10 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     bought_before: Count | None = None
     looked_at: Count | None = None
     least_days_of_stock: Annotated[float, Meta(ge=0, le=365)] | None = None
+    least_reviews: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    most_disliked: Share | None = None
+    liked_told: Share | None = None
+    liked_weight: Annotated[float, Meta(ge=0, le=10)] | None = None
     variety: Share | None = None
     explore_place: Count | None = None
     recent_items: Count | None = None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import date
 from itertools import chain, islice
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.demand import DemandForecast
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
+from millstream.domain.reviews import ReviewCounts
 from millstream.features.item_counts import ItemCounts
 from millstream.gateway.live_ranking import LiveRanking
 from millstream.stores.cached_shop import CachedShop
@@ -62,16 +64,32 @@ class Demand(Struct, frozen=True):
     days_of_stock: float | None
 
 
+class ItemReviews(Struct, frozen=True):
+    """How many reviews of it were judged good and bad; `liked`: the part that is good."""
+
+    good: int
+    bad: int
+    liked: float
+
+
 class ItemCard(Struct, frozen=True):
     """`counts`: lines of events by type, some seconds behind. `click_through`: clicks on it by
     impressions of it; null where no impression was told. `demand`: null where there is no forecast,
-    as of an item that has sold in few weeks."""
+    as of an item that has sold in few weeks. `reviews`: null where nobody wrote one."""
 
     item: ShelfItem
     counts: dict[str, int]
     click_through: float | None
     neighbours: tuple[Neighbour, ...]
     demand: Demand | None = None
+    reviews: ItemReviews | None = None
+
+
+class Told(NamedTuple):
+    """By tenant and item, what insights told last."""
+
+    demand: Callable[[str, str], DemandForecast | None]
+    reviews: Callable[[str, str], ReviewCounts | None]
 
 
 class Browsing:
@@ -83,13 +101,13 @@ class Browsing:
         catalogue: Catalogue,
         counts_of: Callable[[str, str], Awaitable[ItemCounts]],
         live: LiveRanking,
-        demand_of: Callable[[str, str], DemandForecast | None],
+        told: Told,
     ) -> None:
         self._shop_of = shop_of
         self._catalogue = catalogue
         self._counts_of = counts_of
         self._live = live
-        self._demand_of = demand_of
+        self._told = told
 
     async def shelf(self, tenant: str, text: str, n: int) -> ShelfItems:
         """What sells best, then what is new; with a text what has its words in title or id."""
@@ -126,7 +144,8 @@ class Browsing:
             {str(kind): n for kind, n in counts.items() if n},
             click_through(counts),
             neighbours,
-            demand(self._demand_of(tenant, item_id), entry),
+            demand(self._told.demand(tenant, item_id), entry),
+            reviews(self._told.reviews(tenant, item_id)),
         )
 
     def item(self, tenant: str, item_id: str) -> ShelfItem:
@@ -162,6 +181,12 @@ def demand(forecast: DemandForecast | None, entry: CatalogueItem | None) -> Dema
         units,
         None if days is None else round(days, 1),
     )
+
+
+def reviews(counts: ReviewCounts | None) -> ItemReviews | None:
+    if counts is None:
+        return None
+    return ItemReviews(counts.good, counts.bad, round(counts.liked, 4))
 
 
 def matching(entries: Iterable[CatalogueItem], text: str, n: int) -> tuple[ShelfItem, ...]:

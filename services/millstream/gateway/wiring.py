@@ -19,7 +19,7 @@ from millstream.domain.log import LogRecord
 from millstream.domain.pseudonyms import Pseudonyms
 from millstream.gateway.api import make_api
 from millstream.gateway.asking import Asking
-from millstream.gateway.browsing import Browsing
+from millstream.gateway.browsing import Browsing, Told
 from millstream.gateway.callers import Callers
 from millstream.gateway.delivery import Delivery
 from millstream.gateway.erasing import Erasing
@@ -67,6 +67,7 @@ from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import RETRIES_AT_START, TROUBLE, connect, connected, read_slots
 from millstream.stores.reverse_rows import SqliteRows
+from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
 from millstream.stores.sole_ledger import SoleLedger
@@ -80,6 +81,7 @@ from millstream.streaming.topics import (
     EVENTS,
     EXPERIMENTS,
     MODELS,
+    REVIEW_COUNTS,
     RULE_CHANGES,
     RULES,
 )
@@ -136,10 +138,16 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         clock = replay or wall_clock
         delivery = Delivery(producer, wall_clock, settings.gateway_ack_seconds, clock)
         catalogue, book, trials = Catalogue(), RuleBook(wall_clock), ExperimentBook(wall_clock)
-        changes, counted, demand = RuleChanges(), Attributions(redis, keys), DemandBook()
+        changes, counted = RuleChanges(), Attributions(redis, keys)
+        demand, reviews = DemandBook(), ReviewBook()
         partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
-        rule_topics = settings.topic(RULES), settings.topic(RULE_CHANGES)
-        rules = Rules(book, changes, delivery, rule_topics, wall_clock)
+        rules = Rules(
+            book,
+            changes,
+            delivery,
+            (settings.topic(RULES), settings.topic(RULE_CHANGES)),
+            wall_clock,
+        )
         experiments = Experiments(
             trials, (counted, partitions), delivery, settings.topic(EXPERIMENTS), wall_clock
         )
@@ -152,6 +160,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 RULE_CHANGES: rules.news.after(changes.take),
                 EXPERIMENTS: experiments.news.after(trials.take),
                 DEMAND: demand.take,
+                REVIEW_COUNTS: reviews.take,
             },
         )
         reverse = _reverse(stack, settings)
@@ -160,7 +169,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
 
         numbers = ItemNumbers(redis, keys)
         await numbers.load()
-        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue, demand)
+        shop_of = _shops(AffinityStore(redis, keys, slots, numbers), catalogue, demand, reviews)
         shelf = Shelf(shop_of, lambda: callers.tenants)
         await shelf.refresh()
         pointer = RedisModelPointer(redis, keys)
@@ -188,7 +197,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         lists = Lists(stored, live, catalogue.get)
         searching = Searching(catalogue, live, models, book.in_force, lambda: callers.tenants)
         stack.callback(searching.close)
-        browsing = Browsing(shop_of, catalogue, states.item, live, demand.get)
+        browsing = Browsing(shop_of, catalogue, states.item, live, Told(demand.get, reviews.get))
         feed = LiveFeed(lambda: callers.tenants)
         watching = Watching(
             settings.brokers,
@@ -217,7 +226,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             browsing=browsing,
             previews=Previews(live, browsing),
             searching=searching,
-            asking=Asking(searching, lists, catalogue.get),
+            asking=Asking(searching, lists, catalogue.get, reviews.get),
             feed=feed,
             watching=watching,
             ledger=SoleLedger(redis, keys, states),
@@ -272,13 +281,13 @@ def _hand_over(take: TakeRecord, record: ConsumerRecord[Any, Any]) -> None:
 
 
 def _shops(
-    affinities: AffinityStore, catalogue: Catalogue, demand: DemandBook
+    affinities: AffinityStore, catalogue: Catalogue, demand: DemandBook, reviews: ReviewBook
 ) -> Callable[[str], CachedShop]:
     shops: dict[str, CachedShop] = {}
 
     def shop_of(tenant: str) -> CachedShop:
         if tenant not in shops:
-            shops[tenant] = CachedShop(tenant, affinities, catalogue, demand, wall_clock)
+            shops[tenant] = CachedShop(tenant, affinities, catalogue, demand, reviews, wall_clock)
         return shops[tenant]
 
     return shop_of

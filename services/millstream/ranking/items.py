@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.reviews import ReviewCounts
 from millstream.features.covisitation import Shares
 from millstream.ranking.shop import Shop
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Days = NDArray[np.float64]
+Parts = NDArray[np.float64]
 NOTHING = -1
 """Stands where there is no item."""
 NEVER = -1
@@ -34,7 +36,8 @@ class Neighbours(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """By code, as the catalogue has it; an item that it does not have is nothing of all this."""
+    """By code, as the catalogue and insights have it; an item that they do not have is nothing of
+    all this."""
 
     hidden: Mask
     out_of_stock: Mask
@@ -43,6 +46,10 @@ class Facts(NamedTuple):
     """A number per category, NOTHING for an item without one."""
     days_of_stock: Days
     """Infinite where they are not known."""
+    reviews: Codes
+    """So many were judged."""
+    liked: Parts
+    """The part of them that is good; 0 where there are none."""
 
 
 class ItemCodes(dict[str, int]):
@@ -117,6 +124,7 @@ class ItemTable:
             new = np.unique(items[~asked])
             for code in new.tolist():
                 self._take(code, shop.item(self.ids[code]), shop.days_of_stock(self.ids[code]))
+                self._note(code, shop.reviews(self.ids[code]))
             self._asked_in[new] = edition
         return self._facts
 
@@ -125,7 +133,7 @@ class ItemTable:
         return _codes([self._categories[name] for name in named if name in self._categories])
 
     def _take(self, code: int, entry: CatalogueItem | None, days: float | None) -> None:
-        hidden, out_of_stock, bought_once, category, days_of_stock = self._facts
+        hidden, out_of_stock, bought_once, category, days_of_stock, *_ = self._facts
         hidden[code] = entry is not None and entry.hidden
         out_of_stock[code] = entry is not None and not entry.in_stock
         bought_once[code] = entry is not None and entry.bought_once
@@ -134,6 +142,10 @@ class ItemTable:
             self._categories.setdefault(named, len(self._categories)) if named else NOTHING
         )
         days_of_stock[code] = np.inf if days is None else days
+
+    def _note(self, code: int, counts: ReviewCounts | None) -> None:
+        self._facts.reviews[code] = 0 if counts is None else counts.reviews
+        self._facts.liked[code] = 0.0 if counts is None else counts.liked
 
 
 def _codes(values: Sequence[int]) -> Codes:
@@ -144,7 +156,9 @@ def _no_facts(size: int) -> Facts:
     """One place more than codes: NOTHING's."""
     hidden, out_of_stock, bought_once = np.zeros((3, size + 1), dtype=np.bool_)
     category = np.full(size + 1, NOTHING, dtype=np.int64)
-    return Facts(hidden, out_of_stock, bought_once, category, np.full(size + 1, np.inf))
+    days = np.full(size + 1, np.inf)
+    reviews, liked = np.zeros(size + 1, dtype=np.int64), np.zeros(size + 1)
+    return Facts(hidden, out_of_stock, bought_once, category, days, reviews, liked)
 
 
 def _grown(facts: Facts, asked_in: Codes, needed: int) -> tuple[Facts, Codes]:

@@ -13,6 +13,7 @@ from millstream.ranking.candidates import propose
 from millstream.ranking.candidates.source import Context, Taste, TasteModel
 from millstream.ranking.exploration import name_trials, try_out
 from millstream.ranking.items import Codes, ItemTable
+from millstream.ranking.liking import praise, weigh
 from millstream.ranking.policy import apply_rules
 from millstream.ranking.policy.boosted import boost
 from millstream.ranking.policy.pinned import place
@@ -47,7 +48,8 @@ def rank(  # noqa: PLR0913, PLR0917  the state that lists are made of
     context = Context(shop, settings, taste_of(shoppers, model), now_ms, rules)
     proposed, failed = propose(batch, context)
     # proposed: per source up to `candidates` items of each shopper
-    scored = boost(score(proposed, batch, settings), batch, shop, rules)
+    scored = weigh(score(proposed, batch, settings), batch, shop, settings)
+    scored = boost(scored, batch, shop, rules)
     # scored: (shoppers, w), each item once, best first
     kept = apply_rules(scored.items, batch, shop, pooled(settings), rules)
     # kept.columns: (shoppers, list_length), or more to choose from for variety
@@ -65,6 +67,7 @@ def composed(
     shop, rules = context.shop, context.rules
     placed = place(tried.columns, scored, batch, shop, context.settings, rules)
     lists = explain(scored, placed.columns, sources, batch, shop)
+    lists = praise(lists, placed.columns, scored, batch, shop, context.settings)
     lists = name_trials(lists, placed.columns, tried)
     return name_rules(lists, placed, rules, shop)
 

@@ -71,6 +71,9 @@ class ReplayedShop:
     def days_of_stock(self, _item_id: str) -> float | None:
         return None
 
+    def reviews(self, _item_id: str) -> None:
+        return None
+
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(item_id)
 

@@ -33,6 +33,15 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     least_days_of_stock: Annotated[float, Meta(ge=0, le=365)] = 1.0
     """An item whose stock will not last so long is in no list, where the shop tells its stock and
     demand is forecast; 0: whatever it lasts."""
+    least_reviews: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    """What buyers say of an item counts from so many reviews on."""
+    most_disliked: Share = 1.0
+    """An item that more of its reviewers dislike is in no list; 1: whatever they say."""
+    liked_told: Share = 0.8
+    """A reason tells which share of its reviewers likes an item, from this share on."""
+    liked_weight: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    """What it adds to an item's score that all reviewers like it, and takes off it that none does;
+    0: nothing."""
     variety: Share = 0.0
     """How much being unlike what stands before it counts beside an item's score; 0: not at all."""
     explore_place: Count = 0

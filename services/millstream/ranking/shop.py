@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.reviews import ReviewCounts
 from millstream.features.covisitation import Shares
 from millstream.features.recent_items import BOUGHT_ITEMS, BOUND, RECENT_ITEMS, Touch
 from millstream.features.state import ShopperState
@@ -55,11 +56,15 @@ class Shop(Protocol):
         ...
 
     def edition(self) -> int:
-        """Another number once `item` or `days_of_stock` may answer otherwise."""
+        """Another number once `item`, `days_of_stock` or `reviews` may answer otherwise."""
         ...
 
     def days_of_stock(self, item_id: str) -> float | None:
         """How long the stock lasts at what is expected to sell; None where that is not known."""
+        ...
+
+    def reviews(self, item_id: str) -> ReviewCounts | None:
+        """None for an item that nobody has reviewed."""
         ...
 
     def item(self, item_id: str) -> CatalogueItem | None:

@@ -1,4 +1,5 @@
-"""Catalogue, rules, experiments, demand and models as told by their topics, beside the pipeline."""
+"""Catalogue, rules, experiments, models and what insights tells, as their topics say, beside the
+pipeline."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -19,10 +20,11 @@ from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
 from millstream.stores.experiment_book import ExperimentBook
+from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.starting import started
-from millstream.streaming.topics import CATALOG, DEMAND, EXPERIMENTS, MODELS, RULES
+from millstream.streaming.topics import CATALOG, DEMAND, EXPERIMENTS, MODELS, REVIEW_COUNTS, RULES
 
 log = structlog.get_logger()
 
@@ -37,6 +39,13 @@ class Told:
     rules: RuleBook
     experiments: ExperimentBook
     demand: DemandBook
+    reviews: ReviewBook
+
+
+class Book(Protocol):
+    refused: int
+
+    def take(self, key: bytes | None, value: bytes | None) -> None: ...
 
 
 _ANNOUNCEMENTS = msgspec.json.Decoder(ModelAnnouncement)
@@ -64,6 +73,11 @@ async def follow_shop(
         follow(servers, settings.topic(DEMAND), lambda record: take(record, told.demand)),
         follow(
             servers,
+            settings.topic(REVIEW_COUNTS),
+            lambda record: take(record, told.reviews),
+        ),
+        follow(
+            servers,
             settings.topic(MODELS),
             lambda record: take_announcement(record, settings.model_name, models),
         ),
@@ -78,7 +92,7 @@ async def follow_shop(
     return followers
 
 
-def take(record: ConsumerRecord[Any, Any], book: RuleBook | ExperimentBook | DemandBook) -> None:
+def take(record: ConsumerRecord[Any, Any], book: Book) -> None:
     refused = book.refused
     book.take(record.key, record.value)
     if book.refused > refused:

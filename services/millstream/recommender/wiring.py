@@ -50,6 +50,7 @@ from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.outbox import Outbox
 from millstream.stores.redis import connected, read_slots, require_noeviction
+from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
 from millstream.stores.starts import Starts
@@ -125,13 +126,13 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         )
         catalogue = Catalogue()
         rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
-        demand = DemandBook()
+        demand, reviews = DemandBook(), ReviewBook()
         stack.callback(lambda: telemetry.log_totals(catalogue.refused))
         followers = await follow_shop(
-            stack, settings, Told(catalogue, rules, experiments, demand), models
+            stack, settings, Told(catalogue, rules, experiments, demand, reviews), models
         )
         drafter = Drafter(
-            lambda tenant: CachedShop(tenant, affinities, catalogue, demand, wall_clock),
+            lambda tenant: CachedShop(tenant, affinities, catalogue, demand, reviews, wall_clock),
             models,
             Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
             rules.in_force,

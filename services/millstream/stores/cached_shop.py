@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock
+from millstream.domain.reviews import ReviewCounts
 from millstream.features.covisitation import NO_SHARES, Shares
 from millstream.stores.affinities import AffinityStore, Weighted
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
+from millstream.stores.review_book import ReviewBook
 
 KEEP_MS = 10_000
 """What other workers add to an item's neighbours is seen so late at most; what this one adds, at
@@ -32,12 +34,14 @@ class CachedShop:
         affinities: AffinityStore,
         catalogue: Catalogue,
         demand: DemandBook,
+        reviews: ReviewBook,
         clock: Clock,
     ) -> None:
         self._tenant = tenant
         self._affinities = affinities
         self._catalogue = catalogue
         self._demand = demand
+        self._reviews = reviews
         self._clock = clock
         self._shares: dict[str, tuple[int, Shares]] = {}
         self._popular: Weighted = []
@@ -72,7 +76,7 @@ class CachedShop:
         return self._catalogue.newest(self._tenant, NEWEST)
 
     def edition(self) -> int:
-        return self._catalogue.edition + self._demand.edition
+        return self._catalogue.edition + self._demand.edition + self._reviews.edition
 
     def days_of_stock(self, item_id: str) -> float | None:
         entry = self._catalogue.get(self._tenant, item_id)
@@ -80,6 +84,9 @@ class CachedShop:
         if forecast is None or entry is None or entry.units_in_stock is None:
             return None
         return forecast.days_of(entry.units_in_stock)
+
+    def reviews(self, item_id: str) -> ReviewCounts | None:
+        return self._reviews.get(self._tenant, item_id)
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._catalogue.get(self._tenant, item_id)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.unit.ranking.worlds import FixedShop, batch_of, entry, shopper
 
+from millstream.domain.reviews import ReviewCounts
 from millstream.domain.rules import NamedRule, RuleKind, RulesInForce, RuleTerms
 from millstream.ranking import policy
 from millstream.ranking.items import NOTHING
@@ -28,6 +29,10 @@ SHOP = FixedShop(
     },
     best=[("again", 2.0), ("z", 1.0), ("c3", 0.0)],
     days={"running-out": 2.9, "z": 3.0, "seen": 400.0},
+    said={
+        name: ReviewCounts(tenant="default", item_id=name, good=good, bad=bad)
+        for name, good, bad in (("disliked", 9, 11), ("z", 10, 10), ("c1", 0, 19))
+    },
 )
 ANN = shopper("once", "again", "seen", "seen-too", bought=["once", "again"])
 SETTINGS = RankingSettings(
@@ -37,6 +42,7 @@ SETTINGS = RankingSettings(
     popular_places=1,
     popular_items=2,
     least_days_of_stock=3.0,
+    most_disliked=0.5,
 )
 OFFERED = [
     "once",
@@ -46,6 +52,7 @@ OFFERED = [
     "seen-too",
     "sold-out",
     "running-out",
+    "disliked",
     "barred",
     "c1",
     "c1",
@@ -60,6 +67,7 @@ REMOVES = {
     "ruled_out": ["barred"],
     "out_of_stock": ["sold-out"],
     "running_out": ["running-out"],
+    "disliked": ["disliked"],
     "bought_once": ["once"],
     "popular_places": ["z"],
     "repeats": ["again", "seen-too"],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.lists import Source
+from millstream.domain.reviews import ReviewCounts
 from millstream.features.covisitation import NO_SHARES, Shares
 from millstream.features.recent_items import Touch
 from millstream.ranking.batch import Batch
@@ -35,6 +36,7 @@ class FixedShop:
     fresh: Sequence[str] = ()
     catalogue: Mapping[str, CatalogueItem] = field(default_factory=dict)
     days: Mapping[str, float] = field(default_factory=dict)
+    said: Mapping[str, ReviewCounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._edition = next(_EDITIONS)
@@ -57,6 +59,9 @@ class FixedShop:
 
     def days_of_stock(self, item_id: str) -> float | None:
         return self.days.get(item_id)
+
+    def reviews(self, item_id: str) -> ReviewCounts | None:
+        return self.said.get(item_id)
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self.catalogue.get(item_id)

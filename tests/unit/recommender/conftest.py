@@ -47,6 +47,7 @@ from millstream.stores.demand_book import DemandBook
 from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, Status
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.ops import BAD_RECORD, LATE_RECORD, NumberedItem
+from millstream.stores.review_book import ReviewBook
 from millstream.stores.served_lists import ServedLists
 from millstream.streaming.chunks import Chunk
 from millstream.streaming.dead_letters import DeadLetters
@@ -323,7 +324,9 @@ def no_model(tmp_path: Path) -> HotSwap:
 @pytest.fixture
 def drafter(affinities: MemoryAffinities, no_model: HotSwap) -> Drafter:
     def shop_of(tenant: str) -> CachedShop:
-        return CachedShop(tenant, affinities, Catalogue(), DemandBook(), lambda: NOON_MS)
+        return CachedShop(
+            tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
+        )
 
     return Drafter(shop_of, no_model, Variants("default", RankingSettings()))
 

@@ -25,6 +25,7 @@ from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
+from millstream.stores.review_book import ReviewBook
 
 MINUTE_MS = 60_000
 
@@ -141,7 +142,9 @@ async def test_the_list_after_the_sign_in_is_made_of_both_and_the_state_stays(
 ) -> None:
     affinities = MemoryAffinities(held.numbers, [("best", 9.0)])
     drafter = Drafter(
-        lambda tenant: CachedShop(tenant, affinities, Catalogue(), DemandBook(), lambda: NOON_MS),
+        lambda tenant: CachedShop(
+            tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
+        ),
         no_model,
         Variants("default", RankingSettings()),
         sign_ins=SignIns(held, held.numbers),

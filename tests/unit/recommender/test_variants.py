@@ -24,6 +24,7 @@ from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
+from millstream.stores.review_book import ReviewBook
 
 NO_POPULAR = SettingsChange(popular_places=0)
 SETTINGS = RankingSettings()
@@ -68,7 +69,9 @@ async def test_lists_say_their_variant_and_are_made_by_its_settings(
     affinities: MemoryAffinities, no_model: HotSwap
 ) -> None:
     drafter = Drafter(
-        lambda tenant: CachedShop(tenant, affinities, Catalogue(), DemandBook(), lambda: NOON_MS),
+        lambda tenant: CachedShop(
+            tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
+        ),
         no_model,
         Variants("plain", SETTINGS, lambda _: TRIAL),
     )

@@ -11,9 +11,10 @@ from tests.effort import tries
 from tests.unit.search.shop import item
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.reviews import ReviewCounts
 from millstream.search.index import Query, SearchIndex
 from millstream.search.meaning import hashed
-from millstream.search.questions.answering import MOST, UNKNOWN, Answered, Listed, answer
+from millstream.search.questions.answering import MOST, UNKNOWN, Answered, Evidence, Listed, answer
 from millstream.search.questions.asked import Asked, Kind, asked
 from millstream.search.questions.evaluate import (
     HELD_OUT,
@@ -28,7 +29,13 @@ from millstream.search.questions.evaluate import (
 class Shop:
     """Implements answering.Facts."""
 
-    def __init__(self, *items: CatalogueItem, listed: dict[str, Listed] | None = None) -> None:
+    def __init__(
+        self,
+        *items: CatalogueItem,
+        listed: dict[str, Listed] | None = None,
+        said: dict[str, ReviewCounts] | None = None,
+    ) -> None:
+        self._said = said or {}
         self._items = {one.item_id: one for one in items}
         self._listed = listed or {}
         self._index = SearchIndex(hashed)
@@ -39,6 +46,9 @@ class Shop:
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._items.get(item_id)
+
+    def reviews(self, item_id: str) -> ReviewCounts | None:
+        return self._said.get(item_id)
 
     async def listed(self) -> dict[str, Listed]:
         return self._listed
@@ -176,3 +186,16 @@ async def test_an_answer_is_right_by_kind_and_items(
 ) -> None:
     question = GoldenQuestion(kind, items, text)
     assert is_right(question, await answer(text, SHOP)) == right
+
+
+async def test_what_buyers_say_is_what_was_counted() -> None:
+    counts = ReviewCounts(tenant="shop", item_id="mug", good=93, bad=7)
+    shop = Shop(LANTERN, MUG, said={"mug": counts})
+    for question in ("What do buyers say about the tin mug?", "is it any good?"):
+        told = await answer(question, shop, "mug")
+        assert (told.kind, told.known) == (Kind.REVIEWS, True)
+        assert told.text == "93 of 100 reviewers like Tin mug."
+        assert told.sources == (
+            Evidence("reviews", "mug", {"title": "Tin mug", "good": 93, "bad": 7}),
+        )
+    assert not (await answer("any reviews of the tin lantern?", shop)).known

@@ -31,8 +31,9 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     responses=answers(),
     summary="A shopper's question",
     description="In English: is it in stock, what does it cost, is there something like it that is"
-    " cheaper, why do I see it. Answered from the catalogue and the shopper's own list, each answer"
-    " with the fields that it rests on; what they do not say is not known, and `known` is false.",
+    " cheaper, why do I see it, what do buyers say. Answered from the catalogue, reviews and the"
+    " shopper's own list, each answer with the fields that it rests on; what they do not say is not"
+    " known, and `known` is false.",
     operation_id="answerQuestion",
     tags=["catalogue"],
     raises=[],

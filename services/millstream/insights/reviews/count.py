@@ -30,7 +30,7 @@ from millstream.stores.ops import event_op
 from millstream.stores.verdict_store import ReviewedItem
 from millstream.streaming import witness
 from millstream.streaming.cursor import Cursor, Jumped
-from millstream.streaming.decode import Decoded, Letter, Record, whole_range
+from millstream.streaming.decode import Decoded, Hole, Letter, Record, whole_range
 
 POLL_MS = 200
 AT_ONCE = 2_000
@@ -210,7 +210,8 @@ def split(taken: Taken, slots: int) -> dict[int, SlotBatch]:
     """What each slot gets of it, in the order of the log."""
     batches: defaultdict[int, SlotBatch] = defaultdict(SlotBatch)
     decoded = taken.decoded
-    others = {what.offset: what for what in (*decoded.letters, *decoded.holes)}
+    unjudged: list[Letter | Hole] = [*decoded.letters, *decoded.holes]
+    others = {what.offset: what for what in unjudged}
     judged = {offset: (log_ms, said) for offset, log_ms, said in taken.verdicts}
     for offset in sorted([*others, *judged]):
         if offset in others:

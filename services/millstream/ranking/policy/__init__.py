@@ -12,6 +12,7 @@ from millstream.ranking.batch import Batch
 from millstream.ranking.items import NOTHING, Codes, Mask
 from millstream.ranking.policy import (
     bought_once,
+    disliked,
     hidden,
     one_entry,
     out_of_stock,
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = cast(
         ruled_out,
         out_of_stock,
         running_out,
+        disliked,
         bought_once,
         popular_places,
         repeats,

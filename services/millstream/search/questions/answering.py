@@ -1,4 +1,5 @@
-"""START HERE. A question about the shop, answered from its catalogue and the shopper's own list.
+"""START HERE. A question about the shop, answered from its catalogue, what buyers wrote and the
+shopper's own list.
 
 1. What is it after, and which words name an item? (asked.py)
 2. Which items are those? Search finds what may be meant; an item is meant if it has all of the
@@ -16,6 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.reviews import ReviewCounts
 from millstream.search.index import Query
 from millstream.search.questions.asked import Asked, Kind, asked
 from millstream.search.segment import text_of
@@ -45,13 +47,17 @@ class Facts(Protocol):
 
     def item(self, item_id: str) -> CatalogueItem | None: ...
 
+    def reviews(self, item_id: str) -> ReviewCounts | None:
+        """None where nobody has written one."""
+        ...
+
     async def listed(self) -> dict[str, Listed]:
         """The shopper's list by item; none where no shopper is named."""
         ...
 
 
 class Evidence(Struct, frozen=True):
-    """`of`: `catalogue` or `list`. `fields` as they stood."""
+    """`of`: `catalogue`, `reviews` or `list`. `fields` as they stood."""
 
     of: str
     item_id: str
@@ -77,6 +83,8 @@ async def answer(question: str, facts: Facts, looked_at: str | None = None) -> A
         return _of_each(said.kind, items, "in_stock", _stock)
     if said.kind is Kind.PRICE and items:
         return _price(items)
+    if said.kind is Kind.REVIEWS and items:
+        return _reviews(items, facts)
     if said.kind is Kind.CHEAPER and len(items) == 1:
         return await _cheaper(items[0], facts)
     if said.kind is Kind.WHY and len(items) == 1:
@@ -85,7 +93,7 @@ async def answer(question: str, facts: Facts, looked_at: str | None = None) -> A
 
 
 async def _meant(said: Asked, facts: Facts, looked_at: str | None) -> tuple[CatalogueItem, ...]:
-    if said.kind in (Kind.UNKNOWN, Kind.REVIEWS):
+    if said.kind is Kind.UNKNOWN:
         return ()
     if not said.named:
         item = None if looked_at is None else facts.item(looked_at)
@@ -128,6 +136,19 @@ def _price(items: Sequence[CatalogueItem]) -> Answered:
     return _of_each(
         Kind.PRICE, priced, "price", lambda item: f"{_name(item)} costs {item.price:.2f}."
     )
+
+
+def _reviews(items: Sequence[CatalogueItem], facts: Facts) -> Answered:
+    counted = {item.item_id: facts.reviews(item.item_id) for item in items}
+    told, sources = [], []
+    for item in items:
+        counts = counted[item.item_id]
+        if counts is None or not counts.reviews:
+            return Answered(Kind.REVIEWS, False, UNKNOWN)
+        told.append(f"{counts.good} of {counts.reviews} reviewers like {_name(item)}.")
+        fields = {"good": counts.good, "bad": counts.bad}
+        sources.append(Evidence("reviews", item.item_id, {"title": item.title, **fields}))
+    return Answered(Kind.REVIEWS, True, " ".join(told), tuple(items), (), tuple(sources))
 
 
 async def _cheaper(item: CatalogueItem, facts: Facts) -> Answered:

@@ -59,13 +59,14 @@ _NAMES_NOTHING = frozenset(
     words(
         """
         a about alternative alternatives also am an and another any anything appear are as at be
-        been but buy by can come could did do does else expensive find for from get give got had has
-        have hello hi how i if in into is it item just keep left less like list lot many may me
-        money more much my need now of offered on one ones or order other out page pay please
-        pricey product recommend recommendation recommendations recommended right see seeing sell
-        shop show showing shown similar so some something still stock suggest suggested tell than
-        thank thanks that the them there these they thing think this those to today too version
-        want was way we well what whats when which will with would yes you your s t
+        been but buy by can come could did do does else expensive find for from get give got had
+        has have hello hi how i if in into is it item just keep left less like list lot many may
+        me money more much my need now of offered on one ones or order other out page pay please
+        pricey product recommend recommendation recommendations recommended right said say saying
+        says see seeing sell shop show showing shown similar so some something still stock suggest
+        suggested tell than thank thanks that the them there these they thing think this those to
+        today too version want was way we well what whats when which will with would yes you your
+        s t
         """
     )
 )

@@ -16,6 +16,7 @@ import yaml
 from msgspec import Struct
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.reviews import ReviewCounts
 from millstream.search.index import Query, SearchIndex
 from millstream.search.meaning import Meaning
 from millstream.search.questions.answering import Answered, Listed, answer
@@ -53,6 +54,9 @@ class SmallShop:
 
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._items.get(item_id)
+
+    def reviews(self, _item_id: str) -> ReviewCounts | None:
+        return None
 
     async def listed(self) -> dict[str, Listed]:
         return self._list

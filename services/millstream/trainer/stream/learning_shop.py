@@ -80,6 +80,9 @@ class LearningShop:
     def days_of_stock(self, _item_id: str) -> float | None:
         return None
 
+    def reviews(self, _item_id: str) -> None:
+        return None
+
     def item(self, _item_id: str) -> CatalogueItem | None:
         return None
 

@@ -60,6 +60,7 @@ function Card({ card }) {
           <div><dt>id</dt><dd>${item.item_id}</dd></div>
           <div><dt>category</dt><dd>${item.category || "none"}</dd></div>
           <div><dt>price</dt><dd>${price(item.price) || "not known"}</dd></div>
+          ${card.reviews && html`<div><dt>reviewers like it</dt><dd>${count(card.reviews.good)} of ${count(card.reviews.good + card.reviews.bad)}</dd></div>`}
         </dl></section>
       <${Counts} card=${card} />
     </div>
