@@ -148,6 +148,7 @@ def test_kept_and_removed_account_for_all_that_was_looked_at() -> None:
         "repeats": 1,
         "out_of_stock": 1,
         "running_out": 1,
+        "disliked": 1,
         "one_entry": 1,
         "per_category": 1,
     }
