@@ -226,7 +226,7 @@ def test_each_service_has_its_own_user_of_redis_and_sees_no_other_password(
         "trainer": "trainer",
         "gateway": "gateway",
         "attribution": "attribution",
-        "insights": None,
+        "insights": "insights",
     }
     for name, user in users.items():
         service = ours(compose)[name]

@@ -22,7 +22,7 @@ from millstream.domain.log import Partition
 from millstream.domain.reviews import ReviewCounts, ReviewVerdict, Verdict
 from millstream.insights.reviews.count import VerdictCounter
 from millstream.stores.epoch import bump_epoch
-from millstream.stores.erasures import ErasedState
+from millstream.stores.erasures import ErasedEverywhere, ErasedState
 from millstream.stores.feature_store import SlotCall, SlotReply
 from millstream.stores.fences import Fences, read_fences
 from millstream.stores.item_totals import ItemTotals
@@ -241,6 +241,30 @@ async def test_an_erased_shoppers_verdicts_are_refused(shop: Shop) -> None:
     await shop.count_all()
     assert (await shop.ledger())["era"] == 2
     assert await shop.sums() == {("shop", "mug"): (1, 0)}  # an item's counts stay, as with events
+
+
+async def test_to_erase_a_shopper_takes_the_ids_of_reviews_too(
+    redis: Redis, prefix: str, shop: Shop
+) -> None:
+    everywhere = ErasedEverywhere(redis, Keys(prefix), shop.keys, SLOTS)
+    marks = {("shop", "ann"): NOON_MS + 1, ("shop", "bob"): NOON_MS + 1}
+    for number in range(40):  # more than the value holds
+        shop.log.append(0, said(f"r-{number}", GOOD))
+    await shop.count_all()
+    assert await everywhere.remaining(marks) == 2
+    await everywhere.set_marks(marks)
+    assert await everywhere.remaining(marks) == 0
+    new = msgspec.structs.replace(
+        msgspec.json.decode(said("new", GOOD), type=ReviewVerdict), time=NOON + timedelta(hours=1)
+    )
+    shop.log.append(0, msgspec.json.encode(new), NOON_MS + 3_600_000)
+    await shop.count_all()
+    assert (await shop.ledger())["acc"] == 41
+    assert await everywhere.remaining(marks) == 0, "what came after it is not from before it"
+    await everywhere.clear(marks)
+    shop.log.append(0, msgspec.json.encode(new), NOON_MS + 3_600_000)
+    await shop.count_all()
+    assert (await shop.ledger())["dup"] == 1, "its id was not taken"
 
 
 async def test_another_epoch_and_a_log_that_lost_its_head_halt(shop: Shop) -> None:

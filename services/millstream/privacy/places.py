@@ -36,7 +36,7 @@ class Place(Protocol):
 
 class RedisPlace:
     name = "redis"
-    what = "keys with counts (u), event ids (d) or the served list (r)"
+    what = "keys with counts (u), ids of events and reviews (u, d) or the served list (r)"
     how = "read by key, beside the mark (x), which stays to refuse old records"
     within_s = 5.0
 

@@ -16,10 +16,11 @@ from millstream.privacy.key_files import every_version
 from millstream.privacy.lists import ListWatch
 from millstream.privacy.places import LakePlace, ListPlace, Place, RedisPlace, ReversePlace
 from millstream.privacy.settings import PrivacySettings
-from millstream.stores.erasures import ErasedState
+from millstream.stores.erasures import ErasedEverywhere, ErasedState
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected, read_slots
 from millstream.stores.reverse_rows import SqliteRows
+from millstream.stores.verdict_store import review_keys
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
 from millstream.streaming.topics import ERASURES, EVENTS, RECOMMENDATIONS
@@ -65,7 +66,8 @@ async def run_erase(
 
 async def _state(settings: PrivacySettings, redis: Redis) -> ErasedState:
     keys = Keys(settings.redis_prefix)
-    return ErasedState(redis, keys, await read_slots(redis, keys))
+    reviews = review_keys(settings.redis_prefix)
+    return ErasedEverywhere(redis, keys, reviews, await read_slots(redis, keys))
 
 
 def _rows(path: Path) -> SqliteRows:

@@ -71,6 +71,11 @@ class ErasedState:
 
     async def remaining(self, marks: Marks) -> int:
         """Keys of the shoppers that hold anything from up to their marks."""
+        rows = await self._rows(marks)
+        pairs = zip(rows, marks.values(), strict=True)
+        return sum(sum(row.older_than(mark)) for row, mark in pairs)
+
+    async def _rows(self, marks: Marks) -> list[_Held]:
         pipeline = self._redis.pipeline(transaction=False)
         for name in marks:
             state, ids, served = self._state_keys(name)
@@ -79,9 +84,7 @@ class ErasedState:
             pipeline.getrange(served, 0, _LIST_LOG_MS - 1)
             pipeline.hget(self._keys.erased(self._slot(name)), ":".join(name))
         answers: list[Any] = await replies(pipeline)
-        rows = [_held(*answers[start : start + 4]) for start in range(0, len(answers), 4)]
-        pairs = zip(rows, marks.values(), strict=True)
-        return sum(sum(row.older_than(mark)) for row, mark in pairs)
+        return [_held(*answers[start : start + 4]) for start in range(0, len(answers), 4)]
 
     async def has_applied(self, name: Shopper, source: Partition, offset: int) -> bool:
         """Whether the shopper's slot stands past `offset`: then no call that is still to come
@@ -130,6 +133,28 @@ class ErasedState:
             keys.event_ids(slot, *name),
             keys.served_list(slot, *name),
         ]
+
+
+class ErasedEverywhere(ErasedState):
+    """Also what is held of shoppers as reviewers, under keys of its own: ids of reviews and no
+    list. No erase event is counted there, so that what stands beside a mark in force came later."""
+
+    def __init__(self, redis: Redis, keys: Keys, reviews: Keys, slots: int) -> None:
+        super().__init__(redis, keys, slots)
+        self._reviews = ErasedState(redis, reviews, slots)
+
+    async def set_marks(self, marks: Marks) -> None:
+        await super().set_marks(marks)
+        await self._reviews.set_marks(marks)
+
+    async def remaining(self, marks: Marks) -> int:
+        rows = await self._reviews._rows(marks)
+        older = [
+            (row.state is not None) + row.has_ids
+            for row, mark in zip(rows, marks.values(), strict=True)
+            if row.mark < mark
+        ]
+        return await super().remaining(marks) + sum(older)
 
 
 def _held(state: bytes | None, ids: int, served: bytes, mark: bytes | None) -> _Held:

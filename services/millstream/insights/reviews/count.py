@@ -56,7 +56,8 @@ class Store(Protocol):
         ...
 
     async def before(self, tenants: Collection[str]) -> None:
-        """Before a range with verdicts of these tenants counts: what has to hold, or be told."""
+        """Before a range with verdicts of these tenants counts, and before each look at the log:
+        what has to hold, or be told."""
         ...
 
     async def drop_over(self) -> None:
@@ -146,6 +147,7 @@ class VerdictCounter:
 
     async def step(self) -> int:
         """Counts what has come within POLL_MS; how many records it was."""
+        await self._store.before(())
         try:
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)
         except OffsetOutOfRangeError as error:
