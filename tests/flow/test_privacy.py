@@ -235,7 +235,7 @@ async def redis_keys_naming(shop: Shop, texts: set[str]) -> set[bytes]:
     """Kinds of keys that name any of `texts`, in the key or in what it holds."""
     prefix = shop.deployment.settings.redis_prefix
     return {
-        key.removeprefix(prefix.encode()).partition(b":")[0]
+        key.removeprefix(prefix.encode()).removeprefix(b"reviews:").partition(b":")[0]
         async for key, held in in_redis(shop.redis, prefix)
         if found_in([key, held], texts)
     }

@@ -21,7 +21,7 @@ from tests.gateway import caller, key_for, settings_of
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.events import EventType
-from millstream.domain.identity import record_key
+from millstream.domain.identity import event_digest, record_key, slot_of
 from millstream.gateway.beside import going_on
 from millstream.gateway.wiring import running
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
@@ -31,9 +31,17 @@ from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.setup import set_up
 from millstream.stores.attributions import Attributions, Field, Portion
+from millstream.stores.epoch import epochs
+from millstream.stores.erasures import ErasedState
+from millstream.stores.feature_store import SlotCall
+from millstream.stores.fences import read_fences
+from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
-from millstream.stores.redis import DEFAULT_SLOTS, connect
+from millstream.stores.ops import BAD_RECORD, event_op, hole_op, record_op
+from millstream.stores.outbox import Outbox
+from millstream.stores.redis import DEFAULT_SLOTS, connect, read_slots, require_noeviction
+from millstream.stores.verdict_store import ReviewTotals, VerdictStore, review_keys
 from millstream.streaming.topics import EVENTS
 
 PASSWORD = "a password of this test"  # noqa: S105
@@ -171,6 +179,44 @@ async def test_attribution_writes_what_it_counts_and_reads_nothing_else(
         assert (sums, to_ms) == ({("trial:a", "0", "shoppers"): 1}, 8)
     finally:
         await gateway.aclose()
+
+
+async def test_insights_counts_reviews_and_reads_nothing_of_shoppers(
+    deployment: Deployment, store: Valkey, operator: Redis
+) -> None:
+    client, prefix = connect(url_of(store, "insights")), deployment.settings.redis_prefix
+    keys, main, source = review_keys(prefix), Keys(prefix), ("verdicts", 0)
+    try:
+        assert await read_slots(client, main) == DEFAULT_SLOTS
+        await require_noeviction(client)
+        await RedisModelPointer(client, main).read("default", "sentiment")
+        await epochs(client, keys, DEFAULT_SLOTS)
+        totals = ReviewTotals(client, keys, DEFAULT_SLOTS)
+        await totals.know(["default"])
+        slot, name = slot_of("default", "ann", DEFAULT_SLOTS), ("default", "ann")
+        ops = b"".join(  # more than a value holds, and all of the kinds of record
+            event_op((n, 1), n % 2, (0, 0), (1, event_digest(f"r-{n}")), [(0, b"mug")])
+            for n in range(40)
+        )
+        ops += record_op(BAD_RECORD, 40, 1) + hole_op(41, 1)
+        call = SlotCall(slot, source, 0, 42, 1, "41:w", ["default"], [name], ops)
+        await VerdictStore(client, keys, DEFAULT_SLOTS, 1).apply([call])
+        sweep = ItemTotals(client, keys, DEFAULT_SLOTS)
+        assert (await sweep.sweep_dirty(), await sweep.sweep_all()) == (2, 2)
+        [counts] = await totals.read(await totals.items())
+        assert (counts.good, counts.bad) == (20, 20)
+        await read_fences(client, keys, DEFAULT_SLOTS, [source])
+        outbox = Outbox(client, keys, DEFAULT_SLOTS)
+        await outbox.settle([*await outbox.owed([source]), ("verdicts", 0, 1)])
+        await ErasedState(client, keys, DEFAULT_SLOTS).set_marks({name: 9})
+        assert await refused(operator) == set()
+        for key in (main.shopper(0, *name), main.served_list(0, *name), main.event_ids(0, *name)):
+            with pytest.raises(NoPermissionError):
+                await client.get(key)
+        with pytest.raises(NoPermissionError):
+            await client.set(main.model("default", "sentiment"), "x")
+    finally:
+        await client.aclose()
 
 
 async def test_a_trainer_moves_the_current_model_and_reads_no_counts(

@@ -16,7 +16,7 @@ from millstream.stores.review_book import ReviewBook
 from millstream.stores.verdict_store import ReviewedItem
 
 TELL_SECONDS = 1.0
-TELL_ALL_SECONDS = 60.0
+TELL_ALL_SECONDS = 3600.0
 
 
 class Sweep(Protocol):
