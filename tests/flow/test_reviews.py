@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
+from tests.commands import ran
 from tests.review_models import describe_reviews, linear_model
 
 from millstream.client import AsyncClient
@@ -255,6 +256,10 @@ async def test_reviews_are_counted_once_through_two_kills_and_a_list_tells_it(sh
         b"\xff",
     }
     await require_told(shop, wanted)
+    shown = await ran("fences", "show", "--of", "reviews", "--json", **shop.deployment._variables)
+    rows = msgspec.json.decode(shown.out)["partitions"]
+    assert sum(row["ledger"]["acc"] for row in rows) == 2 * REVIEWERS, shown.err
+    assert {row["watermark"] for row in rows} == {None}
     totals = ReviewTotals(shop.redis, shop.keys, DEFAULT_SLOTS)
     assert await totals.read([("default", "mug")]) == [
         ReviewCounts(tenant="default", item_id="mug", good=wanted["mug"][0], bad=wanted["mug"][1])

@@ -19,13 +19,13 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from redis.asyncio import Redis
 from tests.builders import event
 
+from millstream.counting.positions import State, begin_at
 from millstream.domain.clock import wall_clock
 from millstream.domain.identity import record_key
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment, ServiceProcess, deployed
 from millstream.local.kafka import ApacheKafka
 from millstream.local.valkey import Valkey
-from millstream.recommender.positions import State, begin_at
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.epoch import bump_epoch
 from millstream.stores.feature_store import FeatureStore
@@ -213,7 +213,9 @@ async def test_records_deleted_past_the_fences(shop: Shop) -> None:
 
     await bump_epoch(shop.redis, shop.keys, DEFAULT_SLOTS)
     settings = RecommenderSettings(**shop.deployment.settings.model_dump())
-    await begin_at(settings, State(shop.redis, shop.keys, DEFAULT_SLOTS), "earliest")
+    topic = settings.topic(EVENTS)
+    state = State(shop.redis, shop.keys, DEFAULT_SLOTS, topic)
+    await begin_at(settings.brokers, state, "earliest")
     await shop.start()
     await shop.send(16, "c")
     await shop.counted(80 + 16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -14,21 +15,34 @@ from rich.table import Table
 
 from millstream import logs
 from millstream.cli.variables import checked
-from millstream.recommender.positions import Position, State, begin_at, positions
+from millstream.counting.positions import Position, State, begin_at, positions
+from millstream.domain.brokers import Servers
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.epoch import bump_epoch
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected, read_slots
+from millstream.stores.verdict_store import review_keys
+from millstream.streaming.topics import EVENTS, REVIEW_VERDICTS
 
 app = typer.Typer(no_args_is_help=True, help="Where counting stands in the log.")
 T = TypeVar("T")
 Json = Annotated[bool, typer.Option(help="One JSON object.")]
 
 
+class Counted(StrEnum):
+    """What is counted from a log."""
+
+    EVENTS = "events"
+    REVIEWS = "reviews"
+
+
+Of = Annotated[Counted, typer.Option(help="Whose fences.")]
+
+
 @app.command()
-def show(json: Json = False) -> None:
+def show(of: Of = Counted.EVENTS, json: Json = False) -> None:
     """Per partition: the fences, what the log has, the lists' watermark, the ledger."""
-    found = _with_state(positions)
+    found = _with_state(of, positions)
     if json:
         sys.stdout.write(msgspec.json.encode({"partitions": found}).decode() + "\n")
     else:
@@ -39,10 +53,11 @@ def show(json: Json = False) -> None:
 def init(
     at: Annotated[str, typer.Option(help="earliest, latest, or an ISO time with its offset.")],
     partition: Annotated[int | None, typer.Option(min=0, help="Only this one.")] = None,
+    of: Of = Counted.EVENTS,
     json: Json = False,
 ) -> None:
     """Where to begin, for partitions that were never counted; without it, at offset 0."""
-    begun = _with_state(lambda settings, state: begin_at(settings, state, at, partition))
+    begun = _with_state(of, lambda servers, state: begin_at(servers, state, at, partition))
     if json:
         sys.stdout.write(msgspec.json.encode({"begins": begun}).decode() + "\n")
         return
@@ -52,6 +67,7 @@ def init(
 
 @app.command("bump-epoch")
 def bump(
+    of: Of = Counted.EVENTS,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
@@ -63,19 +79,24 @@ def bump(
             "known is counted again. Read deploy/runbooks first. Go on?",
             abort=True,
         )
-    epoch = _with_state(lambda _, state: bump_epoch(state.redis, state.keys, state.slots))
+    epoch = _with_state(of, lambda _, state: bump_epoch(state.redis, state.keys, state.slots))
     if json:
         sys.stdout.write(msgspec.json.encode({"epoch": epoch}).decode() + "\n")
     else:
-        typer.echo(f"epoch {epoch} is in force in every slot; recommenders that run will restart")
+        typer.echo(f"epoch {epoch} is in force in every slot; who counts will restart")
 
 
-def _with_state(work: Callable[[RecommenderSettings, State], Awaitable[T]]) -> T:
+def _with_state(of: Counted, work: Callable[[Servers, State], Awaitable[T]]) -> T:
     async def run() -> T:
         settings = checked(RecommenderSettings)
         redis, keys = await connected(settings.redis_url), Keys(settings.redis_prefix)
         try:
-            return await work(settings, State(redis, keys, await read_slots(redis, keys)))
+            slots, group = await read_slots(redis, keys), settings.topic(settings.group)
+            if of is Counted.REVIEWS:
+                own, topic = review_keys(settings.redis_prefix), settings.topic(REVIEW_VERDICTS)
+                return await work(settings.brokers, State(redis, own, slots, topic))
+            topic = settings.topic(EVENTS)
+            return await work(settings.brokers, State(redis, keys, slots, topic, group))
         finally:
             await redis.aclose()
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
+from millstream.domain.brokers import Servers
 from millstream.domain.errors import OperatorError
-from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.fences import PartitionFences, begin_fence, read_fences
 from millstream.stores.keys import Keys
 from millstream.streaming.access import access
 from millstream.streaming.starting import started
 from millstream.streaming.topic_admin import partitions_of
-from millstream.streaming.topics import EVENTS
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
@@ -30,11 +29,14 @@ _WHEN = f"{EARLIEST}, {LATEST} or a time such as 2026-05-01T12:00:00+02:00"
 
 @dataclass(frozen=True)
 class State:
-    """Where the fences are."""
+    """Where the fences are, and of which log: `topic` and `group` by their full names; `group`:
+    whose watermark is told, None where no group has one."""
 
     redis: Redis
     keys: Keys
     slots: int
+    topic: str
+    group: str | None = None
 
 
 class Position(Struct, frozen=True):
@@ -57,13 +59,15 @@ class Position(Struct, frozen=True):
     residue: int | None
 
 
-async def positions(settings: RecommenderSettings, state: State) -> list[Position]:
-    """All partitions of the events topic. The embedded broker says too low an end of its log.
+async def positions(servers: Servers, state: State) -> list[Position]:
+    """All partitions of the topic. The embedded broker says too low an end of its log.
     Slots in different epochs are told as "0, 1". Raises OperatorError."""
-    async with _log(settings) as (consumer, places):
+    async with _log(servers, state) as (consumer, places):
         starts = await consumer.beginning_offsets(places)
         ends = await consumer.end_offsets(places)
-        committed = {place: await consumer.committed(place) for place in places}
+        committed = dict.fromkeys(places, None)
+        if state.group is not None:
+            committed = {place: await consumer.committed(place) for place in places}
     wanted = [(place.topic, place.partition) for place in places]
     fences = await read_fences(state.redis, state.keys, state.slots, wanted)
     epoch = ", ".join(sorted(set(fences.epochs), key=int))
@@ -79,13 +83,13 @@ async def positions(settings: RecommenderSettings, state: State) -> list[Positio
 
 
 async def begin_at(
-    settings: RecommenderSettings, state: State, at: str, partition: int | None = None
+    servers: Servers, state: State, at: str, partition: int | None = None
 ) -> dict[int, int]:
     """Lets counting begin at `at` ("earliest", "latest" or an ISO time, for the first record of
     then or later) in every partition, or the one named; returns where. May be repeated where it
     was cut short. Raises OperatorError where a partition has a fence already: only another epoch
     could begin anew there; and where `at` can't be read."""
-    async with _log(settings) as (consumer, all_places):
+    async with _log(servers, state) as (consumer, all_places):
         places = [place for place in all_places if partition in (None, place.partition)]
         if not places:
             raise OperatorError("--partition", str(partition), f"a number below {len(all_places)}")
@@ -157,14 +161,13 @@ def _milliseconds(at: str) -> int:
 
 @contextlib.asynccontextmanager
 async def _log(
-    settings: RecommenderSettings,
+    servers: Servers, state: State
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
-    """A consumer that sees the recommender's group and is no member of it."""
-    servers = settings.brokers
-    places = list(await partitions_of(servers, settings.topic(EVENTS)))
+    """A consumer that sees the group and is no member of it."""
+    places = list(await partitions_of(servers, state.topic))
     consumer = AIOKafkaConsumer(
         **access(servers),
-        group_id=settings.topic(settings.group),
+        group_id=state.group,
         enable_auto_commit=False,
     )
     try:
