@@ -5,6 +5,8 @@ What the counts must be is told from the topic of verdicts by a recount of its o
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -265,3 +267,30 @@ async def test_reviews_are_counted_once_through_two_kills_and_a_list_tells_it(sh
         ReviewCounts(tenant="default", item_id="mug", good=wanted["mug"][0], bad=wanted["mug"][1])
     ]
     await require_praise(shop, wanted)
+
+
+async def test_without_a_model_reviews_wait_and_nothing_of_them_is_lost(shop: Shop) -> None:
+    await write(shop, 1, 3)
+    waiting = await shop.insights()
+
+    async def waits() -> bool:
+        assert waiting.alive, waiting.log_tail()
+        return "reviews wait: there is no review model" in waiting.log_tail()
+
+    await shop.until(waits, "insights says that it waits")
+    os.kill(waiting.pid, signal.SIGTERM)
+
+    async def has_ended() -> bool:
+        return not waiting.alive
+
+    await shop.until(has_ended, "insights ends while it waits")
+    assert waiting.exit_code == 0, waiting.log_tail()
+    assert "lamp" not in waiting.log_tail(), "what somebody wrote is in the log"
+    assert await shop.records(REVIEW_VERDICTS) == []
+    await shop.promote()
+    await shop.insights()
+
+    async def all_counted() -> bool:
+        return await shop.counts() == {"mug": (2, 0), "pot": (0, 2)}
+
+    await shop.until(all_counted, "what waited is counted")
