@@ -13,6 +13,7 @@ import polars as pl
 from aiokafka import AIOKafkaProducer
 
 from millstream.domain.clock import wall_clock
+from millstream.domain.errors import OperatorError
 from millstream.insights.pipeline import Stages
 from millstream.insights.pipeline import run as run_pipeline
 from millstream.insights.settings import InsightsSettings
@@ -44,7 +45,13 @@ class StoredLake:
 
 async def run(settings: InsightsSettings, stop: asyncio.Event | None = None) -> None:
     """Demand alone, until SIGTERM, SIGINT or `stop`. Raises OperatorError: a server away, a topic
-    missing."""
+    missing, nothing to do."""
+    if not settings.insights_demand:
+        raise OperatorError(
+            "settings MILLSTREAM_INSIGHTS_DEMAND and MILLSTREAM_INSIGHTS_REVIEWS",
+            "false for both",
+            "true for one at least",
+        )
     stop = stop or asyncio.Event()
     async with AsyncExitStack() as stack:
         stack.enter_context(_signals_set(stop))
