@@ -11,6 +11,9 @@ from millstream.ranking.score import Scored, best_first
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop
 
+_PRAISE = tuple(f", liked by {percent} % of reviewers" for percent in range(101))
+_UNTOLD = -1
+
 
 def weigh(scored: Scored, batch: Batch, shop: Shop, settings: RankingSettings) -> Scored:
     """Best first again; the very same where liking has no weight.
@@ -47,18 +50,14 @@ def praise(
     told &= liked >= settings.liked_told
     if not told.any():
         return lists
+    # Rounded down: a hundred of a hundred is said only where nobody dislikes it.
+    percent = np.where(told, np.floor(100 * liked + 1e-9), _UNTOLD).astype(np.int64)
     praised = list(lists)
-    for line in np.unique(np.nonzero(told)[0]).tolist():
+    for line in np.flatnonzero(told.any(axis=1)).tolist():
         praised[line] = tuple(
-            _praised(item, share) if is_told else item
-            for item, is_told, share in zip(
-                lists[line], told[line].tolist(), liked[line].tolist(), strict=False
-            )
+            item
+            if share == _UNTOLD
+            else RankedItem(item.item_id, item.score, item.source, item.reason + _PRAISE[share])
+            for item, share in zip(lists[line], percent[line].tolist(), strict=False)
         )
     return praised
-
-
-def _praised(item: RankedItem, liked: float) -> RankedItem:
-    # Rounded down: a hundred of a hundred is said only where nobody dislikes it.
-    reason = f"{item.reason}, liked by {int(100 * liked + 1e-9)} % of reviewers"
-    return RankedItem(item.item_id, item.score, item.source, reason)
