@@ -34,6 +34,8 @@ from millstream.stores.lake import LakeWriter, Range
 from millstream.stores.model_pointer import RedisModelPointer
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+TOLD = ("GB", "FR", "fr")
+"""As their country, by shoppers in turn; the last is none."""
 
 
 @pytest.fixture
@@ -65,6 +67,7 @@ def _events() -> list[Event]:
             type=EventType.PURCHASE,
             time=START + timedelta(days=day, minutes=shopper),
             user_id=f"s{shopper}",
+            context={"country": TOLD[shopper % 3]},
             items=tuple(
                 Line(f"{('tea', 'tool')[shopper % 2]}-{thing}")
                 for thing in rng.choice(20, size=2, replace=False)
@@ -157,11 +160,15 @@ async def test_a_version_is_promoted_and_announced(
 
     page = home / "card.html"
     await _run(told, "models", "card", "1", "--out", str(page))
-    assert "Beside popularity, on the same shoppers" in page.read_text()
+    card = page.read_text()
+    assert "Beside popularity, on the same shoppers" in card
+    assert [f"country {told}" in card for told in TOLD] == [True, True, False]
     report = await _printed(told, "report", "fairness", "--json")
     groups = {group["name"]: group["shoppers"] for group in report["shoppers"]}
     assert (report["version"], groups["new shoppers"]) == (1, 0)
     assert groups["light shoppers"] + groups["heavy shoppers"] == 40
+    by_country = {name: n for name, n in groups.items() if name.startswith("country ")}
+    assert by_country == {"country GB": 14, "country FR": 13}
     assert [bound["popular_places"] for bound in report["bounds"]] == [20, 15, 10, 5]
 
 
