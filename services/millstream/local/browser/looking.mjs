@@ -1,5 +1,6 @@
 // Every panel as it looks: a picture, what axe finds, and whether it is wider than the screen.
 import { join } from "node:path";
+import { decided, standIn } from "./standing_in.mjs";
 
 const SERIOUS = new Set(["serious", "critical"]);
 
@@ -13,8 +14,12 @@ async function judge({ found, axe, size }, page, name) {
   if (wider > 1) found.too_wide.push(`${name} ${size}: ${wider} px`);
 }
 
-async function take(settings, page, name) {
-  await page.evaluate(() => scrollTo(0, 0));
+// From the top, or with `seen` in sight.
+async function take(settings, page, name, seen = "body") {
+  await page.evaluate((selector) => {
+    scrollTo(0, 0);
+    document.querySelector(selector).scrollIntoView();
+  }, seen);
   await judge(settings, page, name);
   const path = join(settings.pictures, `${name}-${settings.size}.png`);
   await page.screenshot({ path });
@@ -36,6 +41,28 @@ async function someTraffic(item) {
   }
 }
 
+async function experiments(settings, page) {
+  await at(page, "#/experiments", "[data-split=fits]");
+  await take(settings, page, "experiments");
+  let end = await standIn(page, "**/v1/experiments/*", decided);
+  await at(page, "#/experiments?again=decided", "main .state.done >> text=may be stopped");
+  await take(settings, page, "experiments-decided");
+  await end();
+  end = await standIn(page, "**/v1/experiments", () => ({ experiments: [] }));
+  await at(page, "#/experiments", "main .empty");
+  await take(settings, page, "experiments-empty");
+  await page.click("main >> text=Begin an experiment");
+  await take(settings, page, "experiment-form");
+  await end();
+}
+
+async function unanswered(settings, page) {
+  const end = await standIn(page, "**/v1/models", null);
+  await at(page, "#/models", "main .loading");
+  await take(settings, page, "loading");
+  await end();
+}
+
 async function brokenOff(settings, page) {
   await page.route("**/v1/items*", (route) => route.abort());
   await at(page, "#/item", "main .failed");
@@ -54,11 +81,17 @@ export async function look(settings) {
   await whole.locator("input[type=search]").fill("red lantrn");
   await whole.waitForSelector(".filters");
   await whole.waitForFunction(() => /lantern/i.test(document.querySelector(".shelves .card .title")?.textContent ?? ""));
-  await take(settings, whole, "search");
+  await take(settings, whole, "search", settings.size === "phone" ? ".shelves" : "body");
+  await whole.locator("input[type=search]").fill("zzzzqqq");
+  await whole.waitForSelector(".shelves .empty");
+  await take(settings, whole, "search-empty", settings.size === "phone" ? ".shelves" : "body");
   await at(whole, `#/shopper?user=~${visitor}`, ".score");
   await take(settings, whole, "shopper");
   await at(whole, `#/item?item=${encodeURIComponent(item)}`, ".halves .facts");
   await take(settings, whole, "item");
+  await whole.locator("#find").fill("lantern");
+  await whole.waitForSelector(".hits a");
+  await take(settings, whole, "item-found");
   await at(whole, "#/live", ".tile-of .n");
   if (settings.size === "wide") await whole.evaluate(someTraffic, item);
   await take(settings, whole, "live");
@@ -70,11 +103,11 @@ export async function look(settings) {
   await take(settings, whole, "rules");
   await whole.click("main >> text=Lay down a rule");
   await take(settings, whole, "rule-form");
-  await at(whole, "#/experiments", "[data-split=fits]");
-  await take(settings, whole, "experiments");
+  await experiments(settings, whole);
   await at(whole, "#/kpis", "[data-kpi=Clicked] .n");
   await whole.waitForFunction(() => document.querySelector("[data-kpi=Click-through] .n")?.textContent.includes("%"), null, { timeout: 30_000 });
   await take(settings, whole, "kpis");
+  await unanswered(settings, whole);
   await brokenOff(settings, whole);
   await reader.waitForSelector(".state.closed");
   await reader.waitForSelector(".ranked li .title");

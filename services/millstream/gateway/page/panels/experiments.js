@@ -20,11 +20,13 @@ const DECISIONS = {
 const when = (time) => clock(Date.parse(time));
 const percent = (part) => (100 * part).toFixed(2);
 
-// With the ends between which it lies, whenever one looks.
-const Figure = ({ of, sign }) =>
-  html`<td class="number">${of.value === null
-    ? html`<span class="hint">too few yet</span>`
-    : html`${sign && of.value > 0 ? "+" : ""}${percent(of.value)} ${sign ? "points" : "%"}<br /><span class="hint">${percent(of.low)} to ${percent(of.high)}</span>`}</td>`;
+// With the ends between which it lies, whenever one looks, and what it was counted from.
+function Figure({ of, counted, sign }) {
+  const said = of.value === null ? null : `${sign && of.value > 0 ? "+" : ""}${percent(of.value)} ${sign ? "points" : "%"}`;
+  return html`<div>${said ?? html`<span class="hint">too few yet</span>`}
+    ${said && html`<br /><span class="hint">${percent(of.low)} to ${percent(of.high)}</span>`}
+    ${counted && html`<br /><span class="hint">${counted}</span>`}</div>`;
+}
 
 const Badge = ({ of }) => html`<span class=${`badge ${DECISIONS[of][1]}`}>${DECISIONS[of][0]}</span>`;
 
@@ -45,15 +47,27 @@ function Split({ split }) {
     : "The variants did not get the shoppers that were laid down: some are lost on the way, and no figure below means anything. Look for what drops or repeats lists of one variant."}</p>`;
 }
 
-function Variants({ experiment, told }) {
-  const of = Object.fromEntries(experiment.terms.variants.map((variant) => [variant.name, variant]));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Variants"><table>
-    <thead><tr><th scope="col">Variant</th><th scope="col">Difference: ${METRICS[experiment.terms.metric]}</th><th scope="col">Clicked</th><th scope="col">Bought</th><th scope="col">Click-through</th><th scope="col">Settled</th><th scope="col">Shoppers</th><th scope="col">Share</th></tr></thead>
+const shopperFigure = (of, n, { settled }) => html`<${Figure} of=${of} counted=${`${count(n)} of ${count(settled)}`} />`;
+const placeFigure = ({ click_through, places_clicked, places_seen }) =>
+  html`<${Figure} of=${click_through} counted=${`${count(places_clicked)} of ${count(places_seen)} places`} />`;
+
+const COLUMNS = [
+  ["Difference", (row) => (row.decision === "control" ? "–" : html`<${Figure} of=${row.difference} sign=${true} />`)],
+  ["Clicked", (row) => shopperFigure(row.clicked, row.clickers, row)],
+  ["Bought", (row) => shopperFigure(row.bought, row.buyers, row)],
+  ["Click-through", placeFigure],
+  ["Settled", (row) => count(row.settled)],
+  ["Shoppers", (row) => count(row.shoppers)],
+  ["Share", (row) => `${(row.share / 10).toFixed(1)} %`],
+];
+
+function Variants({ experiment: { terms }, told }) {
+  const tried = Object.fromEntries(terms.variants.map((variant) => [variant.name, variant]));
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Variants"><table class="stack labelled">
+    <thead><tr><th scope="col">Variant</th>${COLUMNS.map(([name], at) => html`<th scope="col" key=${name}>${name}${at === 0 && html`<br />of ${METRICS[terms.metric]}`}</th>`)}</tr></thead>
     <tbody>${told.variants.map((row) => html`<tr key=${row.name} data-variant=${row.name}>
-      <th scope="row" class="variant">${row.name} <${Badge} of=${row.decision} /><br /><${Settings} variant=${of[row.name]} /></th>
-      ${row.decision === "control" ? html`<td class="number">–</td>` : html`<${Figure} of=${row.difference} sign=${true} />`}
-      <${Figure} of=${row.clicked} /><${Figure} of=${row.bought} /><${Figure} of=${row.click_through} />
-      <td class="number">${count(row.settled)}</td><td class="number">${count(row.shoppers)}</td><td class="number">${(row.share / 10).toFixed(1)} %</td></tr>`)}</tbody>
+      <th scope="row" class="variant">${row.name} <${Badge} of=${row.decision} /><br /><${Settings} variant=${tried[row.name]} /></th>
+      ${COLUMNS.map(([name, shown]) => html`<td class="number" key=${name} data-label=${name}>${shown(row)}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -75,13 +89,13 @@ function Shown({ told, busy, end }) {
     <${Split} split=${report.split} />
     ${report.may_stop && report.split.verdict === "fits" && experiment.running && html`<p class="state done" role="status">Every variant is decided: it may be stopped.</p>`}
     <${Variants} experiment=${experiment} told=${report} />
-    <p class="hint">A shopper counts with what they did in the day after their first list here, once it is over: then they are settled. Intervals hold whenever one looks.</p>
+    <p class="hint">A shopper counts with what they did in the day after their first list here, once it is over: then they are settled, and the figures are of them alone: who clicked, who bought, places of lists seen and of them clicked. Intervals hold whenever one looks.</p>
   </section>`;
 }
 
 function Others({ experiments, chosen }) {
   return html`<section aria-labelledby="all" class="wide"><h2 id="all">All experiments</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="Experiments, the newest first"><table>
+    <div class="scroll" tabindex="0" role="region" aria-label="Experiments, the newest first"><table class="stack">
       <thead><tr><th scope="col">Name</th><th scope="col">Begun (UTC)</th><th scope="col">Decided by</th><th scope="col">Standing</th></tr></thead>
       <tbody>${experiments.map((each) => html`<tr key=${each.experiment_id}>
         <th scope="row"><a href=${linkTo("experiments", { experiment: each.experiment_id })} aria-current=${each.experiment_id === chosen ? "true" : null}>${each.experiment_id}</a></th>

@@ -71,7 +71,7 @@ function Card({ card }) {
             <thead><tr><th scope="col">Item</th><th scope="col">Why</th><th scope="col">Score</th><th scope="col">Stock</th></tr></thead>
             <tbody>${card.neighbours.map(({ item: near, score, source, reason }) => html`<tr key=${near.item_id}>
               <th scope="row"><${ItemLink} item=${near} /></th><td><${Why} of=${source} reason=${reason} /></td>
-              <td class="number">${score.toFixed(3)}</td><td><${Stock} item=${near} /></td></tr>`)}</tbody>
+              <td class="number" data-label="Score">${score.toFixed(3)}</td><td><${Stock} item=${near} /></td></tr>`)}</tbody>
           </table></div>`
         : html`<${Empty} title="Nothing is like it yet">Neighbours come from what shoppers take together, and from the model.<//>`}
     </section>`;
