@@ -128,11 +128,12 @@ def told(process: ServiceProcess) -> Iterator[None]:
 
 @asynccontextmanager
 async def recommending(
-    deployment: Deployment, shop: Shop, places: Sequence[int], workers: int = 1
+    deployment: Deployment, shop: Shop, places: Sequence[int], workers: int = 1, **changes: object
 ) -> AsyncIterator[Recommending]:
-    """So many recommenders, which have counted the visits at `places`, of two days ago."""
+    """So many recommenders, which have counted the visits at `places`, of two days ago. `changes`:
+    settings that are to be otherwise."""
     processes = [
-        await deployment.start("recommender", freshness_seconds=FRESHNESS_SECONDS)
+        await deployment.start("recommender", freshness_seconds=FRESHNESS_SECONDS, **changes)
         for _ in range(workers)
     ]
     settings = deployment.settings

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as installed_version
 
 import msgspec
@@ -54,6 +55,7 @@ class Shop:
     touches: NDArray[np.int64]
     recall: float
     """Of the exact first 20 nearest, through the index, where few ask; 1 without one."""
+    tenant: str = TENANT
 
     @property
     def shoppers(self) -> int:
@@ -75,6 +77,7 @@ class Shop:
             event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{shopper} {place} {at_ms}")),
             type=EventType.VIEW_ITEM,
             time=datetime.fromtimestamp(at_ms / 1000, UTC),
+            tenant=self.tenant,
             user_id=f"shopper-{shopper}",
             items=(Line(self.parts.items[row], price=19.95),),
             currency="EUR",
@@ -122,15 +125,15 @@ def _recall(exact: Embeddings, indexed: Embeddings, asking: FloatArray) -> float
 
 async def open_shop(shop: Shop, settings: ConnectionSettings) -> None:
     """Catalogue sent, model promoted; before the recommender is started. Raises OperatorError
-    where the deployment has a model already."""
+    where its tenant has a model already."""
     await _offer(shop, settings)
     manifest, sha = Registry(settings.model_store).register(
-        shop.parts, _manifest, load_private_key(settings.keys_dir)
+        shop.parts, partial(_manifest, shop.tenant), load_private_key(settings.keys_dir)
     )
     redis = await connected(settings.redis_url)
     try:
         pointer = RedisModelPointer(redis, Keys(settings.redis_prefix))
-        promoted = await pointer.promote(TENANT, MODEL, manifest.version, sha, None)
+        promoted = await pointer.promote(shop.tenant, MODEL, manifest.version, sha, None)
     finally:
         await redis.aclose()
     if not promoted:
@@ -143,6 +146,7 @@ async def _offer(shop: Shop, settings: ConnectionSettings) -> None:
         for row, item_id in enumerate(shop.parts.items.ids):
             item = CatalogueItem(
                 item_id=item_id,
+                tenant=shop.tenant,
                 added_at=added,
                 title=f"Article {row}",
                 category=f"category-{row % _CATEGORIES}",
@@ -153,10 +157,10 @@ async def _offer(shop: Shop, settings: ConnectionSettings) -> None:
         await producer.flush()
 
 
-def _manifest(version: int, files: Files) -> Manifest:
+def _manifest(tenant: str, version: int, files: Files) -> Manifest:
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        tenant=TENANT,
+        tenant=tenant,
         model=MODEL,
         version=version,
         arrays=files.arrays,

@@ -70,6 +70,24 @@ def test_latency_is_told_at_three_loads(kafka: KafkaEndpoint, redis: RedisEndpoi
 
 
 @pytest.mark.live
+def test_beside_a_flood_every_event_is_counted_and_the_quiet_one_answered(
+    kafka: KafkaEndpoint, redis: RedisEndpoint
+) -> None:
+    bench = benchmark("tenants", ROOT)
+    size = bench.Size(2_000, 3_000, 1.0, 20, times=50.0, fair_after_ms=300, index_from=10_000)
+    result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
+    assert named(result)
+    assert (result["exact"], result["quiet_unanswered"]) == (True, 0)
+    fair = result["backlog_lists_per_s"] / 20
+    assert result["noisy_events_per_s"] == pytest.approx(50 * fair, rel=0.01)
+    assert result["noisy_events"] > 0
+    for name in ("quiet", "beside_noisy"):
+        assert 0 < result[f"{name}_p50_ms"] <= result[f"{name}_p99_ms"], name
+    ratio = result["beside_noisy_p99_ms"] / result["quiet_p99_ms"]
+    assert result["ratio"] == pytest.approx(ratio, abs=1e-3)
+
+
+@pytest.mark.live
 def test_scale_tells_cost_start_and_restart(kafka: KafkaEndpoint, redis: RedisEndpoint) -> None:
     bench = benchmark("scale", ROOT)
     size = bench.Size(events=4_000, workers=(2,), restarts=1, starts=1)

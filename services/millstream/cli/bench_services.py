@@ -115,6 +115,30 @@ def gateway(
     show(bench.main(bench.Size(shoppers, connections, seconds, rounds), console), json)
 
 
+def tenants(  # noqa: PLR0913, PLR0917  an option each
+    items: Items = 40_000,
+    shoppers: Annotated[int, typer.Option(min=500, help="Of each of the two.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each of the two loads.")] = 20.0,
+    tenants: Annotated[
+        int, typer.Option(min=2, help="Among so many the recommender is divided.")
+    ] = 20,
+    times: Annotated[float, typer.Option(min=1, help="Its fair rate, of the one that floods.")] = (
+        50.0
+    ),
+    fair_after_ms: Annotated[int, typer.Option(min=0, help="0: without fairness.")] = 300,
+    index_from: IndexFrom = INDEX_FROM,
+    json: Json = False,
+) -> None:
+    """How long a tenant waits for its lists beside another that floods. Exit code 3 where an event
+    is not counted."""
+    console, bench = _begin(), benchmark("tenants", ROOT)
+    size = bench.Size(items, shoppers, seconds, tenants, times, fair_after_ms, index_from)
+    result = bench.main(size, console)
+    show(result, json)
+    if not result["exact"]:
+        raise typer.Exit(3)
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (end_to_end, gateway, latency, memory, scale, profiles):
+    for command in (end_to_end, gateway, latency, memory, scale, profiles, tenants):
         app.command()(command)

@@ -16,6 +16,7 @@ from millstream.domain.failpoints import failpoint
 from millstream.recommender import telemetry
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness, owed
+from millstream.recommender.fair_shares import FairShares
 from millstream.recommender.publish import Publisher, Sending
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorder
@@ -38,6 +39,7 @@ class Stages:
     tenure: Tenure
     served: ServedLists
     freshness: Freshness
+    fair: FairShares
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,9 @@ async def answer(
     publish_from = {one.part.source[1]: one.part.cursor.publish_from for one in ready}
     due = owed(recorded, publish_from, stages.freshness)
     # due: per shopper the newest event that is owed a list
-    drafts = await stages.drafter.draft(due, recorded)
+    kept = stages.fair.kept(due)
+    # kept: without those that a tenant gives up where we are behind and others wait
+    drafts = await stages.drafter.draft(kept, recorded)
     # drafts: one list per shopper: candidates, score, policy (ranking/rank.py)
     failpoint("before-produce")
     still_ours()

@@ -10,6 +10,11 @@ from millstream.domain.lists import RecommendationList, Source
 
 RECORDS = Counter("millstream_records", "Records by what became of them", ["verdict"])
 LISTS = Counter("millstream_lists", "Lists published")
+GIVEN_UP = Counter(
+    "millstream_lists_given_up",
+    "Lists beyond a tenant's part while the worker was behind",
+    ["tenant"],
+)
 REMOVED = Counter("millstream_items_removed", "Items that policy took out of lists", ["rule"])
 SOURCE_FAILURES = Counter("millstream_source_failures", "Candidate sources that raised", ["source"])
 HOLES = Counter("millstream_log_holes", "Offsets that the log does not have")
@@ -104,6 +109,7 @@ def totals() -> dict[str, float]:
     for counter in (
         RECORDS,
         LISTS,
+        GIVEN_UP,
         REMOVED,
         SOURCE_FAILURES,
         HOLES,

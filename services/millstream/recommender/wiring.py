@@ -22,6 +22,7 @@ from millstream.recommender import telemetry
 from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
+from millstream.recommender.fair_shares import FairShares
 from millstream.recommender.following import Told, follow_shop
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.lag import LOOK_SECONDS, Lag
@@ -169,6 +170,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
             tenure=tenure,
             served=ServedLists(redis, keys, slots, numbers),
             freshness=Freshness(settings.freshness_seconds * 1000, wall_clock),
+            fair=_fair_shares(settings),
         )
 
         positions = _positions(redis, keys, slots)
@@ -218,6 +220,12 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
                 *(follower.run_to_its_end for follower in followers),
             ),
         )
+
+
+def _fair_shares(settings: RecommenderSettings) -> FairShares:
+    """None gives up any where every event, however old, is to have its list."""
+    behind_ms = settings.fair_after_ms if settings.freshness_seconds else 0
+    return FairShares(behind_ms, wall_clock)
 
 
 def _positions(redis: Redis, keys: Keys, slots: int) -> Positions:

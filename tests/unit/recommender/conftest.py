@@ -32,6 +32,7 @@ from millstream.model.registry import Registry
 from millstream.ranking.settings import RankingSettings
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
+from millstream.recommender.fair_shares import FairShares
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
@@ -359,4 +360,5 @@ def stages(
         served=MemoryServed(),
         publisher=Publisher(producer, Topics(TOPIC, "lists"), lambda: NOON_MS),
         freshness=Freshness(0, lambda: NOON_MS),
+        fair=FairShares(0, lambda: NOON_MS),
     )
