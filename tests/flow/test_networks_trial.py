@@ -12,7 +12,7 @@ from tests.factorised import factorise
 
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import Network
-from millstream.local.networks_trial import WEIGHTS, evaluate_networks, world_of
+from millstream.local.networks_trial import LEARNT_WAY, WEIGHTS, evaluate_networks, world_of
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fitted
 from millstream.trainer.settings import TrainerSettings, Training
@@ -32,7 +32,8 @@ def test_each_network_is_told_alone_and_by_what_it_is_worth_in_a_list() -> None:
     lines: list[str] = []
     found = evaluate_networks(world_of(None, SETTINGS), fit, lines.append)
     rows = {(row["name"], row["weight"]): row for row in found["rows"]}
-    assert set(rows) == {(str(network), weight) for network in Network for weight in WEIGHTS}
+    ways = (*WEIGHTS, LEARNT_WAY)
+    assert set(rows) == {(str(network), way) for network in Network for way in ways}
     for network in Network:
         alone = {rows[network, weight]["model_recall_at_20"] for weight in WEIGHTS}
         assert len(alone) == 1, "a weight changes nothing of the model by itself"

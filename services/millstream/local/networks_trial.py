@@ -27,13 +27,17 @@ from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.fitting import Fit, assemble
 from millstream.trainer.gate.exam import MODEL, WHOLE_LIST, Exam, measured, sit
 from millstream.trainer.settings import TrainerSettings
-from millstream.trainer.split import inner_queries
+from millstream.trainer.split import Parts, inner_queries
+from millstream.trainer.ways import Learnt, blended
 from millstream.trainer.whole_list import RankedLists, StandingShop
 
 WEIGHTS = (1.0, 0.5, 0.2, 0.0)
 """0: what a list is without a model."""
 NEWEST = 150_000
 LEARNT = 0.8
+HELD_OUT = 0.93
+"""From there on lines are held out to choose on: a fifteenth of the window, as in production."""
+LEARNT_WAY = "learnt"
 
 
 def world_of(data: Path | None, settings: TrainerSettings) -> World:
@@ -61,8 +65,9 @@ def world_of(data: Path | None, settings: TrainerSettings) -> World:
 def evaluate_networks(world: World, fit: Fit, tell: Callable[[str], None]) -> dict[str, Any]:
     """Blocks for minutes: a training of each network, and all lists once per weight."""
     data = encode(world.before, SERVING.recent_items)
-    shop = RankedLists("default", RankingSettings(), dict).standing(world.before)
-    rows = []
+    lists = RankedLists("default", RankingSettings(), dict)
+    shop = lists.standing(world.before)
+    rows: list[dict[str, Any]] = []
     for network in Network:
         tell(f"{network}: training on {world.before.height:,} lines …")
         rule = world.settings.training(network)
@@ -72,7 +77,27 @@ def evaluate_networks(world: World, fit: Fit, tell: Callable[[str], None]) -> di
             model = assemble(data, fitted, serving, rule.ridge)
             rows.append({"name": str(network), "weight": weight, **_figures(world, model, shop)})
             tell(f"{rows[-1]}")
+        serving = _learnt(world, network, fit, lists).serving
+        model = assemble(data, fitted, serving, rule.ridge)
+        rows.append({"name": str(network), "weight": LEARNT_WAY, **_figures(world, model, shop)})
+        rows[-1]["blend"] = None if serving.blend is None else msgspec.to_builtins(serving.blend)
+        tell(f"{rows[-1]}")
     return {"rows": rows, **_facts(world, data)}
+
+
+def _learnt(world: World, network: Network, fit: Fit, lists: RankedLists) -> Learnt:
+    """As production chooses, on the newest of the lines before the questions, by a training on the
+    others."""
+    settings = world.settings
+    border = int(world.before.height * HELD_OUT)
+    border_ms = world.before["time_ms"][border]
+    is_held_out = pl.col("time_ms") >= border_ms
+    train, held_out = world.before.filter(~is_held_out), world.before.filter(is_held_out)
+    data = encode(train, SERVING.recent_items)
+    fitted = fit(data, settings.training(network), lambda: False, None)
+    learnt = Learnt(network, SERVING, data, fitted)
+    parts = Parts(train, held_out, held_out.clear())
+    return blended([learnt], parts, lists.standing(train), settings)
 
 
 def _figures(world: World, model: Embeddings, shop: StandingShop) -> dict[str, float]:

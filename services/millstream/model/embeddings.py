@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from millstream.model.blend import Blend
 from millstream.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class ServingRule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     """From 0 to 1: how much of a known shopper's vector comes from the recent items."""
     weight: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """How much of what ranking gives to the model in a list this version is worth."""
+    blend: Blend | None = None
+    """What all sources are worth beside this version; None: as the settings of ranking say."""
 
 
 @dataclass(frozen=True, slots=True)

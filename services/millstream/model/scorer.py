@@ -35,6 +35,7 @@ class Scorer:
         self.users = embeddings.users
         self.items = embeddings.items
         self.weight = embeddings.rule.weight
+        self.blend = embeddings.rule.blend
 
     def user_vectors(self, shoppers: Sequence[Shopper]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """(n, d) vectors and (n,) flags; where the flag is false nothing is known of the shopper

@@ -11,9 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from millstream.domain.events import EventType
 from millstream.features.ragged import places_within
 from millstream.ranking.items import Codes, ItemTable, Mask
 from millstream.ranking.shop import Shopper
+
+LOOKED_AT, IN_CART, BOUGHT = range(3)
+KINDS = 3
+_KIND = {
+    EventType.ADD_TO_CART: IN_CART,
+    EventType.BEGIN_CHECKOUT: IN_CART,
+    EventType.PURCHASE: BOUGHT,
+}
 
 
 class Touches(NamedTuple):
@@ -41,6 +50,28 @@ class Batch:
         times_ms = np.array([touch.time_ms for touch in touched], dtype=np.int64)
         items = self.table.of([touch.item_id for touch in touched])
         return Touches(self._owners(counts), items, times_ms, places_within(counts))
+
+    @cached_property
+    def touch_kinds(self) -> Codes:
+        """(m,) of each touch: LOOKED_AT, IN_CART or BOUGHT, which says most of what comes next."""
+        kinds = [
+            BOUGHT if touch.item_id in shopper.bought else _KIND.get(touch.type, LOOKED_AT)
+            for shopper in self.shoppers
+            for touch in shopper.recent
+        ]
+        return np.array(kinds, dtype=np.int64)
+
+    def visit_lengths(self, gap_ms: int) -> Codes:
+        """(n,) how many of each shopper's touches are from the newest visit, which began after the
+        last pause longer than the gap."""
+        shoppers, _, times_ms, places = self.touches
+        parted = np.zeros(len(times_ms), dtype=np.int64)
+        parted[1:] = (places[1:] > 0) & (times_ms[:-1] - times_ms[1:] > gap_ms)
+        pauses = parted.cumsum()
+        first = np.flatnonzero(places == 0)
+        counts = np.diff(np.append(first, len(places)))
+        within = pauses == np.repeat(pauses[first], counts)
+        return np.bincount(shoppers[within], minlength=len(self)).astype(np.int64)
 
     def touched(self, items: Codes, shoppers: Codes) -> Mask:
         """(n, w), line i: which of the codes `items[i]` shopper `shoppers[i]` touched lately."""

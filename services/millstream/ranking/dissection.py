@@ -20,6 +20,7 @@ from millstream.ranking.score import score
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shop, Shopper
 from millstream.ranking.variety import pooled
+from millstream.ranking.worth import worths
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,16 @@ def dissect(
     batch = Batch([shopper], ItemTable())
     context = Context(shop, settings, taste_of([shopper], model), now_ms, rules)
     proposed, _ = propose(batch, context)
-    scored = boost(score(proposed, batch, settings), batch, shop, rules)
+    scored = boost(score(proposed, batch, settings, context.blend), batch, shop, rules)
     columns = apply_rules(scored.items, batch, shop, pooled(settings), rules).columns
     sources = [source for source, _ in proposed]
     (line,) = composed(columns, scored, sources, batch, context)
     ids = batch.table.ids
     parts: dict[str, dict[Source, float]] = {}
-    for source, candidates in proposed:
-        weight = settings.weights.get(source, 0.0)
-        for code, strength in zip(candidates.items, candidates.strengths, strict=True):
-            parts.setdefault(ids[code], {})[source] = round(float(weight * strength), 4)
+    added = worths(proposed, batch, settings, context.blend)
+    for (source, candidates), worth in zip(proposed, added, strict=True):
+        for code, part in zip(candidates.items, worth, strict=True):
+            parts.setdefault(ids[code], {})[source] = round(float(part), 4)
     facts = batch.table.facts(scored.items, shop)
     alone = np.zeros(1, dtype=np.int64)
     _, out = judge(Lines(scored.items, alone, batch, shop, facts, settings, rules))

@@ -48,8 +48,8 @@ def rank(  # noqa: PLR0913, PLR0917  the state that lists are made of
     context = Context(shop, settings, taste_of(shoppers, model), now_ms, rules)
     proposed, failed = propose(batch, context)
     # proposed: per source up to `candidates` items of each shopper
-    scored = weigh(score(proposed, batch, settings), batch, shop, settings)
-    scored = boost(scored, batch, shop, rules)
+    scored = score(proposed, batch, settings, context.blend)
+    scored = boost(weigh(scored, batch, shop, settings), batch, shop, rules)
     # scored: (shoppers, w), each item once, best first
     kept = apply_rules(scored.items, batch, shop, pooled(settings), rules)
     # kept.columns: (shoppers, list_length), or more to choose from for variety

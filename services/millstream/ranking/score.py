@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
+from millstream.model.blend import Blend
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates.source import Candidates
 from millstream.ranking.items import NOTHING, Codes
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.sums import Sums, as_lines, sum_by_pair
+from millstream.ranking.worth import worths
 
 
 class Scored(NamedTuple):
@@ -29,14 +31,18 @@ class Scored(NamedTuple):
 
 
 def score(
-    proposed: Sequence[tuple[Source, Candidates]], batch: Batch, settings: RankingSettings
+    proposed: Sequence[tuple[Source, Candidates]],
+    batch: Batch,
+    settings: RankingSettings,
+    blend: Blend | None = None,
 ) -> Scored:
     """An item that several sources name keeps all that they add. Scores that are not finite come
     last, equal ones in the order of the item ids."""
-    parts = [
-        settings.weights.get(source, 0.0) * candidates.strengths for source, candidates in proposed
-    ]
-    shoppers, items, _, because = (np.concatenate(c) for c in zip(*_columns(proposed), strict=True))
+    parts = worths(proposed, batch, settings, blend)
+    told = [*(candidates for _, candidates in proposed), Candidates.none()]
+    shoppers = np.concatenate([each.shoppers for each in told])
+    items = np.concatenate([each.items for each in told])
+    because = np.concatenate([each.because for each in told])
     sums = sum_by_pair(shoppers, items, np.concatenate([*parts, _EMPTY]), len(batch.table))
     lines = as_lines(sums.shoppers, sums.items, len(batch), NOTHING)
     totals = as_lines(sums.shoppers, sums.totals, len(batch), np.inf)
@@ -58,10 +64,6 @@ def best_first(scored: Scored, ids: Sequence[str]) -> Scored:
 
 
 _EMPTY = np.zeros(0)
-
-
-def _columns(proposed: Sequence[tuple[Source, Candidates]]) -> list[Candidates]:
-    return [*(candidates for _, candidates in proposed), Candidates.none()]
 
 
 def _leads(sums: Sums, parts: Sequence[NDArray[np.float64]]) -> Codes:

@@ -3,13 +3,12 @@ on the newest one, and whether it may serve."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import structlog
 
 from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
@@ -22,8 +21,6 @@ from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.evaluate import (
     choose_rule,
     evaluate,
-    measure_lists,
-    measure_model,
     named_means,
 )
 from millstream.trainer.fairness import bound_costs, fairness
@@ -42,28 +39,14 @@ from millstream.trainer.gate.exam import (
 from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as_measured
 from millstream.trainer.new_items import with_new_items
-from millstream.trainer.split import Parts, Query, evenly, inner_queries, queries
+from millstream.trainer.split import Parts, evenly, inner_queries, queries
 from millstream.trainer.tools import Tools
 from millstream.trainer.warm_start import Begun
+from millstream.trainer.ways import Learnt, blended
 
-_log = structlog.get_logger(__name__)
-
-_ALIKE = 0.005
-"""Lists whose NDCG differs by less, as a share, are as good as each other."""
-_WEIGHTS = (1.0, 0.5, 0.2)
 _ASKED = 1_000
 """Questions before visits, and as many inside them, on which a model is chosen at most."""
-_WEIGHED = 500
-"""Of them on which weights are tried: whole lists take a millisecond each."""
 UNSOUND = "its weights are not finite"
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    network: Network
-    serving: ServingRule
-    data: Interactions
-    fitted: Fitted
 
 
 class Standing(NamedTuple):
@@ -71,14 +54,6 @@ class Standing(NamedTuple):
 
     champion: Champion
     begun: Begun | None
-
-
-class Tried(NamedTuple):
-    """NDCG on the validation part, of whole lists and of the model's own."""
-
-    learnt: Learnt
-    lists: float
-    alone: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,41 +151,17 @@ def _learn(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> L
         *evenly(queries(parts.train, parts.validation, rule), _ASKED),
         *evenly(inner_queries(parts.train, parts.validation, rule), _ASKED),
     ]
-    shop = tools.whole_lists.standing(parts.train)
-    tried: list[Tried] = []
+    learnt = []
     for network in tools.settings.networks:
         fitted = tools.fit_on(data, network, "measured", started_ms)
         serving = choose_rule(data, fitted, asked, tools.settings.ridge, rule)
-        tried += _weighed(Learnt(network, serving, data, fitted), asked, shop, tools)
-    best = _best(tried)
+        learnt.append(Learnt(network, serving, data, fitted))
+    best = blended(learnt, parts, tools.whole_lists.standing(parts.train), tools.settings)
     if champion.loaded is None:
         return best
     data = encode(parts.before_test, rule.recent_items)
     fitted = tools.fit_on(data, best.network, "examined", started_ms)
     return replace(best, data=data, fitted=fitted)
-
-
-def _weighed(
-    learnt: Learnt, asked: Sequence[Query], shop: WholeListsOf, tools: Tools
-) -> Iterator[Tried]:
-    """With each weight that it may have in a list: a model that is good by itself may say what the
-    shop's own sources say already."""
-    k, some = tools.settings.measuring().k, evenly(asked, _WEIGHED)
-    model = assemble(learnt.data, learnt.fitted, learnt.serving, tools.settings.ridge)
-    alone = measure_model(learnt.data, Scorer(model), some, k).means()[f"ndcg_at_{k}"]
-    for weight in _WEIGHTS:
-        serving = msgspec.structs.replace(learnt.serving, weight=weight)
-        lists = measure_lists(shop(some, Scorer(replace(model, rule=serving))), some, k)
-        yield Tried(replace(learnt, serving=serving), lists.means()[f"ndcg_at_{k}"], alone)
-
-
-def _best(tried: Sequence[Tried]) -> Learnt:
-    """By the lists, which shoppers see; of those that make them as good, by the model alone."""
-    told = [(str(one.learnt.network), one.learnt.serving.weight, *one[1:]) for one in tried]
-    _log.info("networks", weight_lists_alone=told)
-    least = max(one.lists for one in tried) * (1 - _ALIKE)
-    alike = [one for one in tried if one.lists >= least] or tried
-    return max(alike, key=lambda one: one.alone).learnt
 
 
 def finished(data: Interactions, fitted: Fitted, serving: ServingRule, tools: Tools) -> Embeddings:

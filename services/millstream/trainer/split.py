@@ -4,7 +4,7 @@ part that a list is asked for."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -89,21 +89,35 @@ def inner_queries(before: pl.DataFrame, part: pl.DataFrame, rule: Measuring) -> 
     """One for each event inside a visit with items that the shopper's newest do not have: a list is
     made after every event, and that is what it is asked for then. At most `max_queries`, drawn
     evenly by the rule's seed."""
+    found = []
+    for query, is_inside in _events(before, part, rule):
+        wanted = query.wanted.difference(query.recent_items)
+        if is_inside and wanted:
+            found.append(replace(query, wanted=wanted))
+    return _drawn(found, rule)
+
+
+def next_queries(before: pl.DataFrame, part: pl.DataFrame, rule: Measuring) -> list[Query]:
+    """One for each event with all that it touches, known or new: what the list made after the
+    event before it should have held. At most `max_queries`, drawn evenly by the rule's seed."""
+    return _drawn([query for query, _ in _events(before, part, rule)], rule)
+
+
+def _events(
+    before: pl.DataFrame, part: pl.DataFrame, rule: Measuring
+) -> Iterator[tuple[Query, bool]]:
+    """(query, whether it is inside a visit) of each event, wanting its items."""
     recent, last_ms = _recent_touches(before, rule.recent_items), dict[str, int]()
     events = part.group_by("event_id", maintain_order=True).agg(
         pl.col("user", "type", "time_ms").first(), pl.col("item")
     )
-    found = []
     for _, user, kind, time_ms, items in events.rows():
         known = recent.get(user, ())
-        wanted = frozenset(items).difference(touch[0] for touch in known)
         is_inside = user in last_ms and time_ms - last_ms[user] <= rule.visit_gap_ms
-        if is_inside and wanted:
-            found.append(Query(user, time_ms, known, wanted))
+        yield Query(user, time_ms, known, frozenset(items)), is_inside
         touched = [(item, kind, time_ms) for item in reversed(items)]
         recent[user] = _newest((*touched, *known), rule.recent_items)
         last_ms[user] = time_ms
-    return _drawn(found, rule)
 
 
 def evenly(found: Sequence[Query], most: int) -> list[Query]:

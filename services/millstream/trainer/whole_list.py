@@ -14,10 +14,15 @@ from millstream.domain.clock import as_datetime
 from millstream.domain.events import Event, EventType, Line
 from millstream.features.recent_items import Touch
 from millstream.model.scorer import Scorer
-from millstream.ranking.rank import rank
+from millstream.ranking.batch import Batch
+from millstream.ranking.candidates import propose
+from millstream.ranking.candidates.source import Context
+from millstream.ranking.items import ItemTable
+from millstream.ranking.rank import rank, taste_of
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
+from millstream.trainer.fit_blend import Examples, examples
 from millstream.trainer.split import Query
 
 _MAX_LINES = 200_000
@@ -48,6 +53,14 @@ class Lists(Protocol):
         """In the same shop, with at most so many of the best sellers in a list."""
         ...
 
+    def learn(self, lines: pl.DataFrame, /) -> None:
+        """`lines` (n, 6) happen to the shop."""
+        ...
+
+    def examples(self, queries: Sequence[Query], scorer: Scorer, visit_gap_ms: int, /) -> Examples:
+        """What is proposed for the queries, for a blend to learn from."""
+        ...
+
 
 @dataclass(frozen=True)
 class StandingShop:
@@ -66,6 +79,17 @@ class StandingShop:
     def bounded(self, popular_places: int) -> StandingShop:
         settings = msgspec.structs.replace(self.settings, popular_places=popular_places)
         return replace(self, settings=settings)
+
+    def learn(self, lines: pl.DataFrame) -> None:
+        for event in _events(lines):
+            self.shop.learn(event)
+
+    def examples(self, queries: Sequence[Query], scorer: Scorer, visit_gap_ms: int) -> Examples:
+        shoppers = [self._shopper(query) for query in queries]
+        batch = Batch(shoppers, ItemTable())
+        taste = taste_of(shoppers, scorer)
+        proposed, _ = propose(batch, Context(self.shop, self.settings, taste, self.now_ms))
+        return examples(proposed, batch, [query.wanted for query in queries], visit_gap_ms)
 
     def _shopper(self, query: Query) -> Shopper:
         touches = tuple(Touch(item, EventType(kind), ms) for item, kind, ms in query.recent)
@@ -89,9 +113,9 @@ class RankedLists:
 
     def standing(self, before: pl.DataFrame) -> StandingShop:
         shop = ReplayedShop(self._catalogue())
-        for event in _events(before.tail(_MAX_LINES)):
-            shop.learn(event)
-        return StandingShop(self._tenant, shop, self._settings, int(before["time_ms"][-1]))
+        standing = StandingShop(self._tenant, shop, self._settings, int(before["time_ms"][-1]))
+        standing.learn(before.tail(_MAX_LINES))
+        return standing
 
 
 def _events(lines: pl.DataFrame) -> Iterator[Event]:

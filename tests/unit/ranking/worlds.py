@@ -17,6 +17,7 @@ from millstream.domain.lists import Source
 from millstream.domain.reviews import ReviewCounts
 from millstream.features.covisitation import NO_SHARES, Shares
 from millstream.features.recent_items import Touch
+from millstream.model.blend import Blend
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates.source import Candidates
 from millstream.ranking.items import NOTHING, ItemTable
@@ -95,6 +96,7 @@ class FixedTaste:
         self._logits = np.array(logits, np.float32)
         self._known = known
         self.weight = 1.0
+        self.blend: Blend | None = None
 
     def user_vectors(
         self, shoppers: Sequence[tuple[str, Sequence[str]]]
@@ -166,7 +168,8 @@ def batch_of(crowd: Sequence[Shopper]) -> Batch:
 def readable(batch: Batch, source: Source, found: Candidates) -> list[list[Candidate]]:
     """Per shopper what the source proposes, the strongest first."""
     lines: list[list[Candidate]] = [[] for _ in batch.shoppers]
-    for who, item, strength, because in zip(*(c.tolist() for c in found), strict=True):
+    columns = (found.shoppers, found.items, found.strengths, found.because)
+    for who, item, strength, because in zip(*(c.tolist() for c in columns), strict=True):
         led = None if because == NOTHING else batch.table.ids[because]
         lines[who].append(Candidate(batch.table.ids[item], source, strength, led))
     return [sorted(line, key=lambda c: -c.strength) for line in lines]

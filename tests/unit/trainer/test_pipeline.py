@@ -23,6 +23,7 @@ from millstream.ranking.settings import RankingSettings
 from millstream.trainer import new_items
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions
+from millstream.trainer.fit_blend import Examples, joined
 from millstream.trainer.fitting import Fit, Fitted, Stopped
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings, Training
@@ -88,6 +89,12 @@ class NothingUseful:
 
     def bounded(self, _popular_places: int) -> Lists:
         return self
+
+    def learn(self, _lines: pl.DataFrame) -> None:
+        """It sells what it sells."""
+
+    def examples(self, _queries: Sequence[Query], _scorer: Scorer, _gap_ms: int) -> Examples:
+        return joined([])
 
     def __call__(self, queries: Sequence[Query], _scorer: Scorer) -> Sequence[Sequence[str]]:
         return [["no such item"] for _ in queries]

@@ -27,6 +27,7 @@ from millstream.streaming.offload import offload
 from millstream.trainer import service
 from millstream.trainer.collect import collect
 from millstream.trainer.encode import Interactions
+from millstream.trainer.fit_blend import Examples, joined
 from millstream.trainer.fitting import Fit, Fitted, Stopped
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
@@ -91,6 +92,12 @@ class NoLists:
 
     def bounded(self, _popular_places: int) -> Lists:
         return self
+
+    def learn(self, _lines: pl.DataFrame) -> None:
+        """It sells what it sells."""
+
+    def examples(self, _queries: Sequence[Query], _scorer: Scorer, _gap_ms: int) -> Examples:
+        return joined([])
 
     def __call__(self, queries: Sequence[Query], _scorer: Scorer) -> list[list[str]]:
         return [[] for _ in queries]

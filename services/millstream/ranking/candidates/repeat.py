@@ -16,4 +16,5 @@ def propose(batch: Batch, context: Context) -> Candidates:
     shoppers, items, _, places = batch.touches
     newest = places < settings.candidates
     items = items[newest]
-    return Candidates(shoppers[newest], items, by_place[places[newest]], items)
+    kinds = batch.touch_kinds[newest]
+    return Candidates(shoppers[newest], items, by_place[places[newest]], items, kinds)

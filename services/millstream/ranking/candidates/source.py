@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
 from millstream.domain.rules import NO_RULES, RulesInForce
+from millstream.model.blend import Blend
 from millstream.ranking.batch import Batch
 from millstream.ranking.items import NOTHING, Codes
 from millstream.ranking.settings import RankingSettings
@@ -34,6 +35,11 @@ class TasteModel(Protocol):
     @property
     def weight(self) -> float:
         """From 0 to 1: what the strength of its best candidate is."""
+        ...
+
+    @property
+    def blend(self) -> Blend | None:
+        """What all sources are worth beside it, where that was learnt."""
         ...
 
     def user_vectors(
@@ -73,16 +79,22 @@ class Context:
     now_ms: int
     rules: RulesInForce = NO_RULES
 
+    @property
+    def blend(self) -> Blend | None:
+        return None if self.taste is None else self.taste.model.blend
+
 
 class Candidates(NamedTuple):
     """What one source proposes for a batch; all (m,). `shoppers`: places in the batch; `items`:
     codes; `strengths`: float64 from 0 to 1 within source and shopper; `because`: the code of the
-    item that led to it, or NOTHING."""
+    item that led to it, or NOTHING. `kinds`: numbers from 0 of the kinds of candidate that the
+    source tells apart, if it does; a blend learns each one's worth."""
 
     shoppers: Codes
     items: Codes
     strengths: NDArray[np.float64]
     because: Codes
+    kinds: Codes | None = None
 
     @classmethod
     def none(cls) -> Candidates:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from millstream.domain.lists import Source
+from millstream.model.blend import Blend
 from millstream.model.sessions.session_knn import KnnRule
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import SOURCES, propose, repeat
@@ -16,6 +17,7 @@ from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import rank, taste_of
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
+from millstream.trainer.fit_blend import Examples, examples
 from millstream.trainer.stream.learning_shop import LearningShop
 from millstream.trainer.stream.proposals import Proposals, Said
 from millstream.trainer.stream.rows import Row
@@ -73,6 +75,14 @@ class Live:
         said = {str(s): _said(made, first) for s, made in found if s is not Source.RULE}
         return said | {NEIGHBOURS: self.neighbours(rows, first, self.knn)}
 
+    def examples(self, rows: Sequence[Row], visit_gap_ms: int) -> Examples:
+        """What production proposes for the rows, for a blend to learn from."""
+        shoppers = [_shopper(row) for row in rows]
+        batch = Batch(shoppers, self.table)
+        model = None if self.taste is None else self.taste.scorer
+        context = Context(self._shop, self.settings, taste_of(shoppers, model), rows[0].time_ms)
+        return examples(propose(batch, context)[0], batch, [r.wanted for r in rows], visit_gap_ms)
+
     def repeats(self, rows: Sequence[Row], recency: float) -> Said:
         """What REPEAT proposes where an item one place earlier is proposed so much less."""
         settings = msgspec.structs.replace(self.settings, repeat_recency=recency)
@@ -94,10 +104,12 @@ class Live:
             questions.astype(np.int32), items.astype(np.int32), strengths.astype(np.float32)
         )
 
-    def listed(self, row: Row, settings: RankingSettings) -> list[int]:
+    def listed(self, row: Row, settings: RankingSettings, blend: Blend | None = None) -> list[int]:
         """The rank of each wanted item in the list that production's `rank` makes, rules and all;
         ties against us."""
         model = None if self.taste is None else self.taste.scorer
+        if model is not None:
+            model.blend = blend
         made = rank([_shopper(row)], self._shop, model, settings, row.time_ms, self.table)
         scores = {item.item_id: item.score for item in made.lists[0]}
         return [

@@ -1,0 +1,115 @@
+"""What a network is worth in a list: fixed weights or a learnt blend, by the lists they make on the
+validation part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import msgspec
+import polars as pl
+import structlog
+
+from millstream.domain.models import Network
+from millstream.model.embeddings import Embeddings, ServingRule
+from millstream.model.scorer import Scorer
+from millstream.trainer.encode import Interactions
+from millstream.trainer.evaluate import measure_lists, measure_model
+from millstream.trainer.fit_blend import LENGTHS, Examples, fit_blend, joined
+from millstream.trainer.fitting import Fitted, assemble
+from millstream.trainer.follow import follow
+from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.split import Parts, Query, evenly, next_queries, queries
+from millstream.trainer.whole_list import Lists
+
+_log = structlog.get_logger(__name__)
+
+_ALIKE = 0.005
+"""Lists whose NDCG differs by less, as a share, are as good as each other."""
+_WEIGHTS = (1.0, 0.5, 0.2)
+_ASKED = 1_000
+"""Visits that are to be told beforehand, and as many single events, at most."""
+_WEIGHED = 500
+"""On which ways to make lists are compared: whole lists take a millisecond each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    network: Network
+    serving: ServingRule
+    data: Interactions
+    fitted: Fitted
+
+    def assembled(self, ridge: float) -> Embeddings:
+        return assemble(self.data, self.fitted, self.serving, ridge)
+
+
+class Tried(NamedTuple):
+    """NDCG on the validation part, of whole lists and of the model's own."""
+
+    learnt: Learnt
+    lists: float
+    alone: float
+
+
+def blended(
+    learnt: Sequence[Learnt], parts: Parts, shop: Lists, settings: TrainerSettings
+) -> Learnt:
+    """The best of them, with what its candidates are worth in a list: chosen on the later half of
+    the validation part's questions; a blend for it is learnt from the earlier half, and what serves
+    is then learnt from both. `shop` knows the train part, and the whole of both afterwards."""
+    rule = settings.measuring()
+    asked = [
+        *evenly(queries(parts.train, parts.validation, rule), _ASKED),
+        *evenly(next_queries(parts.train, parts.validation, rule), _ASKED),
+    ]
+    asked.sort(key=lambda query: query.at_ms)
+    early, late = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+    is_early = pl.col("time_ms") < (late[0].at_ms if late else 0)
+    halves = parts.validation.filter(is_early), parts.validation.filter(~is_early)
+    scorers = [Scorer(one.assembled(settings.ridge)) for one in learnt]
+    told = follow(shop, early, halves[0], scorers, rule.visit_gap_ms)
+    tried: list[Tried] = []
+    for one, known in zip(learnt, told, strict=True):
+        tried += _weighed(one, known, late, shop, settings)
+    best = _best(tried)
+    if best.serving.blend is None:
+        return best
+    place = [one.network for one in learnt].index(best.network)
+    (more,) = follow(shop, late, halves[1], scorers[place : place + 1], rule.visit_gap_ms)
+    known = joined([told[place], more])
+    blend = fit_blend(known, best.serving.blend.lengths, rule.visit_gap_ms)
+    return replace(best, serving=msgspec.structs.replace(best.serving, blend=blend))
+
+
+def _weighed(
+    learnt: Learnt, known: Examples, asked: Sequence[Query], shop: Lists, settings: TrainerSettings
+) -> Iterator[Tried]:
+    """With each fixed weight that it may have in a list, and with each blend: a model that is good
+    by itself may say what the shop's own sources say already."""
+    rule, some = settings.measuring(), evenly(asked, _WEIGHED)
+    model = learnt.assembled(settings.ridge)
+    alone = measure_model(learnt.data, Scorer(model), some, rule.k).means()[f"ndcg_at_{rule.k}"]
+    ways = [msgspec.structs.replace(learnt.serving, weight=weight) for weight in _WEIGHTS]
+    blends = [fit_blend(known, lengths, rule.visit_gap_ms) for lengths in ((), LENGTHS)]
+    ways += [msgspec.structs.replace(learnt.serving, blend=blend) for blend in blends if blend]
+    for serving in ways:
+        lists = measure_lists(shop(some, Scorer(replace(model, rule=serving))), some, rule.k)
+        yield Tried(replace(learnt, serving=serving), lists.means()[f"ndcg_at_{rule.k}"], alone)
+
+
+def _best(tried: Sequence[Tried]) -> Learnt:
+    """By the lists, which shoppers see; of those that make them as good, by the model alone, and of
+    one model the simplest."""
+    _log.info("networks", network_way_lists_alone=[_told(one) for one in tried])
+    least = max(one.lists for one in tried) * (1 - _ALIKE)
+    alike = [one for one in tried if one.lists >= least] or tried
+    return max(alike, key=lambda one: one.alone).learnt
+
+
+def _told(one: Tried) -> tuple[str, str, float, float]:
+    serving = one.learnt.serving
+    blend = serving.blend
+    way = f"weight {serving.weight:g}" if blend is None else f"blend {blend.lengths}"
+    return str(one.learnt.network), way, one.lists, one.alone
