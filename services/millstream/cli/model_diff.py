@@ -98,7 +98,7 @@ def _values(model: LoadedModel) -> dict[str, str | float | int | bool]:
         "network": str(manifest.network),
         "recent half-life": manifest.rule.recent_half_life,
         "recent share": manifest.rule.recent_share,
-        "weight in a list": manifest.rule.weight,
+        "weight in a list": "learnt blend" if manifest.rule.blend else manifest.rule.weight,
         **figures,
     }
 

@@ -220,9 +220,16 @@ def _data(card: Card) -> list[str]:
         ("network", str(card.network)),
         ("recent items", _recent(rule, card.network)),
         ("share of recent items", f"{rule.recent_share:g}"),
-        ("weight in a list", f"{rule.weight:g} of what ranking gives to the model"),
+        ("weight in a list", _weight_in_a_list(rule)),
     ]
     return ["<h2>Data and lineage</h2>", _table(("", ""), rows)]
+
+
+def _weight_in_a_list(rule: ServingRule) -> str:
+    if rule.blend is None:
+        return f"{rule.weight:g} of what ranking gives to the model"
+    lengths = ", ".join(map(str, rule.blend.lengths))
+    return "a learnt blend" + (f", by visits of {lengths} touches and more" if lengths else "")
 
 
 def _recent(rule: ServingRule, network: Network) -> str:

@@ -32,7 +32,7 @@ LEARNT: dict[Source, tuple[int, tuple[int, ...]]] = {
 }
 """How many kinds of candidate each has, and the powers of its strengths."""
 LENGTHS = (2, 5)
-LEAST = 200
+LEAST = 100
 """Questions with an answer: of fewer nothing is learnt."""
 RIDGE = 3.0
 _MOST_STEPS = 100

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import polars as pl
 import structlog
+from numpy.typing import NDArray
 
 from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
@@ -29,7 +31,7 @@ _ALIKE = 0.005
 """Lists whose NDCG differs by less, as a share, are as good as each other."""
 _WEIGHTS = (1.0, 0.5, 0.2)
 _ASKED = 1_000
-"""Visits that are to be told beforehand, and as many single events, at most."""
+"""Visits that are to be told beforehand, at most."""
 _WEIGHED = 500
 """On which ways to make lists are compared: whole lists take a millisecond each."""
 
@@ -46,10 +48,10 @@ class Learnt:
 
 
 class Tried(NamedTuple):
-    """NDCG on the validation part, of whole lists and of the model's own."""
+    """NDCG of whole lists, by question of the validation part, and of the model's own."""
 
     learnt: Learnt
-    lists: float
+    lists: NDArray[np.float64]
     alone: float
 
 
@@ -62,7 +64,7 @@ def blended(
     rule = settings.measuring()
     asked = [
         *evenly(queries(parts.train, parts.validation, rule), _ASKED),
-        *evenly(next_queries(parts.train, parts.validation, rule), _ASKED),
+        *next_queries(parts.train, parts.validation, rule),
     ]
     asked.sort(key=lambda query: query.at_ms)
     early, late = asked[: len(asked) // 2], asked[len(asked) // 2 :]
@@ -96,20 +98,31 @@ def _weighed(
     ways += [msgspec.structs.replace(learnt.serving, blend=blend) for blend in blends if blend]
     for serving in ways:
         lists = measure_lists(shop(some, Scorer(replace(model, rule=serving))), some, rule.k)
-        yield Tried(replace(learnt, serving=serving), lists.means()[f"ndcg_at_{rule.k}"], alone)
+        yield Tried(replace(learnt, serving=serving), lists.ndcg, alone)
 
 
 def _best(tried: Sequence[Tried]) -> Learnt:
     """By the lists, which shoppers see; of those that make them as good, by the model alone, and of
-    one model the simplest."""
+    one model the simplest: fixed weights, then the blend of fewer numbers."""
     _log.info("networks", network_way_lists_alone=[_told(one) for one in tried])
-    least = max(one.lists for one in tried) * (1 - _ALIKE)
-    alike = [one for one in tried if one.lists >= least] or tried
+    best = max(tried, key=lambda one: float(one.lists.sum()))
+    alike = [one for one in tried if _as_good(one.lists, best.lists)]
     return max(alike, key=lambda one: one.alone).learnt
+
+
+def _as_good(lists: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+    """Within _ALIKE, or within the standard error of the difference question by question: of many
+    ways on few questions the best by chance would win."""
+    if not len(lists):
+        return True
+    behind = best - lists
+    error = float(behind.std()) / len(behind) ** 0.5
+    return float(behind.mean()) <= max(_ALIKE * float(best.mean()), error)
 
 
 def _told(one: Tried) -> tuple[str, str, float, float]:
     serving = one.learnt.serving
     blend = serving.blend
     way = f"weight {serving.weight:g}" if blend is None else f"blend {blend.lengths}"
-    return str(one.learnt.network), way, one.lists, one.alone
+    lists = float(one.lists.mean()) if len(one.lists) else 0.0
+    return str(one.learnt.network), way, round(lists, 4), round(one.alone, 4)

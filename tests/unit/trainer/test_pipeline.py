@@ -165,7 +165,8 @@ async def test_lists_stay_inside_the_taste(tools: Tools, two_tastes: pl.DataFram
 async def test_the_network_that_ranks_best_makes_the_version(
     tools: Tools, two_tastes: pl.DataFrame, factorise: Fit
 ) -> None:
-    """Here of two the one whose recent items say something; in the other they are turned round."""
+    """Here of two the one whose recent items say something; in the other they are turned round.
+    The lists of either are worth as much."""
     learnt: list[Network] = []
 
     def fit(data: Interactions, rule: Training, *rest: object) -> Fitted:
@@ -177,7 +178,7 @@ async def test_the_network_that_ranks_best_makes_the_version(
         return replace(fitted, item_vectors=sign * items, dense_weight=10.0, encoder=encoder)
 
     both = tools.settings.model_copy(update={"networks": tuple(Network)})
-    tools = replace(tools, fit=fit, settings=both)
+    tools = replace(tools, fit=fit, settings=both, whole_lists=NothingUseful())
     said = await train_version(Window(two_tastes, {0: 1200}), tools)
     assert learnt == [Network.DOT_PRODUCT, Network.SESSIONS, Network.SESSIONS]
     model = loaded(tools, said)

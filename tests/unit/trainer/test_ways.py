@@ -1,0 +1,67 @@
+"""Which way to make lists is taken of those that were tried."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import polars as pl
+from tests.factorised import factorise
+
+from millstream.domain.models import Network
+from millstream.model.blend import Blend
+from millstream.model.embeddings import ServingRule
+from millstream.trainer.encode import encode
+from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.ways import Learnt, Tried, _best
+
+RULE = ServingRule(4, 10.0, 0.5)
+BLENDED = msgspec.structs.replace(RULE, blend=Blend(1, (), {}))
+NONE_BETTER = np.array([0.1, 0.5, 0.0, 0.3] * 50)
+
+
+def learnt(network: Network, serving: ServingRule) -> Learnt:
+    lines = pl.DataFrame(
+        {
+            "user": ["a", "a", "b", "b"],
+            "event_id": ["1", "2", "3", "4"],
+            "type": ["view_item"] * 4,
+            "item": ["x", "y", "x", "z"],
+            "weight": [1.0] * 4,
+            "time_ms": [1, 2, 3, 4],
+        }
+    )
+    data = encode(lines, 4)
+    training = TrainerSettings.model_construct(dimensions=2).training()
+    return Learnt(network, serving, data, factorise(data, training, lambda: False, None))
+
+
+def tried(lists: np.ndarray[tuple[int], np.dtype[np.float64]], **said: float | bool) -> Tried:
+    network = Network.SESSIONS if said.get("encoder") else Network.DOT_PRODUCT
+    serving = BLENDED if said.get("blend") else RULE
+    return Tried(learnt(network, serving), lists, float(said.get("alone", 0.0)))
+
+
+def test_better_lists_decide_whatever_the_model_is_by_itself() -> None:
+    better = NONE_BETTER + 0.1
+    found = _best([tried(NONE_BETTER, alone=0.9), tried(better, blend=True, alone=0.1)])
+    assert found.serving.blend is not None
+
+
+def test_what_chance_may_have_done_is_no_reason_to_blend() -> None:
+    lucky = NONE_BETTER.copy()
+    lucky[0] += 0.9
+    lucky[1:8] -= 0.05
+    assert lucky.sum() > NONE_BETTER.sum() * 1.005
+    found = _best([tried(NONE_BETTER), tried(lucky, blend=True)])
+    assert found.serving.blend is None
+
+
+def test_of_lists_that_are_alike_the_better_model_makes_the_version() -> None:
+    found = _best([tried(NONE_BETTER, alone=0.1), tried(NONE_BETTER, encoder=True, alone=0.2)])
+    assert found.network is Network.SESSIONS
+
+
+def test_without_questions_the_first_way_is_as_good_as_any() -> None:
+    nothing = np.zeros(0)
+    found = _best([tried(nothing), tried(nothing, blend=True)])
+    assert found.serving.blend is None
