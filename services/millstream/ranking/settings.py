@@ -63,7 +63,9 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
             Source.NEW: 0.02,
         }
     )
-    """What a strength of 1 of the source adds to the score."""
+    """What a strength of 1 of the source adds to the score. Under a model with a learnt blend each
+    counts by its ratio to the usual one above: twice it doubles what the source adds, 0 silences
+    it."""
 
     def changed(self, change: SettingsChange | None) -> RankingSettings:
         if change is None:

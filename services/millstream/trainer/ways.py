@@ -117,7 +117,7 @@ def _as_good(lists: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
         return True
     behind = best - lists
     error = float(behind.std()) / len(behind) ** 0.5
-    return float(behind.mean()) <= max(_ALIKE * float(best.mean()), error)
+    return bool(behind.mean() <= max(_ALIKE * float(best.mean()), error))
 
 
 def _told(one: Tried) -> tuple[str, str, float, float]:
