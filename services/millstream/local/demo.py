@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from rich.console import Console
@@ -23,7 +23,7 @@ from millstream.local.recount import Verdict
 from millstream.local.rehearsal import Rehearsal, rehearsing
 from millstream.local.replay import Outcome
 from millstream.local.scoring import VersionComparison
-from millstream.local.summary import Summary
+from millstream.local.summary import ForecastSummary, Summary
 from millstream.local.versions import compare_on_later, load_version
 
 
@@ -83,13 +83,15 @@ async def play(
                 await rehearsal.await_models(models)
                 verdict, ledger = await rehearsal.recount(others=beside is not None)
                 versions = _compare_versions(rehearsal, recording)
-            console.print("Recounted; insights reads the lake and tells what will sell.")
-            forecasts = await forecasts_told(deployment, TENANT)
+            forecasts = None
+            if recording.required.forecasts:
+                console.print("Recounted; insights reads the lake and tells what will sell.")
+                forecasts = await forecasts_told(deployment, TENANT)
             took_s = time.monotonic() - began
-            measured = Measured(
-                outcome, verdict, ledger, versions, forecasts, first_list.after_s, took_s
-            )
+            measured = Measured(outcome, verdict, ledger, versions, first_list.after_s, took_s)
             summary = _summary(measured, recording, rehearsal, (kafka.name, redis.name))
+            if forecasts is not None:
+                summary = ForecastSummary(**asdict(summary), forecasts=forecasts)
             if beside is not None:
                 await beside.end(summary)
     return summary
@@ -101,7 +103,6 @@ class Measured:
     verdict: Verdict
     ledger: dict[str, int]
     versions: VersionComparison | None
-    forecasts: int
     first_list_s: float | None
     seconds: float
 
@@ -129,7 +130,6 @@ def _summary(
         first_model_recall_at_20=versions.first if versions else None,
         second_model_recall_at_20=versions.second if versions else None,
         later_invoices=versions.invoices if versions else 0,
-        forecasts=measured.forecasts,
         shoppers_left_behind=outcome.shoppers_left_behind,
         lost=verdict.lost,
         doubled=verdict.doubled,

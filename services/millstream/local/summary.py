@@ -16,6 +16,7 @@ class Required:
     lists: int = 0
     models_promoted: int = 0
     forecasts: int = 0
+    """Of so many items at least insights is to tell what will sell; 0: it is not asked."""
     p99_ms: float | None = None
     better_than_popularity: bool = False
     better_second_model: bool = False
@@ -39,8 +40,6 @@ class Summary:
     first_model_recall_at_20: float | None
     second_model_recall_at_20: float | None
     later_invoices: int
-    forecasts: int
-    """Items of which is told what will sell."""
     shoppers_left_behind: int
     lost: int
     doubled: int
@@ -65,7 +64,7 @@ class Summary:
         found = [
             f"{name} is {getattr(self, name):,}, at least {least:,} were promised"
             for name in ("accepted", "lists", "models_promoted", "forecasts")
-            if getattr(self, name) < (least := getattr(required, name))
+            if getattr(self, name, 0) < (least := getattr(required, name))
         ]
         if required.rows not in (None, self.accepted + self.skipped):
             found.append(
@@ -93,6 +92,13 @@ class Summary:
                 "was promised"
             )
         return found
+
+
+@dataclass(frozen=True)
+class ForecastSummary(Summary):
+    """Of a recording of which insights tells what will sell: of so many items."""
+
+    forecasts: int
 
 
 def above_zero(result: object, *names: str) -> list[str]:

@@ -15,6 +15,7 @@ from tests.gateway import TENANT, Gate
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.log import LogRecord
 from millstream.insights.demand.forecast import FIRST_FORECAST, HORIZON
+from millstream.local.forecasts import forecasts_told
 from millstream.stores.lake import LakeWriter, Range
 from millstream.streaming.topics import EVENTS
 
@@ -81,3 +82,8 @@ async def test_what_sells_is_told_on_the_card_of_the_item(shop: Gate) -> None:
     while insights.exit_code is None:  # noqa: ASYNC110  a process tells nobody of its end
         await asyncio.sleep(0.05)
     assert insights.exit_code == 0
+    await asyncio.to_thread(insights.stop)  # a process that ended is no failure from here on
+
+
+async def test_a_run_tells_of_how_many_items_it_is_told(shop: Gate) -> None:
+    assert await forecasts_told(shop.deployment, TENANT) == 2  # the mug and the pot

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from millstream.cli.playing import report
 from millstream.local.recordings import DEMO_REQUIRED, online_retail
-from millstream.local.summary import Required, Summary
+from millstream.local.summary import ForecastSummary, Required
 from millstream.local.takeover import Takeover
 
-GOOD = Summary(
+GOOD = ForecastSummary(
     accepted=20_000,
     dead_lettered=0,
     skipped=7,
@@ -32,7 +32,6 @@ GOOD = Summary(
     first_model_recall_at_20=0.1,
     second_model_recall_at_20=0.2,
     later_invoices=5,
-    forecasts=100,
     shoppers_left_behind=0,
     lost=0,
     doubled=0,
@@ -42,6 +41,7 @@ GOOD = Summary(
     seconds=1.0,
     broker="b",
     redis="r",
+    forecasts=100,
 )
 REPLAY = Required(rows=20_007, better_than_popularity=True)
 TAKEN_OVER = Takeover(
@@ -82,6 +82,7 @@ def test_losses_and_doubles_fail_whatever_else_is_required(name: str) -> None:
         ("accepted", 19_999),
         ("lists", 999),
         ("models_promoted", 1),
+        ("forecasts", 99),
         ("event_to_list_p99_ms", 1000.1),
         ("recall_over_popularity", 1.0),
         ("second_model_recall_at_20", 0.1),
