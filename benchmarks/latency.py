@@ -62,6 +62,8 @@ class Size:
     seconds: float
     index_from: int
     training: bool = False
+    full_s: float = FULL_S
+    """For so long events come as fast as a backlog is worked off."""
 
 
 async def bench(
@@ -81,11 +83,11 @@ async def bench(
             console.print(f"a backlog of {size.shoppers:,} events …")
             backlog = (await running.drain(2)).lists_per_s
             console.print(f"{backlog:,.0f} events a second in open loop …")
-            full_s = min(FULL_S, size.seconds)
-            full = await _through(shop, settings, (EVENTS, RECOMMENDATIONS), backlog, full_s)
+            events_to_lists = (EVENTS, RECOMMENDATIONS)
+            full = await _through(shop, settings, events_to_lists, backlog, size.full_s)
             saturation = full.answered_per_s
             if not saturation:
-                raise OperatorError("the recommender", f"no list in {full_s:g} s", "some")
+                raise OperatorError("the recommender", f"no list in {size.full_s:g} s", "some")
             loads = {}
             for name, share in SHARES.items():
                 loads[name] = await _load(shop, settings, share * saturation, size.seconds)

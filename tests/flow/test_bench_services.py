@@ -54,7 +54,7 @@ def test_end_to_end_publishes_a_list_for_everyone(
 @pytest.mark.live
 def test_latency_is_told_at_three_loads(kafka: KafkaEndpoint, redis: RedisEndpoint) -> None:
     bench = benchmark("latency", ROOT)
-    size = bench.Size(2_000, 3_000, seconds=1.0, index_from=10_000, training=True)
+    size = bench.Size(2_000, 3_000, seconds=1.0, index_from=10_000, training=True, full_s=4.0)
     result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
     assert named(result)
     saturation = result["saturation_events_per_s"]

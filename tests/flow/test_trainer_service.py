@@ -94,6 +94,7 @@ def environment(
         "MILLSTREAM_FIRST_AFTER_LINES": "2000",
         "MILLSTREAM_DIMENSIONS": "8",
         "MILLSTREAM_POLL_S": "0.1",
+        "MILLSTREAM_NICENESS": "0",  # else other tests beside it can starve it
         **{f"MILLSTREAM_{name.upper()}": str(value) for name, value in settings.items()},
     }
 
@@ -125,10 +126,11 @@ async def test_a_version_is_promoted_and_announced(
     await consumer.start()
     redis = Redis.from_url(valkey.url)
     try:
-        async with trainer(tansu, valkey, prefix, home) as process:
+        async with trainer(tansu, valkey, prefix, home, niceness=3) as process:
             record = await asyncio.wait_for(consumer.getone(), 90)
             share, niceness = cpu_share(process.pid), os.getpriority(os.PRIO_PROCESS, process.pid)
-            assert (share < 1.3, niceness) == (True, 10), f"{share:.2f} cores were used"
+            ours = os.getpriority(os.PRIO_PROCESS, 0)
+            assert (share < 1.3, niceness - ours) == (True, 3), f"{share:.2f} cores were used"
             await _run(environment(tansu, valkey, prefix, home), "models", "train")
             asked = msgspec.json.decode(
                 (await asyncio.wait_for(consumer.getone(), 90)).value, type=ModelAnnouncement

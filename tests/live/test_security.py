@@ -75,6 +75,7 @@ class Shop:
             "MILLSTREAM_PSEUDONYM_KEYS_DIR": str(self.folder / "pseudonyms"),
             "MILLSTREAM_GATEWAY_PORT": str(free_port()),
             "MILLSTREAM_METRICS_PORT": str(free_port()),
+            "MILLSTREAM_NICENESS": "0",  # else other tests beside it can starve a trainer
             "OPENBLAS_NUM_THREADS": "1",
             "POLARS_MAX_THREADS": "1",
         }

@@ -116,6 +116,7 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
         first_after_lines=FIRST_MODEL_LINES,
         every_lines=NEXT_MODEL_LINES,
         counted_types=json.dumps(recording.counted_types),
+        niceness=0,
     )
     page, _ = await asyncio.gather(
         start_page(deployment, wall_clock), deployment.recommender_ready()
@@ -128,8 +129,10 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
         await rehearsal.await_models(1)
         await rehearsal.play(stream)
         await rehearsal.await_models(MODELS)
-        said = (f"v{told.version} {told.decision}: {told.verdict}" for told in rehearsal.announced)
-        console.print("; ".join(said) or "No model was trained in time.")
+        announced = rehearsal.announced
+        console.print("; ".join(f"v{m.version} {m.decision}: {m.verdict}" for m in announced))
+        if len(announced) < MODELS:
+            raise OperatorError("the trainer", f"{len(announced)} versions in time", f"{MODELS}")
     await _send_odd_records(deployment, recording)
     await deployment.start("attribution")
     return page

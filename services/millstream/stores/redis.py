@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Iterable
 from importlib import resources
 from typing import Any, cast
@@ -55,7 +56,8 @@ def connect(url: str, retries: int = RETRIES, timeout_s: float = TIMEOUT_S) -> R
         driver_info=None,  # CLIENT SETINFO: Redis 7.0 lacks it, and no users.acl could allow it
     )
     pool = redis.connection_pool
-    pool.connection_class = _mended(pool.connection_class)
+    kind = pool.connection_class
+    pool.connection_class = type(kind.__name__, (_Mended, kind), {})
     return redis
 
 
@@ -90,37 +92,39 @@ async def connected(
     return cluster or open_node(url, RETRIES)
 
 
-def _mended(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+class _Mended(AbstractConnection):
     """A chunk's call has over a thousand arguments: redis-py's own packing, which its blocking
     client leaves to hiredis too, took as long as the decoding of the events. And redis-py sends by
     asyncio.wait_for, which on Python 3.11 loses a cancellation that comes with the end of what it
-    waits for (gh-86296): a worker that halted then waited for a task that went on for ever."""
+    waits for (gh-86296): a worker that halted then waited for a task that went on for ever. And a
+    goodbye that takes long is no error: the socket is closed all the same."""
 
-    class Connection(kind):  # type: ignore[valid-type, misc]
-        def pack_command(self, *args: Any) -> list[bytes]:
-            if isinstance(args[0], str) and " " in args[0]:
-                args = (*args[0].split(), *args[1:])
-            return [hiredis.pack_command(args)]
+    def pack_command(self, *args: Any) -> list[bytes]:
+        if isinstance(args[0], str) and " " in args[0]:
+            args = (*args[0].split(), *args[1:])
+        return [hiredis.pack_command(args)]
 
-        async def send_packed_command(
-            self, command: bytes | Iterable[bytes], check_health: bool = True
-        ) -> None:
-            if not self.is_connected:
-                await self.connect_check_health(check_health=False)
-            if check_health:
-                await self.check_health()
-            try:
-                async with asyncio.timeout(self.socket_timeout):
-                    await self._send_packed_command(
-                        [command] if isinstance(command, bytes) else command
-                    )
-            except BaseException as error:  # what was sent in part can't be gone on with
-                await self.disconnect(nowait=True)
-                if isinstance(error, OSError):  # a timeout is one too
-                    raise ConnectionError(f"{type(error).__name__} while writing") from error
-                raise
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        if not self.is_connected:
+            await self.connect_check_health(check_health=False)
+        if check_health:
+            await self.check_health()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command(
+                    [command] if isinstance(command, bytes) else cast(Iterable[bytes], command)
+                )
+        except BaseException as error:  # what was sent in part can't be gone on with
+            await self.disconnect(nowait=True)
+            if isinstance(error, OSError):  # a timeout is one too
+                raise ConnectionError(f"{type(error).__name__} while writing") from error
+            raise
 
-    return Connection
+    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        with contextlib.suppress(TimeoutError):
+            await super().disconnect(*args, **kwargs)
 
 
 async def load_functions(redis: Redis) -> None:
