@@ -19,7 +19,7 @@ demo: .venv/ready
 	$(BIN)/millstream demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=10
 
 check: .venv/ready
 	$(BIN)/ruff format --check .

@@ -57,7 +57,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     )
     # parts: train (75 % of m), validation (5 %), test (20 %), one after the other in time, the
     # last one later than all that the champion has seen; to go on, half of what came since is test
-    countries = countries_of(window.lines)
+    countries = await offload(partial(countries_of, window.lines))
     # countries: of the shoppers for whom one was told
     examined = await offload(
         partial(examine, parts, countries, Standing(champion, begun), tools, started_ms)
