@@ -24,6 +24,7 @@ from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.fair_shares import FairShares
 from millstream.recommender.following import Told, follow_shop
+from millstream.recommender.heap import trim_for_ever
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.lag import LOOK_SECONDS, Lag
 from millstream.recommender.pipeline import Stages
@@ -216,6 +217,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
                 lambda: _every(LOOK_SECONDS, lambda: _look(lag, assigned)),
                 sweeper.run,
                 sweeper.run_full,
+                trim_for_ever,
                 lambda: _log_totals(catalogue),
                 *(follower.run_to_its_end for follower in followers),
             ),
