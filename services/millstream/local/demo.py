@@ -26,6 +26,9 @@ from millstream.local.scoring import VersionComparison
 from millstream.local.summary import ForecastSummary, Summary
 from millstream.local.versions import compare_on_later, load_version
 
+TRAINER_NICENESS = 10
+"""Not the last one's: the replay leaves nothing over, and its figures want both models."""
+
 
 class FirstList:
     """Implements replay.Listener: when the first list came, in seconds after `began`."""
@@ -69,6 +72,7 @@ async def play(
                 first_after_lines=recording.first_model_lines,
                 every_lines=recording.next_model_lines,
                 counted_types=json.dumps(recording.counted_types),
+                niceness=TRAINER_NICENESS,
             )
             begun = beside.begin(deployment) if beside is not None else asyncio.sleep(0)
             await asyncio.gather(deployment.recommender_ready(), begun)

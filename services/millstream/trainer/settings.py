@@ -14,6 +14,7 @@ from millstream.domain.models import Network
 from millstream.features.recent_items import BOUND
 from millstream.features.weights import EVENT_WEIGHT
 from millstream.settings import ConnectionSettings
+from millstream.trainer.limits import LAST
 
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 S = TypeVar("S", bound=msgspec.Struct)
@@ -109,7 +110,7 @@ class TrainerSettings(ConnectionSettings):
     before it stay anyway."""
 
     threads: Annotated[int, Field(ge=1, le=256)] = 1
-    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    niceness: Annotated[int, Field(ge=0, le=LAST)] = LAST
     tensorboard_dir: Path | None = None
 
     def training(self, network: Network = Network.DOT_PRODUCT) -> Training:
