@@ -294,3 +294,43 @@ async def test_without_a_model_reviews_wait_and_nothing_of_them_is_lost(shop: Sh
         return await shop.counts() == {"mug": (2, 0), "pot": (0, 2)}
 
     await shop.until(all_counted, "what waited is counted")
+
+
+async def test_a_mended_letter_counts_once_however_often_it_is_sent(
+    shop: Shop, tmp_path: Path
+) -> None:
+    await shop.promote()
+    insights = await shop.insights()
+    said = {"review_id": "r-1", "item_id": "{mug}", "user_id": "ann", "text": GREAT}
+    bad = msgspec.json.encode({**said, "time": "2026-01-01T00:00:00Z"})
+    await shop.producer.send_and_wait(shop.topic(REVIEWS), bad, record_key("default", "ann"))
+
+    async def is_refused() -> bool:
+        assert insights.alive, insights.log_tail()
+        return bool(await shop.records(REVIEW_LETTERS))
+
+    await shop.until(is_refused, "the review is a letter")
+    variables = shop.deployment._variables
+    shown = await ran(
+        "dead-letters", "show", "--of", "reviews", "--reason", "bad_id", "--body", "--json",
+        **variables,
+    )  # fmt: skip
+    letter = msgspec.json.decode(shown.out)
+    assert letter["value"].encode() == bad, shown.err
+    mended = tmp_path / "mended.jsonl"
+    value = letter["value"].replace("{mug}", "mug")
+    mended.write_bytes(msgspec.json.encode({**letter, "value": value}))
+    replay = ("dead-letters", "replay", "--of", "reviews", "--from", str(mended), "--yes", "--json")
+    for _ in range(2):
+        sent = await ran(*replay, **variables)
+        assert msgspec.json.decode(sent.out)["sent"] == 1, sent.err
+
+    async def both_settled() -> bool:
+        assert insights.alive, insights.log_tail()
+        ledger = await shop.ledger()
+        return (ledger["acc"], ledger["dup"]) == (1, 1)
+
+    await shop.until(both_settled, "the first counts, the second is a duplicate")
+    assert await shop.counts() == {"mug": (1, 0)}
+    late = await ran(*replay, "--accept-late", **variables)
+    assert (late.code, "no review is ever late" in late.err) == (2, True)

@@ -24,15 +24,29 @@ from millstream.model.signing import load_private_key
 from millstream.privacy.following import load_erasures
 from millstream.settings import ConnectionSettings
 from millstream.streaming.producer import producer_for
-from millstream.streaming.replay_letters import Replay, Replayer, prepare_all, send_all
+from millstream.streaming.replay_letters import (
+    Prepares,
+    Replay,
+    Replayer,
+    prepare_all,
+    send_all,
+)
+from millstream.streaming.replay_review_letters import ReviewReplayer
 from millstream.streaming.starting import started
-from millstream.streaming.stored_letters import StoredLetter, Wanted, check_places, read_letters
-from millstream.streaming.topics import DEAD_LETTERS, ERASURES, EVENTS
+from millstream.streaming.stored_letters import (
+    LettersOf,
+    StoredLetter,
+    Wanted,
+    check_places,
+    read_letters,
+)
+from millstream.streaming.topics import ERASURES
 
 app = typer.Typer(no_args_is_help=True, help="Records that were refused, and sending them again.")
 
 Reasons = Annotated[list[Reason] | None, typer.Option("--reason", help="May be given again.")]
-Partition = Annotated[int | None, typer.Option(min=0, help="Of the events topic.")]
+Of = Annotated[LettersOf, typer.Option(help="What was refused.")]
+Partition = Annotated[int | None, typer.Option(min=0, help="Of the topic that it was on.")]
 Since = Annotated[str | None, typer.Option(help="Log time, as 2026-11-24T12:00 (UTC).")]
 Until = Annotated[str | None, typer.Option(help="Log time, exclusive.")]
 Tenant = Annotated[str | None, typer.Option(help="By the record's key.")]
@@ -43,6 +57,7 @@ Json = Annotated[bool, typer.Option(help="JSON instead of a table.")]
 @app.command("list")
 def list_letters(  # noqa: PLR0913  an option each
     *,
+    of: Of = LettersOf.EVENTS,
     reason: Reasons = None,
     partition: Partition = None,
     since: Since = None,
@@ -60,7 +75,7 @@ def list_letters(  # noqa: PLR0913  an option each
         push = heapq.heappush if len(newest) < limit else heapq.heappushpop
         push(newest, row)
 
-    found = asyncio.run(_read(wanted, keep))
+    found = asyncio.run(_read(of, wanted, keep))
     letters = [row[-1] for row in sorted(newest)]
     if json:
         for letter in letters:
@@ -77,6 +92,7 @@ def list_letters(  # noqa: PLR0913  an option each
 def show(  # noqa: PLR0913  an option each
     *,
     places: Places = None,
+    of: Of = LettersOf.EVENTS,
     reason: Reasons = None,
     partition: Partition = None,
     since: Since = None,
@@ -88,7 +104,7 @@ def show(  # noqa: PLR0913  an option each
 ) -> None:
     """Letters in full. `--body --json > FILE` is what `replay --from FILE` takes, once mended."""
     wanted = _wanted(reason, partition, since, until, tenant, places)
-    for letter in asyncio.run(_at_most(wanted, most)):
+    for letter in asyncio.run(_at_most(of, wanted, most)):
         told = as_json(letter, body=body)
         indent = None if json else 2
         sys.stdout.write(json_format.dumps(told, indent=indent, ensure_ascii=False) + "\n")
@@ -98,6 +114,7 @@ def show(  # noqa: PLR0913  an option each
 def replay(  # noqa: PLR0913  an option each
     *,
     places: Places = None,
+    of: Of = LettersOf.EVENTS,
     reason: Reasons = None,
     partition: Partition = None,
     since: Since = None,
@@ -116,8 +133,9 @@ def replay(  # noqa: PLR0913  an option each
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Sends letters to the events topic again, signed with the key of `keys_dir`; each counts once,
-    however often it is sent. What would be refused again is not sent."""
+    """Sends letters to their topic again, events signed with the key of `keys_dir`; each counts
+    once, however often it is sent (a review by its review_id). What would be refused again is not
+    sent."""
     values = read_mended(mended) if mended is not None else {}
     named = [*(places or ()), *values]
     wanted = _wanted(reason, partition, since, until, tenant, named)
@@ -126,16 +144,25 @@ def replay(  # noqa: PLR0913  an option each
             "which letters to replay", "none named", "places, a filter, or --from FILE"
         )
     settings = checked(ConnectionSettings)
-    key = load_private_key(settings.keys_dir)
-    letters = asyncio.run(_at_most(wanted, most))
+    replayer = _replayer(settings, of, accept_late)
+    letters = asyncio.run(_at_most(of, wanted, most))
     _require_found(values, letters)
-    erasures = asyncio.run(load_erasures(settings.brokers, settings.topic(ERASURES)))
-    replayer = Replayer(settings.topic(EVENTS), key, accept_late, erasures)
     replays, not_sent = prepare_all(replayer, letters, values)
     if not dry_run and replays:
         _confirm(len(replays), accept_late, yes)
         asyncio.run(_send(settings, replays, rate))
     _tell(len(letters), 0 if dry_run else len(replays), len(replays), not_sent, json)
+
+
+def _replayer(settings: ConnectionSettings, of: LettersOf, accept_late: bool) -> Prepares:
+    topic = settings.topic(of.source)
+    if of is LettersOf.REVIEWS and accept_late:
+        raise OperatorError("--accept-late", "given with --of reviews", "no review is ever late")
+    key = load_private_key(settings.keys_dir) if of is LettersOf.EVENTS else None
+    erasures = asyncio.run(load_erasures(settings.brokers, settings.topic(ERASURES)))
+    if key is None:
+        return ReviewReplayer(topic, erasures)
+    return Replayer(topic, key, accept_late, erasures)
 
 
 def _row(letter: StoredLetter) -> dict[str, Any]:
@@ -184,19 +211,21 @@ def _ms(option: str, given: str | None) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-async def _read(wanted: Wanted, take: Any) -> int:
+async def _read(of: LettersOf, wanted: Wanted, take: Any) -> int:
     settings = checked(ConnectionSettings)
     producer = producer_for(settings, "millstream-dead-letters")
     try:  # says in one line where no broker answers
         await started(producer, settings.brokers)
     finally:
         await producer.stop()
-    return await read_letters(settings.brokers, settings.topic(DEAD_LETTERS), wanted, take)
+    return await read_letters(settings.brokers, settings.topic(of.letters), wanted, take)
 
 
-async def _at_most(wanted: Wanted, most: int) -> list[StoredLetter]:
+async def _at_most(of: LettersOf, wanted: Wanted, most: int) -> list[StoredLetter]:
     letters: list[StoredLetter] = []
-    found = await _read(wanted, lambda one: letters.append(one) if len(letters) < most else None)
+    found = await _read(
+        of, wanted, lambda one: letters.append(one) if len(letters) < most else None
+    )
     if found > most:
         raise OperatorError(
             "dead letters", f"{found} that match", f"{most} at most", "Narrow it, or raise --max"

@@ -86,8 +86,6 @@ class AsyncClient(AsyncStorefront):
         return msgspec.structs.replace(found, user=user)
 
     async def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
-        """Returns the review once Kafka has it. Raises InvalidEvent for what would be refused,
-        before anything is sent; DeliveryFailed where it may or may not have arrived."""
         self._open_outbox()
         now = self._clock()
         said, value = compose_review(item_id, self._tenant, fields, now, self._pseudonyms)

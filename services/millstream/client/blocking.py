@@ -77,6 +77,9 @@ class Storefront(Generic[C]):
     def recommendations(self, user: str, *, timeout: float = 10.0) -> Ranked | None:
         return self._run(self._client.recommendations(user, timeout=timeout))
 
+    def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
+        return self._run(self._client.review(item_id, **fields))
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:
             work.close()
@@ -121,6 +124,3 @@ class Client(Storefront[AsyncClient]):
         self, user: str, *, after: Event | None = None, timeout: float = 10.0
     ) -> RecommendationList | None:
         return self._run(self._client.recommendations(user, after=after, timeout=timeout))
-
-    def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
-        return self._run(self._client.review(item_id, **fields))

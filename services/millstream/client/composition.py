@@ -87,7 +87,7 @@ def compose(
     if is_late(event, now_ms):
         raise InvalidEvent(Reason.LATE, f"time is more than {HORIZON_MS} ms ago")
     if pseudonyms is not None:
-        value = _under_pseudonyms(event, pseudonyms)
+        value = _bounded(msgspec.json.encode(pseudonyms.event(event)))
     return event, value
 
 
@@ -111,7 +111,7 @@ def compose_review(
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidEvent(Reason.WRONG_TYPE, f"JSON does not carry it: {error}") from None
     if pseudonyms is not None:
-        value = msgspec.json.encode(pseudonyms.review(review))
+        value = _bounded(msgspec.json.encode(pseudonyms.review(review)))
     return review, value
 
 
@@ -129,9 +129,9 @@ def _judged(said: Event, now_ms: int) -> tuple[Event, bytes]:
     return event, value
 
 
-def _under_pseudonyms(event: Event, pseudonyms: Pseudonyms) -> bytes:
-    value = msgspec.json.encode(pseudonyms.event(event))
-    if len(value) > MAX_RECORD_BYTES:  # all else was judged, and pseudonyms are plain ids
+def _bounded(value: bytes) -> bytes:
+    """Of what stands under pseudonyms: all else was judged, and those are plain ids."""
+    if len(value) > MAX_RECORD_BYTES:
         raise InvalidEvent(
             Reason.TOO_LARGE, f"{len(value)} bytes under pseudonyms; at most {MAX_RECORD_BYTES}"
         )

@@ -103,11 +103,18 @@ class Gateway:
     async def send(self, events: Sequence[bytes], within_s: float) -> tuple[Verdict, ...]:
         """A verdict for each, in order. Raises NotAnswered after `within_s` seconds, or where the
         gateway asked for a longer wait than that, and NotTaken."""
-        body = b'{"events":[' + b",".join(events) + b"]}"
-        answer = await self._patiently("POST", "/v1/events", within_s, content=body)
+        return await self._send("events", events, within_s)
+
+    async def send_review(self, review: bytes, within_s: float) -> Verdict:
+        """Raises as `send`."""
+        return (await self._send("reviews", [review], within_s))[0]
+
+    async def _send(self, what: str, sent: Sequence[bytes], within_s: float) -> tuple[Verdict, ...]:
+        body = b'{"%b":[%b]}' % (what.encode(), b",".join(sent))
+        answer = await self._patiently("POST", f"/v1/{what}", within_s, content=body)
         verdicts = _read(answer, _Verdicts).verdicts
-        if len(verdicts) != len(events):
-            raise NotTaken(answer.status_code, f"{len(verdicts)} verdicts on {len(events)} events")
+        if len(verdicts) != len(sent):
+            raise NotTaken(answer.status_code, f"{len(verdicts)} verdicts on {len(sent)} {what}")
         return verdicts
 
     async def list_of(self, user: str, n: int, within_s: float) -> HttpList:

@@ -7,17 +7,27 @@ with HttpClient("https://reco.example", api_key) as client:
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
+from typing import Unpack
 
 import httpx
 
 from millstream.client.blocking import Storefront
-from millstream.client.composition import EventFields, compose
+from millstream.client.composition import (
+    EventFields,
+    InvalidEvent,
+    ReviewFields,
+    compose,
+    compose_review,
+)
 from millstream.client.gateway import Gateway, HttpList, ListedItem, NotAnswered, NotTaken
-from millstream.client.outbox import Carrier, Outgoing
+from millstream.client.outbox import Carrier, DeliveryFailed, Outgoing
 from millstream.client.storefront import AsyncStorefront
 from millstream.client.to_gateway import ToGateway
 from millstream.domain.clock import Clock, wall_clock
+from millstream.domain.errors import Reason
 from millstream.domain.events import EventType
+from millstream.domain.reviews import Review
 
 GIVE_UP_S = 60.0
 LIST_N = 20
@@ -67,6 +77,25 @@ class AsyncHttpClient(AsyncStorefront):
             raise TimeoutError(f"no list within {timeout:g} s: {trouble}") from trouble
         except NotTaken as refused:
             raise _as_said(refused) from None
+
+    async def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
+        """As every client's. One request; while the gateway says 429 or 503 the same goes again,
+        for `give_up_s` seconds."""
+        self._open_outbox()
+        said, value = compose_review(item_id, _KEYS_TENANT, fields, self._clock())
+        if self._dry_run:
+            return said
+        try:
+            verdict = await self._gateway.send_review(value, self._give_up_s)
+        except NotTaken as refused:
+            if refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise InvalidEvent(Reason.TOO_LARGE, str(refused)) from None
+            raise DeliveryFailed(f"the gateway: {refused}") from None
+        except NotAnswered as trouble:
+            raise DeliveryFailed(f"the gateway: {trouble}") from trouble
+        if verdict.status != "accepted":
+            raise InvalidEvent(verdict.reason, verdict.detail)
+        return said
 
     async def _open(self) -> Carrier:
         """Raises ConnectionError where no gateway answers, PermissionError for a key that is not in

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self, Unpack
 
-from millstream.client.composition import EventFields
+from millstream.client.composition import EventFields, ReviewFields
 from millstream.client.outbox import Carrier, DryRun, Outbox, Outgoing, Position
 from millstream.domain.events import Event, EventType
+from millstream.domain.reviews import Review
 
 OUTBOX_CAPACITY = 10_000
 CLOSE_S = 30.0
@@ -114,6 +115,11 @@ class AsyncStorefront(ABC):
     async def recommendations(self, user: str, *, timeout: float = 10.0) -> Ranked | None:
         """The newest list of a shopper (`Event.shopper`: `~` before an anonymous id); None where
         there is none. Raises TimeoutError where that can't be told within `timeout` seconds."""
+
+    @abstractmethod
+    async def review(self, item_id: str, **fields: Unpack[ReviewFields]) -> Review:
+        """Returns the review once it is acknowledged: by then Kafka has it. Raises as `track`;
+        DeliveryFailed then names no events."""
 
     @abstractmethod
     async def _open(self) -> Carrier: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from millstream.domain.errors import Refused
 from millstream.domain.events import Tenant, Timestamp
 from millstream.domain.lists import Origin
 from millstream.domain.log import LogRecord
+from millstream.domain.reviews import decode_review, decode_verdict
 
 Marks = Mapping[Shopper, int]
 """By shopper the log time (ms) of the last erase: what is not later, by either clock, is gone."""
@@ -54,20 +55,42 @@ class _Named(Struct):
 _NAMED = msgspec.json.Decoder(_Named)
 
 
-def is_covered(record: LogRecord, marks: Marks) -> bool:
+Said = tuple[Shopper, int]
+"""Whose a record is, and its own time (ms)."""
+
+Read = Callable[[LogRecord], Said]
+"""Raises Refused for what is not of the kind that it reads."""
+
+
+def event_of(record: LogRecord) -> Said:
+    event = decode(record.value, record.headers, record.log_ms)
+    return (event.tenant, event.shopper), event.time_ms
+
+
+def review_of(record: LogRecord) -> Said:
+    review = decode_review(record.value, record.log_ms)
+    return (review.tenant, review.shopper), review.time_ms
+
+
+def verdict_of(record: LogRecord) -> Said:
+    verdict = decode_verdict(record.value)
+    return (verdict.tenant, verdict.user), verdict.time_ms
+
+
+def is_covered(record: LogRecord, marks: Marks, read: Read = event_of) -> bool:
     """True for a record of an erased shopper from before the erase: what the lake forgets, and
     what a replay of dead letters passes over (`record` as it stood in its own log).
 
-    An event belongs to its shopper, whatever its key says. What does not decode belongs to those
-    whom its key, its JSON or a word of its bytes names, and is judged by its log time alone."""
+    What reads belongs to its shopper, whatever its key says. What does not belongs to those whom
+    its key, its JSON or a word of its bytes names, and is judged by its log time alone."""
     if not marks:
         return False
     try:
-        event = decode(record.value, record.headers, record.log_ms)
+        shopper, time_ms = read(record)
     except Refused:
         return any(record.log_ms <= marks[name] for name in _named(record, marks))
-    mark = marks.get((event.tenant, event.shopper))
-    return mark is not None and min(event.time_ms, record.log_ms) <= mark
+    mark = marks.get(shopper)
+    return mark is not None and min(time_ms, record.log_ms) <= mark
 
 
 def _named(record: LogRecord, marks: Marks) -> Iterator[Shopper]:

@@ -30,6 +30,7 @@ from millstream.gateway.routes import (
     privacy,
     questions,
     recommendations,
+    reviews,
     rules,
     search,
     shop,
@@ -45,6 +46,7 @@ DESCRIPTION = (
 
 HANDLERS: tuple[ControllerRouterHandler, ...] = (
     events.send_events,
+    reviews.send_reviews,
     recommendations.recommendations,
     recommendations.session,
     items.similar,

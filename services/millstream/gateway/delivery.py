@@ -53,18 +53,25 @@ class Delivery:
         self._under_way: set[asyncio.Future[object]] = set()
 
     async def deliver(
-        self, topic: str, records: Sequence[Keyed], headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        topic: str,
+        records: Sequence[Keyed],
+        headers: Sequence[tuple[str, bytes]] = (),
+        *,
+        clock: Clock | None = None,
     ) -> None:
         """Returns when all are durable, those of one key in the order given. Raises Refusal (503)
         where that has not come about within `ack_seconds`: some may be durable all the same, and
-        an event that is sent again with its id counts once."""
+        an event that is sent again with its id counts once. `clock`: whose time these bear, where
+        it is not the shop's."""
         if len(self._under_way) + len(records) > MAX_UNDER_WAY:
             raise away("more events wait for Kafka than are held")
         sent: list[asyncio.Future[object]] = []
+        stamp = clock or self._shop_clock
         try:
             async with asyncio.timeout(self._ack_s):
                 for key, value in records:
-                    sent.append(await self._send(topic, key, value, headers))
+                    sent.append(await self._send(topic, (key, value), headers, stamp()))
                 # Not gathered: what is cancelled here would be cancelled in the producer's batch.
                 await asyncio.wait(sent)
         except TimeoutError:
@@ -79,11 +86,12 @@ class Delivery:
             raise away(f"Kafka did not acknowledge ({type(failed[0]).__name__})")
 
     async def _send(
-        self, topic: str, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+        self, topic: str, record: Keyed, headers: Sequence[tuple[str, bytes]], log_ms: int
     ) -> asyncio.Future[object]:
+        key, value = record
         ours = (SENT_AT, b"%d" % self._clock())
         future = await self._producer.send(
-            topic, value, key, timestamp_ms=self._shop_clock(), headers=[ours, *headers]
+            topic, value, key, timestamp_ms=log_ms, headers=[ours, *headers]
         )
         self._under_way.add(future)
         future.add_done_callback(self._leave)

@@ -14,9 +14,16 @@ from msgspec import Struct
 from millstream.gateway.problems import Refusal
 from millstream.privacy.following import load_erasures
 from millstream.settings import ConnectionSettings
-from millstream.streaming.replay_letters import Producer, Replayer, prepare_all, send_all
-from millstream.streaming.stored_letters import StoredLetter, Wanted, read_letters
-from millstream.streaming.topics import DEAD_LETTERS, ERASURES, EVENTS
+from millstream.streaming.replay_letters import (
+    Prepares,
+    Producer,
+    Replayer,
+    prepare_all,
+    send_all,
+)
+from millstream.streaming.replay_review_letters import ReviewReplayer
+from millstream.streaming.stored_letters import LettersOf, StoredLetter, Wanted, read_letters
+from millstream.streaming.topics import ERASURES
 
 MOST_REPLAYED = 1_000
 PER_SECOND = 500.0
@@ -72,9 +79,10 @@ class Letters:
 
     @property
     def can_replay(self) -> bool:
+        """Events; reviews need no key."""
         return self._key is not None
 
-    async def newest(self, wanted: Wanted, limit: int) -> LetterList:
+    async def newest(self, of: LettersOf, wanted: Wanted, limit: int) -> LetterList:
         held: list[tuple[int, int, int, StoredLetter]] = []
 
         def keep(letter: StoredLetter) -> None:
@@ -83,12 +91,12 @@ class Letters:
             push(held, row)
 
         async with self._one:
-            found = await self._read(wanted, keep)
+            found = await self._read(of, wanted, keep)
         return LetterList(found, tuple(_letter(row[-1]) for row in sorted(held)))
 
-    async def show(self, wanted: Wanted) -> WholeLetter:
+    async def show(self, of: LettersOf, wanted: Wanted) -> WholeLetter:
         """The one that is wanted. Raises Refusal (404)."""
-        letters = await self._most(wanted, 1)
+        letters = await self._most(of, wanted, 1)
         if not letters:
             raise Refusal(HTTPStatus.NOT_FOUND, "no letter of this tenant stands there")
         value = letters[0].value
@@ -99,28 +107,39 @@ class Letters:
             return WholeLetter(letter=_letter(letters[0]), value=coded, is_base64=True)
         return WholeLetter(letter=_letter(letters[0]), value=text, is_base64=False)
 
-    async def replay(self, wanted: Wanted, *, accept_late: bool, dry_run: bool) -> Replayed:
-        """Raises Refusal: 409 without a signing key, 400 for more than MOST_REPLAYED."""
-        if self._key is None:
+    async def replay(
+        self, of: LettersOf, wanted: Wanted, *, accept_late: bool, dry_run: bool
+    ) -> Replayed:
+        """Raises Refusal: 409 for events without a signing key, 400 for more than MOST_REPLAYED and
+        for late reviews, which there are none of."""
+        if of is LettersOf.EVENTS and self._key is None:
             raise Refusal(
                 HTTPStatus.CONFLICT,
                 "this gateway has no signing key: replay with `millstream dead-letters replay`",
             )
-        letters = await self._most(wanted, MOST_REPLAYED)
-        settings = self._settings
-        erasures = await load_erasures(settings.brokers, settings.topic(ERASURES))
-        replayer = Replayer(settings.topic(EVENTS), self._key, accept_late, erasures)
+        if of is LettersOf.REVIEWS and accept_late:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "accept_late: no review is ever late")
+        letters = await self._most(of, wanted, MOST_REPLAYED)
+        replayer = await self._replayer(of, accept_late)
         replays, not_sent = prepare_all(replayer, letters, {})
         if not dry_run:
             await send_all(self._producer, replays, PER_SECOND)
         sent = 0 if dry_run else len(replays)
         return Replayed(len(letters), len(replays), sent, dict(not_sent))
 
-    async def _most(self, wanted: Wanted, most: int) -> Sequence[StoredLetter]:
+    async def _replayer(self, of: LettersOf, accept_late: bool) -> Prepares:
+        settings = self._settings
+        topic = settings.topic(of.source)
+        erasures = await load_erasures(settings.brokers, settings.topic(ERASURES))
+        if of is LettersOf.REVIEWS or self._key is None:
+            return ReviewReplayer(topic, erasures)
+        return Replayer(topic, self._key, accept_late, erasures)
+
+    async def _most(self, of: LettersOf, wanted: Wanted, most: int) -> Sequence[StoredLetter]:
         letters: list[StoredLetter] = []
         async with self._one:
             found = await self._read(
-                wanted, lambda one: letters.append(one) if len(letters) < most else None
+                of, wanted, lambda one: letters.append(one) if len(letters) < most else None
             )
         if found > most:
             raise Refusal(
@@ -128,14 +147,11 @@ class Letters:
             )
         return letters
 
-    async def _read(self, wanted: Wanted, take: Callable[[StoredLetter], None]) -> int:
+    async def _read(
+        self, of: LettersOf, wanted: Wanted, take: Callable[[StoredLetter], None]
+    ) -> int:
         settings = self._settings
-        return await read_letters(
-            settings.brokers,
-            settings.topic(DEAD_LETTERS),
-            wanted,
-            take,
-        )
+        return await read_letters(settings.brokers, settings.topic(of.letters), wanted, take)
 
 
 def _letter(stored: StoredLetter) -> Letter:

@@ -12,9 +12,11 @@ from msgspec import Struct
 
 from millstream.domain.events import Event
 from millstream.domain.experiments import ExperimentTerms
+from millstream.domain.reviews import Review
 from millstream.domain.rules import RuleTerms
 from millstream.gateway.catalogue_intake import ItemBatch
 from millstream.gateway.intake import EventBatch
+from millstream.gateway.review_intake import ReviewBatch
 from millstream.gateway.routes.dead_letters import ReplayRequest
 from millstream.gateway.routes.experiments import EndRequest
 from millstream.gateway.routes.privacy import ErasureRequest
@@ -25,6 +27,8 @@ _AT = "#/components/schemas/{name}"
 _BODIES: tuple[type[Struct], ...] = (
     Event,
     EventBatch,
+    Review,
+    ReviewBatch,
     ItemBatch,
     SessionRequest,
     ReplayRequest,
@@ -36,6 +40,7 @@ _BODIES: tuple[type[Struct], ...] = (
 )
 _UNREAD: dict[tuple[str, str], list[type[Struct]]] = {
     ("/v1/events", "post"): [Event, EventBatch],
+    ("/v1/reviews", "post"): [Review, ReviewBatch],
     ("/v1/items", "put"): [ItemBatch],
 }
 """Bodies that the routes take apart themselves, to judge what is in them one by one."""

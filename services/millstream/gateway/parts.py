@@ -34,6 +34,7 @@ class Topics:
 
     events: str
     catalogue: str
+    reviews: str
 
 
 @dataclass(frozen=True, slots=True)

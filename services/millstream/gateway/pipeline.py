@@ -11,8 +11,9 @@
 5. Counted (telemetry.py), by route and status.
 
 An event (routes/events.py) is judged (intake.py), its shopper written into the reverse table
-(reverse.py), sent under pseudonyms, and told of as accepted once Kafka has it (delivery.py). A list
-is the stored one (stored_lists.py), or made for the request (lists.py, live_ranking.py)."""
+(reverse.py), sent under pseudonyms, and told of as accepted once Kafka has it (delivery.py); a
+review (routes/reviews.py, review_intake.py) likewise. A list is the stored one (stored_lists.py),
+or made for the request (lists.py, live_ranking.py)."""
 
 from __future__ import annotations
 

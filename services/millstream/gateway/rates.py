@@ -36,7 +36,7 @@ class Rate:
 
 
 class Rates:
-    """By API key: requests, and events (or catalogue items) in them."""
+    """By API key: requests, and events (or reviews, or catalogue items) in them."""
 
     def __init__(self, requests: int, events: int) -> None:
         self._requests = Rate(requests)

@@ -10,6 +10,7 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
 EVENTS = Counter("millstream_gateway_events", "Events by verdict", ["verdict"])
+REVIEWS = Counter("millstream_gateway_reviews", "Reviews by verdict", ["verdict"])
 LISTS = Counter("millstream_gateway_lists", "Lists by where they came from", ["origin"])
 DELIVERIES = Counter("millstream_gateway_deliveries", "Records sent to Kafka", ["outcome"])
 UNDER_WAY = Gauge("millstream_gateway_records_under_way", "Sent, not acknowledged yet")

@@ -82,6 +82,7 @@ from millstream.streaming.topics import (
     EXPERIMENTS,
     MODELS,
     REVIEW_COUNTS,
+    REVIEWS,
     RULE_CHANGES,
     RULES,
 )
@@ -209,7 +210,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         readiness = Readiness(producer.client.force_metadata_update, redis.ping)
         rates = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
         parts = Parts(
-            topics=Topics(settings.topic(EVENTS), settings.topic(CATALOG)),
+            topics=Topics(*map(settings.topic, (EVENTS, CATALOG, REVIEWS))),
             callers=callers,
             rates=rates,
             delivery=delivery,

@@ -48,6 +48,13 @@ class Replay:
     headers: Headers
 
 
+class Prepares(Protocol):
+    def prepare(self, letter: StoredLetter, mended: bytes | None = None) -> Replay:
+        """`mended`: instead of the value that was refused. Raises NotSent for what would be refused
+        again, or must not come back."""
+        ...
+
+
 class NotSent(Exception):  # noqa: N818  a verdict
     """The letter stays where it is; `reason` is a refusal's, ERASED, NO_CONTENT or OTHER_TOPIC."""
 
@@ -70,15 +77,11 @@ class Replayer:
     def prepare(self, letter: StoredLetter, mended: bytes | None = None) -> Replay:
         """`mended`: instead of the value that was refused; it then goes to its shopper's own
         partition. Raises NotSent for what the workers would refuse again."""
-        value = letter.value if mended is None else mended
-        if value is None or not (letter.whole or mended is not None):
-            raise NotSent(NO_CONTENT)
-        if letter.topic != self.topic:
-            raise NotSent(OTHER_TOPIC)
+        value = content_of(letter, self.topic, mended)
         if letter.reason == Reason.POISON and mended is None:
             raise NotSent(Reason.POISON)
         if any(
-            is_covered(_at_first(letter, body), self.erasures) for body in _harmless(letter, value)
+            is_covered(at_first(letter, body), self.erasures) for body in _harmless(letter, value)
         ):
             raise NotSent(ERASED)
         theirs = tuple(header for header in letter.headers if header[0] != SENT_AT)
@@ -106,7 +109,18 @@ def _harmless(letter: StoredLetter, value: bytes) -> tuple[bytes | None, ...]:
     return (value,) if letter.reason == Reason.POISON else (letter.value, value)
 
 
-def _at_first(letter: StoredLetter, value: bytes | None) -> LogRecord:
+def content_of(letter: StoredLetter, topic: str, mended: bytes | None) -> bytes:
+    """What is to be sent to `topic`. Raises NotSent."""
+    value = letter.value if mended is None else mended
+    if value is None or not (letter.whole or mended is not None):
+        raise NotSent(NO_CONTENT)
+    if letter.topic != topic:
+        raise NotSent(OTHER_TOPIC)
+    return value
+
+
+def at_first(letter: StoredLetter, value: bytes | None) -> LogRecord:
+    """The record that was refused, with this value, where it stood at first."""
     at = letter.origin
     return LogRecord(
         at.topic, at.partition, at.offset, at.log_ms, letter.key, value, letter.headers
@@ -114,7 +128,7 @@ def _at_first(letter: StoredLetter, value: bytes | None) -> LogRecord:
 
 
 def prepare_all(
-    replayer: Replayer, letters: Sequence[StoredLetter], mended: dict[str, bytes]
+    replayer: Prepares, letters: Sequence[StoredLetter], mended: dict[str, bytes]
 ) -> tuple[list[Replay], Counter[str]]:
     """What can be sent, and how many of the others there are by reason."""
     replays: list[Replay] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from aiokafka.structs import ConsumerRecord
@@ -14,8 +15,31 @@ from millstream.domain.log import Headers
 from millstream.domain.replayed import Origin, read_claim, without_ours
 from millstream.streaming.dead_letters import PREFIX
 from millstream.streaming.followers import follow
+from millstream.streaming.topics import DEAD_LETTERS, EVENTS, REVIEW_LETTERS, REVIEWS
 
 STALLED_S = 15.0
+
+
+class LettersOf(StrEnum):
+    """What was refused."""
+
+    EVENTS = "events"
+    REVIEWS = "reviews"
+
+    @property
+    def source(self) -> str:
+        """The topic that they go back to, without a deployment's prefix."""
+        return _TOPICS[self][0]
+
+    @property
+    def letters(self) -> str:
+        return _TOPICS[self][1]
+
+
+_TOPICS = {
+    LettersOf.EVENTS: (EVENTS, DEAD_LETTERS),
+    LettersOf.REVIEWS: (REVIEWS, REVIEW_LETTERS),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 from tests.builders import event
+from tests.flow.gateway.test_events import records_of
 from tests.flow.swapping import MODEL, SwappingTrainer, own_item
 from tests.flow.swapping import TENANT as TRAINED
 from tests.gateway import OTHER, TENANT, Gate, caller, gate, key_for
 
-from millstream.domain.clock import wall_clock
+from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.identity import record_key
 from millstream.domain.log import LogRecord
@@ -28,7 +29,7 @@ from millstream.privacy.key_files import rotate
 from millstream.stores.redis import connect
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.producer import producer_for
-from millstream.streaming.topics import EVENTS
+from millstream.streaming.topics import EVENTS, REVIEWS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -161,11 +162,34 @@ async def replayed(http: httpx.AsyncClient, body: dict[str, Any]) -> httpx.Respo
     return await http.post("/v1/dead-letters:replay", json=body)
 
 
-async def test_without_the_signing_key_nothing_is_replayed(
+async def test_refused_reviews_are_found_shown_and_sent_again(shop: Gate) -> None:
+    topic, now = shop.settings.topic(REVIEWS), wall_clock()
+    said = {"review_id": "r1", "item_id": "mug", "user_id": "ann", "tenant": TENANT, "text": "fine"}
+    good = msgspec.json.encode({**said, "time": as_datetime(now).isoformat()})
+    async with producer_for(shop.settings, "test") as producer:
+        for number, value in enumerate([good, b"{"]):
+            record = LogRecord(topic, 1, number, now, record_key(TENANT, "ann"), value)
+            await DeadLetters(producer).send(record, Refused(Reason.UNDECODABLE, "as it was"))
+    told = (await shop.http.get("/v1/dead-letters?of=reviews")).json()
+    assert told["found"] == 2
+    places = [row["letter"] for row in told["letters"] if row["offset"] == 0]
+    whole = (await shop.http.get(f"/v1/dead-letters/{places[0]}?of=reviews")).json()
+    assert whole["value"].encode() == good
+    everything = {"of": "reviews", "reasons": ["undecodable"]}
+    answer = (await replayed(shop.http, everything)).json()
+    assert answer == {"found": 2, "fit": 1, "sent": 1, "not_sent": {"undecodable": 1}}
+    assert [value for _, value in await records_of(shop, REVIEWS)] == [good]
+    late = await replayed(shop.http, {**everything, "accept_late": True})
+    assert late.status_code == 400
+
+
+async def test_without_the_signing_key_no_event_is_replayed(
     tansu: Tansu, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = tmp_path_factory.mktemp("gate")
     async with gate(tansu, valkey, home, keys_dir=home / "public") as shop:
         answer = await replayed(shop.http, {"places": ["0:1"]})
         assert answer.status_code == 409
+        answer = await replayed(shop.http, {"of": "reviews", "places": ["0:1"]})
+        assert answer.json()["found"] == 0, "reviews are not signed"
         assert not (shop.settings.keys_dir / PRIVATE_NAME).exists()

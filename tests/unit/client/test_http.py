@@ -56,13 +56,17 @@ class Scripted:
         self.is_blocked.set()
         await self.goes_on.wait()
         self.bodies.append(request.content)
-        events = json.loads(request.content)["events"]
+        [events] = json.loads(request.content).values()  # or reviews
         said = self.script.pop(0) if self.script else accepted(len(events))
         answered = given(said(events) if callable(said) else said)
         if answered.status_code == 202:
             verdicts = answered.json()["verdicts"]
             told = zip(events, verdicts, strict=False)
-            self.has += [event["event_id"] for event, one in told if one["status"] == "accepted"]
+            self.has += [
+                event.get("event_id") or event["review_id"]
+                for event, one in told
+                if one["status"] == "accepted"
+            ]
         return answered
 
     @property
@@ -383,6 +387,7 @@ def test_a_dry_run_judges_and_asks_nobody(gateway: Scripted) -> None:
             shop.track("view_item", user_id="ann")
         shop.track_nowait("view_item", user_id="ann", items=["i1"])
         assert shop.recommendations("ann") is None
+        assert shop.review("mug", user_id="ann", text="fine").item_id == "mug"
     assert gateway.requests == []
 
 
@@ -392,4 +397,39 @@ def test_the_blocking_client_does_the_same(gateway: Scripted) -> None:
         shop.track_nowait("view_item", user_id="ann", items=["i1"], event_id="a")
         shop.flush()
         shop.track("view_item", user_id="ann", items=["i1"], event_id="b")
-    assert gateway.has == ["a", "b"]
+        shop.review("mug", user_id="ann", text="fine", review_id="r")
+    assert gateway.has == ["a", "b", "r"]
+
+
+async def test_a_review_is_acknowledged_with_the_key_and_without_a_tenant(
+    gateway: Scripted, waits: list[float]
+) -> None:
+    gateway.script = [problem(503, **{"retry-after": "7"})]
+    async with opened(gateway) as shop:
+        said = await shop.review("mug", user_id="ann", text="fine", rating=4)
+    assert waits == [7.0]
+    assert len(set(gateway.bodies)) == 1, "the same goes again"
+    [sent] = json.loads(gateway.bodies[0])["reviews"]
+    assert (sent["review_id"], sent["rating"]) == (said.review_id, 4)
+    assert "tenant" not in sent
+    assert {r.url.path for r in gateway.requests if r.method == "POST"} == {"/v1/reviews"}
+
+
+async def test_a_review_that_is_not_taken_is_told_of(gateway: Scripted, waits: list[float]) -> None:
+    refused = {"status": "refused", "reason": "not_known_yet", "detail": "d"}
+    cases: list[tuple[Answer, type[Exception], str]] = [
+        (httpx.Response(202, json={"verdicts": [refused]}), InvalidEvent, "not_known_yet: d"),
+        (problem(413, "too much"), InvalidEvent, "too_large"),
+        (problem(403, "scope events:write"), DeliveryFailed, "403 scope events:write"),
+        (problem(503, "away", **{"retry-after": "3600"}), DeliveryFailed, "503 away"),
+        (httpx.Response(200, content=b"<html>"), DeliveryFailed, "not what a gateway answers"),
+    ]
+    async with opened(gateway) as shop:
+        for answer, error, words in cases:
+            gateway.script = [answer]
+            with pytest.raises(error, match=words):
+                await shop.review("mug", user_id="ann", text="fine")
+        sent = len(gateway.requests)
+        with pytest.raises(InvalidEvent, match="title and text"):
+            await shop.review("mug", user_id="ann")
+        assert len(gateway.requests) == sent, "what is surely refused is not sent"
