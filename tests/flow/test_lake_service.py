@@ -37,7 +37,7 @@ async def topic(tansu: Tansu, prefix: str) -> str:
     name = f"{prefix}shop.events.v1"
     admin = AIOKafkaAdminClient(bootstrap_servers=tansu.bootstrap_servers)
     await admin.start()
-    names = (name, f"{prefix}privacy.erasures.v1")
+    names = (name, f"{prefix}privacy.erasures.v1", f"{prefix}reco.review.sentiment.v1")
     await admin.create_topics([NewTopic(each, PARTITIONS, replication_factor=1) for each in names])
     await admin.close()
     return name

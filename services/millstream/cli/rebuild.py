@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from millstream.cli.beginning import begin
+from millstream.cli.variables import checked
+from millstream.insights.settings import InsightsSettings
 from millstream.recommender.settings import RecommenderSettings
 
 
@@ -24,12 +26,14 @@ def rebuild(
     from_lake: Annotated[bool, typer.Option(help="From the lake alone: the log is gone.")] = False,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
-    """Counts all events anew, from the log, and from the lake where the log no longer has them.
+    """Counts all events anew, and all verdicts on reviews, from the log, and from the lake where
+    the log no longer has them.
 
-    For an empty Redis and stopped recommenders. Erasures come first; lists are not published and
-    dead letters not sent again."""
+    For an empty Redis, stopped recommenders and stopped insights. Erasures come first; lists are
+    not published and dead letters not sent again."""
     from millstream.rebuild import telemetry
     from millstream.rebuild.part import LOG_LEVEL
+    from millstream.rebuild.reviews import ReviewsOutcome, rebuild_reviews
     from millstream.rebuild.spans import Options
     from millstream.rebuild.wiring import Outcome
     from millstream.rebuild.wiring import rebuild as run
@@ -50,11 +54,15 @@ def rebuild(
             bar.update(task, completed=done, total=total, speed=bar.tasks[0].speed or 0.0)
 
         outcome: Outcome = asyncio.run(run(settings, options, show))
+    of_insights = checked(InsightsSettings)
+    group = of_insights.topic(of_insights.insights_group)
+    reviews: ReviewsOutcome | None = asyncio.run(rebuild_reviews(settings, group, options))
+    told = {**msgspec.to_builtins(outcome), "reviews": msgspec.to_builtins(reviews)}
     if json:
-        sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
         return
     table = Table(show_header=False)
-    for name, value in msgspec.to_builtins(outcome).items():
+    for name, value in told.items():
         table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
     Console().print(table)
 

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from millstream.domain.erasures import Read
 from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.log import LogRecord
 from millstream.lake import telemetry
@@ -30,12 +31,13 @@ class KafkaLog:
         self,
         consumer: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
-        topic: str,
+        kept: tuple[str, Read],
         root: Path,
         *,
         begin_at_log_start: bool,
     ) -> None:
-        self.topic = topic
+        """`kept`: the topic, and whose a record of it is."""
+        self.topic, self.read = kept
         self._begin_at_log_start = begin_at_log_start
         self._consumer = consumer
         self._admin = admin

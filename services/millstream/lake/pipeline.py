@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from millstream.domain.clock import Clock
-from millstream.domain.erasures import Marks, is_covered
+from millstream.domain.erasures import Marks, Read, is_covered
 from millstream.domain.log import LogRecord
 from millstream.lake import telemetry
 from millstream.lake.buffer import Buffer
@@ -18,9 +18,11 @@ from millstream.stores.lake import LakeWriter, blanked, forget, merge_small
 
 
 class Log(Protocol):
-    """One topic, all its partitions, each from the offset after the last one in the files."""
+    """One topic, all its partitions, each from the offset after the last one in the files. `read`:
+    whose a record of it is."""
 
     topic: str
+    read: Read
 
     async def join_new_partitions(self) -> Mapping[int, int]:
         """Partitions that were not read before, with the offset at which they begin."""
@@ -57,20 +59,21 @@ async def run_pipeline(
         for partition, offset in (await log.join_new_partitions()).items():
             buffer.begin(partition, offset)
         chunk = await log.poll()  # partition -> records, raw
-        telemetry.polled(chunk, log.behind(), clock())
+        telemetry.polled(log.topic, chunk, log.behind(), clock())
         buffer.add(chunk, clock())
         if buffer.due(clock()):
-            await flush(log.topic, buffer, lake, erasures.marks)
+            await flush(log, buffer, lake, erasures.marks)
         if new := erasures.take_new():
             # What is still in the buffer is blanked when it is written.
-            telemetry.forgotten(await asyncio.to_thread(forget, lake, log.topic, new))
-    await flush(log.topic, buffer, lake, erasures.marks)
+            telemetry.forgotten(await asyncio.to_thread(forget, lake, log.topic, new, log.read))
+    await flush(log, buffer, lake, erasures.marks)
 
 
-async def flush(topic: str, buffer: Buffer, lake: LakeWriter, marks: Marks) -> None:
+async def flush(log: Log, buffer: Buffer, lake: LakeWriter, marks: Marks) -> None:
     """The disk is waited for in a thread: the client's connections live on meanwhile."""
+    topic = log.topic
     for cut in buffer.cut():  # one range [from, to) a partition
-        kept = await asyncio.to_thread(_without_the_erased, cut.records, marks)
+        kept = await asyncio.to_thread(_without_the_erased, cut.records, marks, log.read)
         await asyncio.to_thread(lake.write, topic, cut.partition, cut.span, kept)
         telemetry.range_written(cut)  # the position has moved: it is the file's `to`
         merged = await asyncio.to_thread(merge_small, lake, topic, cut.partition)
@@ -78,7 +81,9 @@ async def flush(topic: str, buffer: Buffer, lake: LakeWriter, marks: Marks) -> N
             telemetry.files_merged(cut.partition, merged)
 
 
-def _without_the_erased(records: Sequence[LogRecord], marks: Marks) -> Sequence[LogRecord]:
+def _without_the_erased(
+    records: Sequence[LogRecord], marks: Marks, read: Read
+) -> Sequence[LogRecord]:
     if not marks:
         return records
-    return [blanked(record) if is_covered(record, marks) else record for record in records]
+    return [blanked(record) if is_covered(record, marks, read) else record for record in records]

@@ -16,25 +16,25 @@ from millstream.streaming.telemetry import AT_WORK
 RECORDS = Counter("millstream_lake_records", "Records in files")
 FILES = Counter("millstream_lake_files", "Files written, by why", ["why"])
 FORGOTTEN = Counter("millstream_lake_forgotten_records", "Records blanked by erasures")
-LAG_MESSAGES = Gauge("millstream_lake_lag_messages", "Records not read yet", ["partition"])
+LAG_MESSAGES = Gauge("millstream_lake_lag_messages", "Records not read yet", ["topic", "partition"])
 LAG_SECONDS = Gauge(
     "millstream_lake_lag_seconds",
     "Age by log time of the record read last, 0 where none waits",
-    ["partition"],
+    ["topic", "partition"],
 )
 
 _log = structlog.get_logger("millstream.lake")
 
 
 def polled(
-    chunk: Mapping[int, Sequence[LogRecord]], behind: Mapping[int, int], now_ms: int
+    topic: str, chunk: Mapping[int, Sequence[LogRecord]], behind: Mapping[int, int], now_ms: int
 ) -> None:
     """`behind`: records that the log has after those of `chunk`, by partition."""
     for partition, records in chunk.items():
         waiting = behind.get(partition, 0)
         age_ms = max(0, now_ms - records[-1].log_ms) if waiting else 0
-        LAG_MESSAGES.labels(str(partition)).set(waiting)
-        LAG_SECONDS.labels(str(partition)).set(age_ms / 1000)
+        LAG_MESSAGES.labels(topic, str(partition)).set(waiting)
+        LAG_SECONDS.labels(topic, str(partition)).set(age_ms / 1000)
 
 
 def started(topic: str, partition: int, offset: int) -> None:

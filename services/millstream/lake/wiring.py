@@ -6,22 +6,25 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from millstream.domain.clock import wall_clock
+from millstream.domain.erasures import Read
 from millstream.lake import telemetry
 from millstream.lake.buffer import Buffer, Limits
 from millstream.lake.log import KafkaLog
 from millstream.lake.pipeline import run_pipeline
 from millstream.lake.settings import LakeSettings
 from millstream.privacy.following import ErasureFollower
+from millstream.privacy.places import KEPT
 from millstream.stores.lake import LakeWriter
 from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
-from millstream.streaming.topics import ERASURES, EVENTS
+from millstream.streaming.topics import ERASURES
 
 # A question to a silent cluster must not outlast the ten seconds in which we end on SIGTERM.
 REQUEST_TIMEOUT_MS = 8000
@@ -33,20 +36,38 @@ async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None
     Raises OperatorError (broker away, topic missing, another lake at work) and Halt. Nothing is
     written before all erasures are known, or what was forgotten could come back."""
     stop = stop or asyncio.Event()
-    limits = Limits(
-        age_ms=round(settings.flush_seconds * 1000),
-        records=settings.flush_records,
-        bytes=settings.flush_megabytes << 20,
-    )
     with LakeWriter(settings.lake_dir) as lake, _signals_set(stop):
+        keeping = _Keeping(settings, lake, stop)
+        tasks = [asyncio.create_task(keeping.keep(*kept)) for kept in KEPT.items()]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            stop.set()  # where one failed, the other writes what it has
+            await asyncio.wait(tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    settings: LakeSettings
+    lake: LakeWriter
+    stop: asyncio.Event
+
+    async def keep(self, topic: str, read: Read) -> None:
+        """One topic, until `stop`; its files are apart from any other's."""
+        settings = self.settings
+        limits = Limits(
+            age_ms=round(settings.flush_seconds * 1000),
+            records=settings.flush_records,
+            bytes=settings.flush_megabytes << 20,
+        )
         erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
-        async with _kafka_log(settings) as log, erasures:
-            await run_pipeline(log, lake, Buffer(limits), erasures, wall_clock, stop)
+        async with _kafka_log(settings, topic, read) as log, erasures:
+            await run_pipeline(log, self.lake, Buffer(limits), erasures, wall_clock, self.stop)
             telemetry.stopped(log.topic)
 
 
 @asynccontextmanager
-async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
+async def _kafka_log(settings: LakeSettings, topic: str, read: Read) -> AsyncIterator[KafkaLog]:
     servers = settings.brokers
     read_any_header_name()
     consumer = AIOKafkaConsumer(
@@ -64,7 +85,7 @@ async def _kafka_log(settings: LakeSettings) -> AsyncIterator[KafkaLog]:
         yield KafkaLog(
             consumer,
             admin,
-            settings.topic(EVENTS),
+            (settings.topic(topic), read),
             settings.lake_dir,
             begin_at_log_start=settings.new_partition_at == "log-start",
         )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from millstream.domain.acceptance import Shopper
-from millstream.domain.erasures import Marks
+from millstream.domain.erasures import Marks, Read, event_of, verdict_of
 from millstream.privacy.lists import ListWatch
 from millstream.privacy.reverse_table import Rows
 from millstream.stores.erasures import ErasedState
 from millstream.stores.lake import LakeDamaged, is_forgotten, remembered
+from millstream.streaming.topics import EVENTS, REVIEW_VERDICTS
+
+KEPT: Mapping[str, Read] = {EVENTS: event_of, REVIEW_VERDICTS: verdict_of}
+"""The topics that a lake keeps, and whose a record of each is: all that is counted exactly, so that
+a wiped Redis can be counted anew after retention has passed."""
 
 _log = structlog.get_logger("millstream.privacy")
 
@@ -66,27 +71,33 @@ class ListPlace:
 
 class LakePlace:
     name = "lake"
-    what = "records of the events topic in the Parquet files, which trainers read"
+    what = "events and verdicts on reviews in the Parquet files, which trainers read"
     how = "every file in force read, after the lake noted that it has been through all of them"
 
-    def __init__(self, root: Path, topic: str, within_s: float) -> None:
+    def __init__(self, root: Path, kept: Mapping[str, Read], within_s: float) -> None:
+        """`kept`: by topic, whose a record of it is."""
         self._root = root
-        self._topic = topic
+        self._kept = kept
         self.within_s = within_s
 
     async def count(self, marks: Marks) -> int | None:
         if not self._root.is_dir():
             return None
         try:
-            return await asyncio.to_thread(remembered, self._root, self._topic, marks)
+            return await asyncio.to_thread(self._remembered, marks)
         except LakeDamaged as damaged:
             # Nothing is proven of the lake; everywhere else the shopper is erased all the same.
             _log.warning("privacy.lake_not_read", why=str(damaged))
             return None
 
     async def left(self, marks: Marks) -> int | None:
-        through = await asyncio.to_thread(is_forgotten, self._root, self._topic, marks)
-        return await self.count(marks) if through else None
+        for topic in self._kept:
+            if not await asyncio.to_thread(is_forgotten, self._root, topic, marks):
+                return None
+        return await self.count(marks)
+
+    def _remembered(self, marks: Marks) -> int:
+        return sum(remembered(self._root, topic, marks, read) for topic, read in self._kept.items())
 
 
 class ReversePlace:

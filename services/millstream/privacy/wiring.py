@@ -14,7 +14,7 @@ from millstream.privacy.announce import Announcer, Topics
 from millstream.privacy.erase import Means, Proof, erase
 from millstream.privacy.key_files import every_version
 from millstream.privacy.lists import ListWatch
-from millstream.privacy.places import LakePlace, ListPlace, Place, RedisPlace, ReversePlace
+from millstream.privacy.places import KEPT, LakePlace, ListPlace, Place, RedisPlace, ReversePlace
 from millstream.privacy.settings import PrivacySettings
 from millstream.stores.erasures import ErasedEverywhere, ErasedState
 from millstream.stores.keys import Keys
@@ -50,7 +50,8 @@ async def run_erase(
         watch = await stack.enter_async_context(ListWatch(servers, lists, shoppers))
         places: list[Place] = [RedisPlace(state), ListPlace(watch)]
         if lake_within_s is not None:
-            places.append(LakePlace(settings.lake_dir, settings.topic(EVENTS), lake_within_s))
+            kept = {settings.topic(topic): read for topic, read in KEPT.items()}
+            places.append(LakePlace(settings.lake_dir, kept, lake_within_s))
         reverse = None
         if settings.reverse_table is not None:
             rows = stack.enter_context(closing(_rows(settings.reverse_table)))

@@ -42,7 +42,7 @@ async def left_behind(
     try:
         await started(admin, servers)
         if look_for_members:
-            await _require_empty(admin, group)
+            await require_empty(admin, group, "recommenders")
         places = [TopicPartition(topic, partition) for partition in partitions]
         return left_of(await admin.list_consumer_group_offsets(group, partitions=places))
     except GroupCoordinatorNotAvailableError:  # before the first group of a cluster there is none
@@ -58,7 +58,8 @@ async def left_behind(
         await admin.close()
 
 
-async def _require_empty(admin: AIOKafkaAdminClient, group: str) -> None:
+async def require_empty(admin: AIOKafkaAdminClient, group: str, who: str) -> None:
+    """Waits as `left_behind` does. Raises OperatorError."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     while True:
         [answer] = await admin.describe_consumer_groups([group])
@@ -70,7 +71,7 @@ async def _require_empty(admin: AIOKafkaAdminClient, group: str) -> None:
                 f"group {group}",
                 f"{len(members)} members",
                 "none: what is rebuilt is counted once either way, but slowly by two",
-                "Stop the recommenders (scale them to 0, or SIGTERM), then run it again",
+                f"Stop the {who} (scale to 0, or SIGTERM), then run it again",
             )
         await asyncio.sleep(POLL_S)
 

@@ -67,13 +67,14 @@ async def _ended(task: asyncio.Task[None]) -> None:
 async def _prepare(portion: Portion, stages: Stages) -> Prepared:
     source = (stages.topic, portion.partition)
     if not portion.records:
-        return await stages.recorder.prepare(_nothing(portion, stages.topic))
+        return await stages.recorder.prepare(nothing(portion, stages.topic))
     decoded = await stages.quarantine.decode(source, portion.records, portion.start)
     return await stages.recorder.prepare(decoded)
 
 
-def _nothing(portion: Portion, topic: str) -> Decoded:
-    """No record bears witness: that the log is the one that was counted is seen at the next."""
+def nothing(portion: Portion, topic: str) -> Decoded:
+    """Of a portion without records. None bears witness: that the log is the one that was counted is
+    seen at the next."""
     hole = Hole(portion.start, portion.to - portion.start)
     return Decoded(topic, portion.partition, portion.start, portion.to, 0, "", (), (), [hole])
 

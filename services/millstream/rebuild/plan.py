@@ -31,17 +31,17 @@ class Span:
 
 
 def plan(
-    starts: Mapping[int, int], log: Mapping[int, Held], lake: Mapping[int, Held]
+    starts: Mapping[int, int], log: Mapping[int, Held], lake: Mapping[int, Held], of: str = "events"
 ) -> list[Span]:
     """`starts`: by partition the first offset that is not counted. The log is read where it can
-    be. Raises Halt naming the offsets that neither has."""
+    be. Raises Halt naming the offsets that neither has. `of`: as `millstream fences` calls it."""
     spans = [_span(partition, start, log, lake) for partition, start in starts.items()]
     missing = [gap for span in spans for gap in _missing(span, lake.get(span.partition))]
     if missing:
         raise Halt(
             f"neither the log nor the lake has {_told(missing)}, and they are still to be counted. "
-            "If they never were to be, run `millstream fences init --at earliest` (after "
-            "`millstream init`) and this again. See deploy/runbooks/retention-passed.md"
+            f"If they never were to be, run `millstream fences init --of {of} --at earliest` "
+            "(after `millstream init`) and this again. See deploy/runbooks/retention-passed.md"
         )
     return spans
 

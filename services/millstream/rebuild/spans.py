@@ -19,7 +19,6 @@ from millstream.streaming import witness
 from millstream.streaming.decode import witness_of
 from millstream.streaming.probe import LogReader
 from millstream.streaming.topic_admin import partitions_of
-from millstream.streaming.topics import EVENTS
 
 if TYPE_CHECKING:  # only the stores speak Redis
     from redis.asyncio import Redis
@@ -39,14 +38,14 @@ class Options:
 
 @dataclass(frozen=True)
 class State:
+    """`topic`: that is counted, its full name; `of`: as `millstream fences` calls it."""
+
     settings: RecommenderSettings
     redis: Redis
     keys: Keys
     slots: int
-
-    @property
-    def topic(self) -> str:
-        return self.settings.topic(EVENTS)
+    topic: str
+    of: str
 
     async def fences(self, partitions: list[int]) -> dict[int, PartitionFences]:
         sources = [(self.topic, partition) for partition in partitions]
@@ -55,8 +54,7 @@ class State:
         return {tp[1]: found.partitions[tp] for tp in sources}
 
 
-async def partitions(settings: RecommenderSettings, *, from_lake: bool) -> list[int]:
-    topic = settings.topic(EVENTS)
+async def partitions(settings: RecommenderSettings, topic: str, *, from_lake: bool) -> list[int]:
     if from_lake:
         found = sorted(held(settings.lake_dir, topic))
         if not found:
@@ -82,11 +80,11 @@ async def spans_of(state: State, numbers: list[int], options: Options) -> list[S
         _require_uncounted(fences)
     starts = {number: fences[number].lowest for number in numbers}
     if options.from_lake:
-        return plan(starts, {}, lake)
+        return plan(starts, {}, lake, state.of)
     async with LogReader(state.settings.brokers) as log:
         bounds = await _bounds(state, numbers, log, options.ends)
         await _require_counted(state, fences, bounds, log)
-        spans = plan(starts, bounds, lake)
+        spans = plan(starts, bounds, lake, state.of)
         await _require_same(state, spans, bounds, log)
     return spans
 

@@ -22,6 +22,7 @@ from millstream.stores.fences import PartitionFences
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected
+from millstream.streaming.topics import EVENTS
 
 Progress = Callable[[int, int], None]
 """Told (offsets counted, of how many), again and again."""
@@ -46,7 +47,8 @@ async def rebuild(settings: RecommenderSettings, options: Options, progress: Pro
     """Raises OperatorError and Halt where the deployment is not ready or offsets are missing; then
     and after a crash `resume` goes on from where the slots stand."""
     began = time.monotonic()
-    numbers = await partitions(settings, from_lake=options.from_lake)
+    topic = settings.topic(EVENTS)
+    numbers = await partitions(settings, topic, from_lake=options.from_lake)
     left = await left_behind(settings, numbers, look_for_members=options.ends is None)
     redis = await connected(settings.redis_url)
     keys = Keys(settings.redis_prefix)
@@ -56,14 +58,14 @@ async def rebuild(settings: RecommenderSettings, options: Options, progress: Pro
             await require_ready(settings, redis, keys, slots)
         await reach_epoch(redis, keys, slots, left.epoch)
         erased = await set_marks(settings, redis, keys, slots)
-        state = State(settings, redis, keys, slots)
+        state = State(settings, redis, keys, slots, topic, "events")
         spans = await spans_of(state, numbers, options)
         await _count(state, spans, left, options.processes, progress)
         totals = await ItemTotals(redis, keys, slots).sweep_all()
         fences = await state.fences(numbers)
     finally:
         await redis.aclose()
-    _require_reached(spans, fences)
+    require_reached(spans, fences)
     return _outcome(spans, fences, erased, totals, time.monotonic() - began)
 
 
@@ -81,7 +83,7 @@ async def _count(
         await run_all(jobs, pace, lambda done: progress(done, total))
 
 
-def _require_reached(spans: list[Span], fences: Mapping[int, PartitionFences]) -> None:
+def require_reached(spans: list[Span], fences: Mapping[int, PartitionFences]) -> None:
     """A log may end with markers of transactions, which are no records: then a fence stays behind
     the end, at the last record."""
     for span in spans:

@@ -11,7 +11,7 @@ import pytest
 from tests.builders import NOON_MS, event
 
 from millstream.domain.acceptance import Shopper
-from millstream.domain.erasures import Marks
+from millstream.domain.erasures import Marks, Read, event_of
 from millstream.domain.log import LogRecord
 from millstream.lake.buffer import Buffer, Limits
 from millstream.lake.pipeline import flush, run_pipeline
@@ -62,6 +62,7 @@ class ScriptedLog:
         self._begins = dict(begins)
         self._chunks = list(chunks)
         self._stop = stop
+        self.read: Read = event_of
 
     async def join_new_partitions(self) -> Mapping[int, int]:
         joined, self._begins = self._begins, {}
@@ -141,7 +142,7 @@ async def test_a_full_disk_stops_the_lake_and_loses_nothing(
 
         monkeypatch.setattr(lake, "write", full_for_one)
         with pytest.raises(OSError, match="No space"):
-            await flush(TOPIC, buffer, lake, {})
+            await flush(ScriptedLog({}, [], asyncio.Event()), buffer, lake, {})
     # The next process takes up what each partition lacks.
     assert offsets(tmp_path, TOPIC) == {0: 1}
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.builders import NOON_MS
 
 from millstream.domain.decode import decode
-from millstream.domain.erasures import Erasure, Marks
+from millstream.domain.erasures import Erasure, Marks, event_of
 from millstream.domain.events import EventType
 from millstream.privacy.announce import Announcer, Topics
 from millstream.privacy.erase import Means, Proof, erase
@@ -99,7 +99,7 @@ async def test_a_damaged_lake_keeps_no_erasure_from_happening_elsewhere(tmp_path
     damaged.write_bytes(b"PAR1")
     steps = Steps()
     with capture_logs() as logs:
-        proofs = await erase([ANN], steps.means(LakePlace(tmp_path, "e", 5)))
+        proofs = await erase([ANN], steps.means(LakePlace(tmp_path, {"e": event_of}, 5)))
     assert ("clear", {ANN: NOON_MS + 7}) in steps.done
     assert (proofs["lake"].found_after, proofs["lake"].is_gone) == (None, False)
     assert damaged.name in str(logs)

@@ -12,7 +12,8 @@ from tests.byte_scan import found_in, in_lake
 from tests.effort import tries
 
 from millstream.domain.acceptance import Shopper
-from millstream.domain.erasures import is_covered
+from millstream.domain.clock import as_datetime
+from millstream.domain.erasures import is_covered, verdict_of
 from millstream.domain.log import LogRecord
 from millstream.domain.pseudonyms import KEY_BYTES, Pseudonyms
 from millstream.stores.lake import (
@@ -125,6 +126,40 @@ def test_many_at_once(tmp_path: Path) -> None:
     assert {r.offset for r in records(tmp_path, TOPIC)} == {
         r.offset for r in made if not is_covered(r, marks)
     }
+
+
+def judged(offset: int, user: str, written_ms: int, log_ms: int) -> LogRecord:
+    verdict = {
+        "review_id": f"r{offset}",
+        "tenant": "default",
+        "user": user,
+        "item_id": "mug",
+        "verdict": "good",
+        "probability": 0.9,
+        "model_version": "sentiment-v1",
+        "time": as_datetime(written_ms).isoformat(),
+    }
+    value = msgspec.json.encode(verdict)
+    return LogRecord("verdicts", 0, offset, log_ms, f"default:{user}".encode(), value)
+
+
+def test_verdicts_on_what_a_shopper_wrote_before_go_also_where_they_were_given_after(
+    tmp_path: Path,
+) -> None:
+    mark = MARKS["default", ANN]
+    rows = [
+        judged(0, ANN, NOON_MS, NOON_MS),
+        judged(1, "bob", NOON_MS, NOON_MS),
+        judged(2, ANN, NOON_MS, mark + 1),
+        judged(3, ANN, mark + 1, mark + 1),
+        LogRecord("verdicts", 0, 4, NOON_MS, f"default:{ANN}".encode(), b"{"),
+    ]
+    with LakeWriter(tmp_path) as lake:
+        lake.write("verdicts", 0, Range(0, 5), rows)
+        assert remembered(tmp_path, "verdicts", MARKS, verdict_of) == 3
+        assert forget(lake, "verdicts", MARKS, verdict_of).records == 3
+    assert [r.offset for r in records(tmp_path, "verdicts")] == [1, 3]
+    assert not is_forgotten(tmp_path, TOPIC, MARKS), "of events nothing was looked at"
 
 
 def test_the_witness_of_the_log_is_a_blank_with_its_place_and_time(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.outbox import Outbox
 from millstream.stores.redis import connected, read_slots, require_noeviction
+from millstream.stores.reset import require_whole
 from millstream.stores.review_book import ReviewBook
 from millstream.stores.verdict_store import ReviewTotals, VerdictStore, review_keys
 from millstream.streaming.access import access
@@ -156,6 +157,7 @@ async def _store(stack: AsyncExitStack, settings: InsightsSettings, redis: Redis
     slots = await read_slots(redis, Keys(settings.redis_prefix))
     keys, topic = review_keys(settings.redis_prefix), settings.topic(REVIEW_VERDICTS)
     await require_noeviction(redis)
+    await require_whole(redis, keys)
     await epochs(redis, keys, slots)  # raises where the functions of this release are not loaded
     idempotence = settings.kafka_idempotence
     for doubt in await require_events_log(settings.brokers, topic, idempotence=idempotence):

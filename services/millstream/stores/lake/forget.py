@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from millstream.domain.acceptance import Shopper
-from millstream.domain.erasures import Marks, is_covered
+from millstream.domain.erasures import Marks, Read, event_of, is_covered
 from millstream.domain.identity import record_key
 from millstream.stores.lake.blank import FORGOTTEN
 from millstream.stores.lake.frames import SCHEMA, to_records
@@ -39,17 +39,17 @@ class Forgotten:
     records: int = 0
 
 
-def forget(lake: LakeWriter, topic: str, marks: Marks) -> Forgotten:
-    """Blanks what `marks` cover in all files, unless that was done before; for the writer's own
-    thread of work, between a write and the next. What is written later is the writer's to blank.
-    Blocks on the disk: some 0.2 s for 50,000 records, more where many are erased at once. Raises
-    LakeDamaged, and then the pass is made again."""
+def forget(lake: LakeWriter, topic: str, marks: Marks, read: Read = event_of) -> Forgotten:
+    """Blanks what `marks` cover in all files of the topic, unless that was done before; `read` as
+    for is_covered. For the writer's own thread of work, between a write and the next. What is
+    written later is the writer's to blank. Blocks on the disk: some 0.2 s for 50,000 records, more
+    where many are erased at once. Raises LakeDamaged, and then the pass is made again."""
     done = _read_done(lake.root)
     new = {name: at for name, at in marks.items() if _digest(topic, name, at) not in done}
     if not new:
         return Forgotten()
     blanks = [
-        _blank_in(folder, span, topic, new)
+        _blank_in(folder, span, (topic, read), new)
         for partition in partitions(lake.root, topic)
         for folder in [partition_dir(lake.root, topic, partition)]
         for span in in_force(folder)
@@ -64,27 +64,28 @@ def is_forgotten(root: Path, topic: str, marks: Marks) -> bool:
     return all(_digest(topic, name, at) in done for name, at in marks.items())
 
 
-def remembered(root: Path, topic: str, marks: Marks) -> int:
+def remembered(root: Path, topic: str, marks: Marks, read: Read = event_of) -> int:
     """Records in the files that `marks` cover; may run beside the writer. Reads every file, and
     blocks as `forget` does."""
     return sum(
-        len(_covered(rows_of(folder, span), topic, marks))
+        len(_covered(rows_of(folder, span), (topic, read), marks))
         for partition in partitions(root, topic)
         for folder in [partition_dir(root, topic, partition)]
         for span in in_force(folder)
     )
 
 
-def _covered(frame: pl.DataFrame, topic: str, marks: Marks) -> list[int]:
+def _covered(frame: pl.DataFrame, kind: tuple[str, Read], marks: Marks) -> list[int]:
     """The offsets of the records that `marks` cover."""
+    topic, read = kind
     suspects = frame.filter(_may_name(marks)).with_columns(partition=pl.lit(0, pl.Int32))
-    return [r.offset for r in to_records(topic, suspects) if is_covered(r, marks)]
+    return [r.offset for r in to_records(topic, suspects) if is_covered(r, marks, read)]
 
 
-def _blank_in(folder: Path, span: Range, topic: str, marks: Marks) -> int:
+def _blank_in(folder: Path, span: Range, kind: tuple[str, Read], marks: Marks) -> int:
     """Returns how many records were blanked; the file stays as it is where none was."""
     path, frame = folder / span.file_name, whole_rows(folder, span)
-    gone = _covered(frame, topic, marks)
+    gone = _covered(frame, kind, marks)
     if not gone:
         return 0
     blank = pl.col("offset").is_in(gone)
