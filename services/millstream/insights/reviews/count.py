@@ -25,6 +25,7 @@ from millstream.domain.log import Partition
 from millstream.domain.reviews import VERDICT_ORDER, ReviewVerdict, decode_verdict
 from millstream.insights import telemetry
 from millstream.insights.reviews.following import MAX_REWINDS, dense
+from millstream.insights.reviews.lag import Reached
 from millstream.stores.fences import Fences
 from millstream.stores.ops import event_op
 from millstream.stores.verdict_store import ReviewedItem
@@ -94,12 +95,19 @@ class VerdictCounter:
         self._slots = slots
         self._counted = counted
         self._cursors: dict[Partition, Cursor] = {}
+        self._handled_ms: dict[Partition, int] = {}
 
     is_full = False
     """Nothing waits but for Redis (counting.guard.Watched)."""
 
     def standing(self) -> dict[Partition, Standing]:
         return {tp: Standing(at.expected, at.witness) for tp, at in self._cursors.items()}
+
+    def reached(self) -> Mapping[Partition, Reached]:
+        return {
+            tp: Reached(cursor.expected, self._handled_ms.get(tp))
+            for tp, cursor in self._cursors.items()
+        }
 
     async def run(self) -> None:
         """For ever. Raises Halt."""
@@ -171,6 +179,7 @@ class VerdictCounter:
             cursor = self._cursors[decoded.topic, decoded.partition]
             cursor.advance(decoded.to)
             cursor.witness = decoded.witness
+            self._handled_ms[decoded.topic, decoded.partition] = decoded.clock_ms
         self._counted({(verdict.tenant, verdict.item_id) for verdict in verdicts})
         for letter, n in recorded.verdicts.items():
             telemetry.VERDICTS.labels(letter).inc(n)

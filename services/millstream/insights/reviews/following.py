@@ -10,6 +10,7 @@ import structlog
 from millstream.domain.errors import Halt
 from millstream.domain.log import Partition
 from millstream.insights.reviews.judge import JudgeStages, judge
+from millstream.insights.reviews.lag import Reached
 from millstream.streaming.chunks import Chunk, LogBounds
 from millstream.streaming.cursor import Cursor, Jumped
 from millstream.streaming.decode import Record
@@ -55,7 +56,14 @@ class ReviewReader:
         self._stages = stages
         self._probe = probe
         self._cursors: dict[Partition, Cursor] = {}
+        self._handled_ms: dict[Partition, int] = {}
         self._rewinds = 0
+
+    def reached(self) -> Mapping[Partition, Reached]:
+        return {
+            tp: Reached(cursor.expected, self._handled_ms.get(tp))
+            for tp, cursor in self._cursors.items()
+        }
 
     async def resume(self, bounds: Mapping[Partition, LogBounds]) -> Mapping[Partition, int]:
         """Where the group left off. What retention took before it was judged is lost, and told."""
@@ -94,5 +102,6 @@ class ReviewReader:
             if self._cursors.get(source) is not cursor:  # it changed hands, or comes again
                 return
             cursor.advance(part[-1].offset + 1)
+            self._handled_ms[source] = part[-1].timestamp
             await commit({source: cursor.expected}, EPOCH)
             self._rewinds = 0

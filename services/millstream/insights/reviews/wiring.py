@@ -17,10 +17,12 @@ from millstream.counting.guard import Guard
 from millstream.counting.recheck import Recheck
 from millstream.domain.clock import wall_clock
 from millstream.domain.log import Partition
+from millstream.insights import telemetry
 from millstream.insights.publish import Producer
 from millstream.insights.reviews.count import VerdictCounter
 from millstream.insights.reviews.following import ReviewReader
 from millstream.insights.reviews.judge import JudgeStages
+from millstream.insights.reviews.lag import LOOK_SECONDS, Lag
 from millstream.insights.reviews.models import SentimentModels
 from millstream.insights.reviews.tell import CountTeller
 from millstream.insights.settings import InsightsSettings
@@ -104,8 +106,9 @@ class CountingStore:
             await asyncio.sleep(CONSERVATION_SECONDS)
             found = await read_fences(self.redis, self.keys, self.slots, self.partitions)
             for tp, partition in found.partitions.items():
-                if partition.residue:
-                    residue = partition.residue
+                residue = partition.residue or 0
+                telemetry.RESIDUE.labels(str(tp[1])).set(residue)
+                if residue:
                     log.error("the ledger does not add up", partition=tp[1], residue=residue)
 
 
@@ -149,8 +152,19 @@ async def reviewing(
             lambda: store.partitions,
         )
         reader = ReviewReader(stages, probe)
-        beside = (counter.run, teller.run, guard.run, store.eviction.run, store.conserved)
+        lag_probe = await stack.enter_async_context(LogReader(settings.brokers))
+        lag = Lag(lag_probe, lambda: {**reader.reached(), **counter.reached()}, wall_clock)
+        beside = (
+            *(counter.run, teller.run, guard.run, store.eviction.run, store.conserved),
+            lambda: _look_for_ever(lag),
+        )
         yield Reviewing(reader, beside)
+
+
+async def _look_for_ever(lag: Lag) -> None:
+    while True:
+        await lag.look()
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _store(stack: AsyncExitStack, settings: InsightsSettings, redis: Redis) -> CountingStore:
