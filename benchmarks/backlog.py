@@ -122,7 +122,7 @@ def told(process: ServiceProcess) -> Iterator[None]:
         yield
     except OperatorError as error:
         raise OperatorError(
-            "the recommender", str(error), "one that goes on", process.log_tail()
+            process.name, str(error), "one that goes on", process.log_tail()
         ) from error
 
 

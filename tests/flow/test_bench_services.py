@@ -70,6 +70,23 @@ def test_latency_is_told_at_three_loads(kafka: KafkaEndpoint, redis: RedisEndpoi
 
 
 @pytest.mark.live
+def test_every_review_is_counted_and_the_judging_alone_is_told_beside_it(
+    kafka: KafkaEndpoint, redis: RedisEndpoint
+) -> None:
+    bench = benchmark("reviews", ROOT)
+    result = asyncio.run(
+        bench.bench(kafka, redis, bench.Size(3_000, 500, 20), Console(stderr=True))
+    )
+    assert named(result)
+    assert result["reviews_per_s"] > 0
+    assert result["judged_per_s"] > 0
+    assert result["cpu_us_per_review"] > 0
+    assert result["ratio"] == pytest.approx(
+        result["reviews_per_s"] / result["judged_per_s"], abs=2e-3
+    )
+
+
+@pytest.mark.live
 def test_beside_a_flood_every_event_is_counted_and_the_quiet_one_answered(
     kafka: KafkaEndpoint, redis: RedisEndpoint
 ) -> None:

@@ -29,7 +29,7 @@ from millstream.cli.app import app
 from millstream.cli.variables import OTHERS, SETTINGS
 from millstream.domain.events import EventType
 from millstream.local import online_retail
-from millstream.local.summary import ForecastSummary, Summary
+from millstream.local.summary import InsightsSummary, Summary
 from millstream.local.takeover import Takeover
 from millstream.settings import variable
 from millstream.streaming.topics import read_topics
@@ -204,7 +204,7 @@ def test_readme_quotes_the_rule_of_the_simulated_events() -> None:
 
 MEASURED: dict[str, tuple[set[str], dict[str, float]]] = {
     "demo-summary": (
-        keys_of(ForecastSummary),
+        keys_of(InsightsSummary),
         {"accepted": 20_000, "lists": 1000, "models_promoted": 2},
     ),
     "replay": (keys_of(Summary), {"accepted": 90_000, "lists": 2174}),

@@ -115,6 +115,19 @@ def gateway(
     show(bench.main(bench.Size(shoppers, connections, seconds, rounds), console), json)
 
 
+def reviews(
+    reviews: Annotated[int, typer.Option(min=1_000, help="Made up; all wait on the topic.")] = (
+        40_000
+    ),
+    shoppers: Annotated[int, typer.Option(min=1, help="Who wrote them.")] = 20_000,
+    items: Annotated[int, typer.Option(min=1, help="Which they are of.")] = 4_000,
+    json: Json = False,
+) -> None:
+    """Made-up reviews from their topic to exact counts, against the judging alone."""
+    console, bench = _begin(), benchmark("reviews", ROOT)
+    show(bench.main(bench.Size(reviews, shoppers, items), console), json)
+
+
 def tenants(  # noqa: PLR0913, PLR0917  an option each
     items: Items = 40_000,
     shoppers: Annotated[int, typer.Option(min=500, help="Of each of the two.")] = 20_000,
@@ -140,5 +153,5 @@ def tenants(  # noqa: PLR0913, PLR0917  an option each
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (end_to_end, gateway, latency, memory, scale, profiles, tenants):
+    for command in (end_to_end, gateway, latency, memory, reviews, scale, profiles, tenants):
         app.command()(command)

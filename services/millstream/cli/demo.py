@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from millstream import logs
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,7 @@ def demo(json: bool = typer.Option(False, help="End with one JSON object.")) -> 
     from millstream.local.demo import play
     from millstream.local.recordings import online_retail
 
+    logs.configure("WARNING")  # a library that is imported at the end would set the root's level
     recording = online_retail()
     stays = not json and sys.stdout.isatty() and sys.stderr.isatty()
 

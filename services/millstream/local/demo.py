@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Protocol
 
 from rich.console import Console
@@ -22,8 +24,9 @@ from millstream.local.recordings import TENANT, Recording
 from millstream.local.recount import Verdict
 from millstream.local.rehearsal import Rehearsal, rehearsing
 from millstream.local.replay import Outcome
+from millstream.local.reviewing import OwnLists, review, selling, train_made_up
 from millstream.local.scoring import VersionComparison
-from millstream.local.summary import ForecastSummary, Summary
+from millstream.local.summary import InsightsSummary, Summary
 from millstream.local.versions import compare_on_later, load_version
 
 TRAINER_NICENESS = 10
@@ -62,6 +65,7 @@ async def play(
     itself."""
     began = time.monotonic()
     view, first_list = LiveView(recording.events, recording.title), FirstList(began)
+    own_lists = OwnLists()
     with brokers.kafka() as kafka, brokers.redis() as redis:
         console.print(f"Broker: {kafka.name}. Store: {redis.name}.")
         async with deployed(kafka, redis) as deployment:
@@ -78,7 +82,7 @@ async def play(
             await asyncio.gather(deployment.recommender_ready(), begun)
             pacing = Pacing(events_per_s=recording.events_per_s)
             async with rehearsing(
-                deployment, recording.scorer, pacing=pacing, listeners=[view, first_list]
+                deployment, recording.scorer, pacing=pacing, listeners=[view, first_list, own_lists]
             ) as rehearsal:
                 view.watch(rehearsal)
                 async with shown(view, console):
@@ -87,18 +91,44 @@ async def play(
                 await rehearsal.await_models(models)
                 verdict, ledger = await rehearsal.recount(others=beside is not None)
                 versions = _compare_versions(rehearsal, recording)
-            forecasts = None
-            if recording.required.forecasts:
-                console.print("Recounted; insights reads the lake and tells what will sell.")
-                forecasts = await forecasts_told(deployment, TENANT)
+                told = None
+                if recording.required.forecasts:
+                    console.print(
+                        "Recounted; insights reads the lake, tells what will sell, and judges "
+                        "made-up reviews by a model that was trained on made-up reviews."
+                    )
+                    told = await _insights(deployment, recording, own_lists)
             took_s = time.monotonic() - began
             measured = Measured(outcome, verdict, ledger, versions, first_list.after_s, took_s)
             summary = _summary(measured, recording, rehearsal, (kafka.name, redis.name))
-            if forecasts is not None:
-                summary = ForecastSummary(**asdict(summary), forecasts=forecasts)
+            if told is not None:
+                summary = told(**asdict(summary))
             if beside is not None:
                 await beside.end(summary)
     return summary
+
+
+async def _insights(
+    deployment: Deployment, recording: Recording, own_lists: OwnLists
+) -> Callable[..., InsightsSummary]:
+    """What a summary lacks until insights has done its part."""
+    learning = asyncio.create_task(train_made_up(deployment, TENANT))
+    try:
+        forecasts = await forecasts_told(deployment, TENANT, reviews=True)
+        await learning
+    finally:
+        learning.cancel()
+    shop = selling(recording.stream(), recording.left_out)
+    reviewed = await review(deployment, TENANT, shop, own_lists)
+    return partial(
+        InsightsSummary,
+        forecasts=forecasts,
+        reviews_judged=reviewed.judged,
+        reviews_counted=reviewed.counted,
+        reviews_lost=reviewed.lost,
+        reviews_doubled=reviewed.doubled,
+        review_reason=reviewed.reason,
+    )
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ READ_S = 30.0
 POLL_S = 0.2
 
 
-async def forecasts_told(deployment: Deployment, tenant: str) -> int:
-    """Starts insights, which goes on; returns for how many items a forecast stands on the topic
-    after its first turn. Raises OperatorError where it ends by itself or takes over TURN_S."""
-    insights = await deployment.start("insights", tenant=tenant)
+async def forecasts_told(deployment: Deployment, tenant: str, *, reviews: bool = False) -> int:
+    """Starts insights, which goes on, and with `reviews` judges them too; returns for how many
+    items a forecast stands on the topic after its first turn. Raises OperatorError where it ends by
+    itself or takes over TURN_S."""
+    insights = await deployment.start("insights", tenant=tenant, insights_reviews=reviews)
     deadline = time.monotonic() + TURN_S
     while not await asyncio.to_thread(insights.said, TOLD):
         deployment.raise_dead()

@@ -44,6 +44,7 @@ DEMO_REQUIRED = Required(
     lists=1000,
     models_promoted=2,
     forecasts=100,
+    reviews_counted=400,
     p99_ms=1000.0,
     better_than_popularity=True,
     better_second_model=True,

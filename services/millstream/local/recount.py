@@ -71,12 +71,12 @@ def compare(
     recount: Recount, users: Mapping[UserCount, int], items: Mapping[ItemCount, int]
 ) -> Verdict:
     """`users` and `items` are all counts the store holds; what the topic lacks is doubled."""
-    lost, doubled = _differences(recount.users, users)
-    lost_lines, doubled_lines = _differences(recount.items, items)
+    lost, doubled = differences(recount.users, users)
+    lost_lines, doubled_lines = differences(recount.items, items)
     return Verdict(recount.accepted, lost, doubled, lost_lines, doubled_lines)
 
 
-def _differences(
+def differences(
     expected: Mapping[tuple[str, str, str], int], stored: Mapping[tuple[str, str, str], int]
 ) -> tuple[int, int]:
     """(missing, surplus), each summed over the keys that differ."""

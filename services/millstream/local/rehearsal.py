@@ -37,6 +37,7 @@ from millstream.local.recount import (
 )
 from millstream.local.replay import Asker, Listener, Outcome, Replay
 from millstream.local.storefront import Storefront, Topics
+from millstream.model.sentiment.manifest import MODEL as SENTIMENT
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.fences import LEDGER
 from millstream.stores.inventory import item_counts, shopper_counts
@@ -82,9 +83,12 @@ class Rehearsal:
                 await self._watched(self._announced(n))
 
     def take_model(self, record: ConsumerRecord[Any, Any]) -> None:
-        """A record of the models topic."""
-        if record.value is not None:
-            self.announced.append(_ANNOUNCEMENTS.decode(record.value))
+        """A record of the models topic; a review model is nobody's lists."""
+        if record.value is None:
+            return
+        told = _ANNOUNCEMENTS.decode(record.value)
+        if told.model != SENTIMENT:
+            self.announced.append(told)
             self._news.set()
 
     async def recount(self, others: bool = False) -> tuple[Verdict, dict[str, int]]:

@@ -17,6 +17,8 @@ class Required:
     models_promoted: int = 0
     forecasts: int = 0
     """Of so many items at least insights is to tell what will sell; 0: it is not asked."""
+    reviews_counted: int = 0
+    """So many made-up ones at least are to be judged, counted and told in a list."""
     p99_ms: float | None = None
     better_than_popularity: bool = False
     better_second_model: bool = False
@@ -63,7 +65,7 @@ class Summary:
     def _too_few(self, required: Required) -> list[str]:
         found = [
             f"{name} is {getattr(self, name):,}, at least {least:,} were promised"
-            for name in ("accepted", "lists", "models_promoted", "forecasts")
+            for name in ("accepted", "lists", "models_promoted", "forecasts", "reviews_counted")
             if getattr(self, name, 0) < (least := getattr(required, name))
         ]
         if required.rows not in (None, self.accepted + self.skipped):
@@ -95,10 +97,28 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class ForecastSummary(Summary):
-    """Of a recording of which insights tells what will sell: of so many items."""
+class InsightsSummary(Summary):
+    """Of a recording of which insights tells what will sell, of so many items, and judges made-up
+    reviews. `reviews_judged`: verdicts, more than were counted where a review was sent twice;
+    `reviews_lost`, `reviews_doubled`: against a recount of the verdicts' topic; `review_reason`: in
+    a list, of an item that reviewers like."""
 
     forecasts: int
+    reviews_judged: int
+    reviews_counted: int
+    reviews_lost: int
+    reviews_doubled: int
+    review_reason: str
+
+    def failures(self, required: Required) -> list[str]:
+        """As those of every run, and of the reviews."""
+        found = [
+            *super().failures(required),
+            *above_zero(self, "reviews_lost", "reviews_doubled"),
+        ]
+        if required.reviews_counted and not self.review_reason:
+            found.append("review_reason is empty, a list that tells of reviewers was promised")
+        return found
 
 
 def above_zero(result: object, *names: str) -> list[str]:

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from millstream.cli.playing import report
 from millstream.local.recordings import DEMO_REQUIRED, online_retail
-from millstream.local.summary import ForecastSummary, Required
+from millstream.local.summary import InsightsSummary, Required
 from millstream.local.takeover import Takeover
 
-GOOD = ForecastSummary(
+GOOD = InsightsSummary(
     accepted=20_000,
     dead_lettered=0,
     skipped=7,
@@ -42,6 +42,11 @@ GOOD = ForecastSummary(
     broker="b",
     redis="r",
     forecasts=100,
+    reviews_judged=450,
+    reviews_counted=400,
+    reviews_lost=0,
+    reviews_doubled=0,
+    review_reason="popular, liked by 90 % of reviewers",
 )
 REPLAY = Required(rows=20_007, better_than_popularity=True)
 TAKEN_OVER = Takeover(
@@ -83,6 +88,8 @@ def test_losses_and_doubles_fail_whatever_else_is_required(name: str) -> None:
         ("lists", 999),
         ("models_promoted", 1),
         ("forecasts", 99),
+        ("reviews_counted", 399),
+        ("review_reason", ""),
         ("event_to_list_p99_ms", 1000.1),
         ("recall_over_popularity", 1.0),
         ("second_model_recall_at_20", 0.1),
@@ -94,6 +101,12 @@ def test_the_demo_promises_figures(name: str, value: float | None) -> None:
     worse = replace(GOOD, **changes)
     assert named(worse.failures(DEMO_REQUIRED)) == [name]
     assert worse.failures(Required()) == []
+
+
+@pytest.mark.parametrize("name", ["reviews_lost", "reviews_doubled"])
+def test_reviews_that_are_lost_or_doubled_fail(name: str) -> None:
+    changes: dict[str, Any] = {name: 1}
+    assert named(replace(GOOD, **changes).failures(Required())) == [name]
 
 
 @pytest.mark.parametrize("accepted", [19_999, 20_001])
