@@ -165,12 +165,8 @@ def _servers(
         settings.gateway_api_keys, TENANT, (Scope.LISTS_READ,), "the bench's", wall_clock
     )
     users = [f"user-{number}" for number in range(size.shoppers)]
-    asyncio.run(_prepare(settings, users))
-    said = {
-        variable(GatewaySettings, name): str(value)
-        for name, value in settings.model_dump(mode="json").items()
-        if value is not None
-    }
+    asyncio.run(prepare(settings, users))
+    said = variables_of(settings)
     with (
         HttpProcess(["millstream", "gateway"], said, "/readyz") as gateway,
         HttpProcess(["benchmarks.bare_gateway"], said, f"{PATH.decode()}{users[0]}") as bare,
@@ -178,7 +174,16 @@ def _servers(
         yield token, gateway, bare, {TENANT: users, BARE: users}
 
 
-async def _prepare(settings: GatewaySettings, users: Sequence[str]) -> None:
+def variables_of(settings: GatewaySettings) -> dict[str, str]:
+    """What the environment must say for a process to have these settings."""
+    return {
+        variable(GatewaySettings, name): str(value)
+        for name, value in settings.model_dump(mode="json").items()
+        if value is not None
+    }
+
+
+async def prepare(settings: GatewaySettings, users: Sequence[str]) -> None:
     """Each shopper's list under the pseudonym for the gateway, and under the id for the bare
     server."""
     await set_up(settings, slots=DEFAULT_SLOTS, replay=True, partitions=None)
@@ -228,20 +233,25 @@ def _ask(server: HttpProcess, size: Size, users: Sequence[str], token: str) -> A
         size.seconds,
     )
     before = cpu_seconds(server.pid)
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks.http_load"],
-        input=msgspec.json.encode(asked),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=60 + 2 * size.seconds,
-        check=False,
-    )
-    if ended.returncode:
-        raise OperatorError(server.name, ended.stderr.decode()[-500:], "an answer of status 200")
-    told = msgspec.json.decode(ended.stdout, type=Told)
+    told = told_of(asked)
     share = size.seconds / (size.seconds + WARM_UP_S)
     cpu_us = (cpu_seconds(server.pid) - before) * share / told.requests * 1e6
     return Asked(told, cpu_us)
+
+
+def told_of(load: Load) -> Told:
+    """By a process of its own. Raises OperatorError where an answer is none."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.http_load"],
+        input=msgspec.json.encode(load),
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60 + 2 * load.seconds,
+        check=False,
+    )
+    if ended.returncode:
+        raise OperatorError("a server", ended.stderr.decode()[-500:], "an answer of status 200")
+    return msgspec.json.decode(ended.stdout, type=Told)
 
 
 def _require_same_lists(asked: tuple[Asked, Asked]) -> None:

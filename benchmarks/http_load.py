@@ -1,6 +1,6 @@
 """Load over HTTP from a process of its own: `python -m benchmarks.http_load`, told what on stdin.
 
-So many connections, each of which asks again as soon as it is answered. Nothing but an answer of
+So many connections, each of which asks again once it is answered. Nothing but an answer of
 status 200 counts, and no list from memory; anything else ends the run with exit code 1."""
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Load(Struct, frozen=True):
     connections: int
     warm_up_s: float
     seconds: float
+    pause_s: float = 0.0
+    """Between an answer and the next question."""
 
 
 class Told(Struct, frozen=True):
@@ -44,11 +46,16 @@ class Asking(asyncio.Protocol):
     """One connection. `times` gets (when, how long) of each answer, in seconds."""
 
     def __init__(
-        self, requests: Iterator[bytes], times: list[tuple[float, float]], failed: asyncio.Event
+        self,
+        requests: Iterator[bytes],
+        times: list[tuple[float, float]],
+        failed: asyncio.Event,
+        pause_s: float = 0.0,
     ) -> None:
         self._requests = requests
         self._times = times
         self._failed = failed
+        self._pause_s = pause_s
         self._held = b""
         self._asked_at = 0.0
         self.last = b""
@@ -65,17 +72,26 @@ class Asking(asyncio.Protocol):
             return
         now = time.perf_counter()
         self._times.append((now, now - self._asked_at))
-        if not head.startswith(b"HTTP/1.1 200") or b'"stale"' in body:
+        if not self.takes(head, body):
             self.last = self._held
             self._failed.set()
             return
         self.last, self._held = body, b""
-        self._ask()
+        if self._pause_s:
+            asyncio.get_running_loop().call_later(self._pause_s, self._ask)
+        else:
+            self._ask()
+
+    def takes(self, head: bytes, body: bytes) -> bool:
+        """Whether that is an answer; one that is none ends the run."""
+        return head.startswith(b"HTTP/1.1 200") and b'"stale"' not in body
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._failed.set()
 
     def _ask(self) -> None:
+        if self._transport.is_closing():
+            return
         self._asked_at = time.perf_counter()
         self._transport.write(next(self._requests))
 
@@ -86,7 +102,7 @@ async def ask(load: Load) -> Told:
     requests = itertools.cycle(_request(load, path) for path in load.paths)
     times: list[tuple[float, float]] = []
     failed = asyncio.Event()
-    asking = [Asking(requests, times, failed) for _ in range(load.connections)]
+    asking = [Asking(requests, times, failed, load.pause_s) for _ in range(load.connections)]
     for one in asking:
         await loop.create_connection(lambda one=one: one, load.host, load.port)  # type: ignore[misc]
     begins = time.perf_counter() + load.warm_up_s

@@ -36,9 +36,10 @@ from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, S
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
-from millstream.stores.ops import BAD_RECORD, LATE_RECORD, event_op, record_op
+from millstream.stores.ops import BAD_RECORD, LATE_RECORD, event_op, hole_op, record_op
 from millstream.stores.redis import connect
 from millstream.stores.shopper_values import fields_of, ids_of
+from millstream.stores.tenant_ledger import FATES, TenantLedger
 
 SCHEDULES = 200
 ENOUGH_FOR_A_MUTANT = 60
@@ -70,7 +71,7 @@ def erase(offset: int, event_id: str, at_ms: int, log_ms: int = 0) -> bytes:
 
 
 def bad(offset: int) -> bytes:
-    return record_op(BAD_RECORD, offset, NOON_MS)
+    return record_op(BAD_RECORD, offset)
 
 
 def call(start: int, to: int, *ops: bytes, clock_ms: int = NOON_MS) -> SlotCall:
@@ -222,7 +223,7 @@ TOO_BIG = 2**53
         (call(1, 5, purchase(2, "e1", "a"), purchase(2, "e2", "a")), "bounds"),
         (call(0, 5, bad(7)), "bounds"),
         (call(0, 5, purchase(1, "e1", "a", kind=11)), "bounds"),
-        (call(0, 5, record_op(-4, 1, NOON_MS)), "bounds"),
+        (call(0, 5, record_op(-4, 1)), "bounds"),
         (replace(call(0, 5, purchase(1, "e1", "a")), shoppers=[]), "keys"),
         (replace(call(0, 5, purchase(1, "e1", "a")), tenants=[]), "keys"),
     ],
@@ -283,7 +284,7 @@ async def test_each_record_gets_one_verdict_and_one_place_in_the_ledger(
             purchase(0, "e1", "a", "b", "a"),
             purchase(1, "e1", "a", "b", "a"),
             bad(2),
-            record_op(LATE_RECORD, 3, NOON_MS),
+            record_op(LATE_RECORD, 3),
             erase(4, "x1", NOON_MS + 9),
             purchase(5, "e2", "a", at_ms=NOON_MS, log_ms=NOON_MS + 20),
             purchase(6, "e3", "a", at_ms=NOON_MS + 30),
@@ -298,6 +299,48 @@ async def test_each_record_gets_one_verdict_and_one_place_in_the_ledger(
     assert partials == {b"%d|a" % PURCHASE: b"3", b"%d|b" % PURCHASE: b"1"}
     dirty = await redis.smembers(keys.dirty(0))
     assert dirty == {b"%d|default:a" % PURCHASE, b"%d|default:b" % PURCHASE}
+
+
+async def test_each_tenant_has_a_ledger_of_its_own(
+    redis: Redis, keys: Keys, store: FeatureStore
+) -> None:
+    """Of a tenant of which the call has no shopper too; the second call repeats the first one."""
+    other_kind = event_op((1, NOON_MS), PURCHASE, (1, 1), (NOON_MS, event_digest("e1")), [])
+    ops = [
+        purchase(0, "e1", "a"),
+        other_kind,
+        purchase(2, "e1", "a"),
+        record_op(LATE_RECORD, 3, 1),
+        record_op(BAD_RECORD, 4, 2),
+        record_op(BAD_RECORD, 5),
+        purchase(6, "e2", "a"),
+        record_op(BAD_RECORD, 7, 40),
+        hole_op(8, 9),
+    ]
+    tenants = ["default", "shop-2", "shop-3"]
+    shoppers = [SHOPPER, ("shop-2", "ann")]
+    both = replace(call(0, 17, *ops), tenants=tenants, shoppers=shoppers)
+    reply = await apply(store, both, replace(both, to=18))
+    assert reply.verdicts == "-" * 9
+    ledger = TenantLedger(redis, keys, 1)
+    nothing = dict.fromkeys(FATES, 0)
+    assert await ledger.of("default") == nothing | {"acc": 2, "dup": 1}
+    assert await ledger.of("shop-2") == nothing | {"acc": 1, "late": 1}
+    assert await ledger.of("shop-3") == nothing | {"bad": 1}
+    assert await ledger.of("shop") == nothing
+    assert await store.ledger() == {
+        "acc": 3, "dup": 1, "late": 1, "era": 0, "over": 0, "bad": 3, "hol": 9, "itm": 2
+    }  # fmt: skip
+
+
+async def test_what_an_older_worker_says_of_a_letter_names_nobody(
+    redis: Redis, keys: Keys, store: FeatureStore
+) -> None:
+    """Where the tenant's place stands now, it wrote the log time."""
+    reply = await apply(store, call(0, 1, record_op(BAD_RECORD, 0, NOON_MS - 1)))
+    assert reply.verdicts == "b"
+    assert await TenantLedger(redis, keys, 1).of("default") == dict.fromkeys(FATES, 0)
+    assert (await store.ledger())["bad"] == 1
 
 
 async def test_an_erase_from_a_clock_ahead_of_the_log_is_counted_once(

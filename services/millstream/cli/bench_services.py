@@ -18,6 +18,8 @@ Items = Annotated[int, typer.Option(min=1_000, help="In the catalogue and in the
 IndexFrom = Annotated[int, typer.Option(min=1, help="From so many items on through an index.")]
 
 INDEX_FROM = 20_000
+TENANTS, TIMES = 20, 50.0
+"""Of `tenants`: among so many the recommender is divided; of a tenant's fair rate what floods."""
 
 
 def _begin() -> Console:
@@ -128,30 +130,40 @@ def reviews(
     show(bench.main(bench.Size(reviews, shoppers, items), console), json)
 
 
-def tenants(  # noqa: PLR0913, PLR0917  an option each
+def tenants(
     items: Items = 40_000,
     shoppers: Annotated[int, typer.Option(min=500, help="Of each of the two.")] = 20_000,
     seconds: Annotated[float, typer.Option(min=1, help="Of each of the two loads.")] = 20.0,
-    tenants: Annotated[
-        int, typer.Option(min=2, help="Among so many the recommender is divided.")
-    ] = 20,
-    times: Annotated[float, typer.Option(min=1, help="Its fair rate, of the one that floods.")] = (
-        50.0
-    ),
     fair_after_ms: Annotated[int, typer.Option(min=0, help="0: without fairness.")] = 300,
     index_from: IndexFrom = INDEX_FROM,
     json: Json = False,
 ) -> None:
-    """How long a tenant waits for its lists beside another that floods. Exit code 3 where an event
-    is not counted."""
+    """How long a tenant waits for its lists beside another that sends 2.5 times as many events as
+    the recommender makes lists. Exit code 3 where an event is not counted."""
     console, bench = _begin(), benchmark("tenants", ROOT)
-    size = bench.Size(items, shoppers, seconds, tenants, times, fair_after_ms, index_from)
+    size = bench.Size(items, shoppers, seconds, TENANTS, TIMES, fair_after_ms, index_from)
     result = bench.main(size, console)
     show(result, json)
     if not result["exact"]:
         raise typer.Exit(3)
 
 
+def gateway_flood(
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each of the two loads.")] = 20.0,
+    connections: Annotated[int, typer.Option(min=1, help="Of the quiet tenant.")] = 4,
+    noisy_connections: Annotated[int, typer.Option(min=1, help="Of the one that floods.")] = 8,
+    events_per_second: Annotated[
+        int, typer.Option(min=500, help="What the gateway takes of one key.")
+    ] = 20_000,
+    json: Json = False,
+) -> None:
+    """How long a tenant waits for its lists while another floods the same gateway with events."""
+    console, bench = _begin(), benchmark("gateway_flood", ROOT)
+    size = bench.Size(2_000, connections, 10.0, seconds, noisy_connections, events_per_second)
+    show(bench.main(size, console), json)
+
+
 def add_to(app: typer.Typer) -> None:
-    for command in (end_to_end, gateway, latency, memory, reviews, scale, profiles, tenants):
+    of_workers = (end_to_end, latency, memory, reviews, scale, profiles, tenants)
+    for command in (*of_workers, gateway, gateway_flood):
         app.command()(command)

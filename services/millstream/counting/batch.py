@@ -22,16 +22,24 @@ from millstream.streaming.decode import Arrival, Decoded, Hole, Letter
 
 Numbered = Callable[[str], Mapping[str, NumberedItem]]
 """By tenant, the items that have a number (stores/item_numbers.py)."""
+Known = Callable[[str], bool]
+"""Whether it is a tenant."""
+
+
+def nobody(_tenant: str) -> bool:
+    return False
 
 
 @dataclass
 class SlotBatch:
-    """`arrivals`: one per op, None for a record that is no event."""
+    """`arrivals`: one per op, None for a record that is no event. `whose`: the tenant of each op,
+    as far as it is known."""
 
     tenants: dict[str, int] = field(default_factory=dict)
     shoppers: dict[ShopperName, int] = field(default_factory=dict)
     ops: list[bytes] = field(default_factory=list)
     arrivals: list[Arrival | None] = field(default_factory=list)
+    whose: list[str | None] = field(default_factory=list)
 
     def who(self, name: ShopperName) -> tuple[int, int]:
         """The places of the shopper and the tenant in the call."""
@@ -46,6 +54,7 @@ class SlotBatch:
     ) -> None:
         event = arrival.event
         self.arrivals.append(arrival)
+        self.whose.append(name[0])
         self.ops.append(
             event_op(
                 (arrival.offset, arrival.log_ms),
@@ -60,18 +69,26 @@ class SlotBatch:
     def add_op(self, op: bytes) -> None:
         """Of a record that is no event, for `who` it names."""
         self.arrivals.append(None)
+        self.whose.append(None)
         self.ops.append(op)
 
-    def add_other(self, other: Letter | Hole) -> None:
-        self.arrivals.append(None)
+    def add_other(self, other: Letter | Hole, is_known: Known = nobody) -> None:
+        """A letter is its tenant's where that is known: a key may say anything, and what it says
+        is not to make ledgers without end."""
         if isinstance(other, Hole):
-            self.ops.append(hole_op(other.offset, other.n))
-        else:
-            kind = LATE_RECORD if other.reason is Reason.LATE else BAD_RECORD
-            self.ops.append(record_op(kind, other.offset, other.log_ms))
+            self.add_op(hole_op(other.offset, other.n))
+            return
+        kind = LATE_RECORD if other.reason is Reason.LATE else BAD_RECORD
+        tenant = other.tenant if other.tenant and is_known(other.tenant) else None
+        place = None if tenant is None else self.tenants.setdefault(tenant, len(self.tenants))
+        self.arrivals.append(None)
+        self.whose.append(tenant)
+        self.ops.append(record_op(kind, other.offset, place))
 
 
-def split(decoded: Decoded, slots: int, numbered: Numbered) -> dict[int, SlotBatch]:
+def split(
+    decoded: Decoded, slots: int, numbered: Numbered, is_known: Known
+) -> dict[int, SlotBatch]:
     """By slot, in the order of the log. The items of all arrivals must have their numbers."""
     batches: defaultdict[int, SlotBatch] = defaultdict(SlotBatch)
     for what in _in_order(decoded):
@@ -79,7 +96,7 @@ def split(decoded: Decoded, slots: int, numbered: Numbered) -> dict[int, SlotBat
             name = (what.event.tenant, what.event.shopper)
             batches[slot_of(*name, slots)].add(what, name, numbered(name[0]))
         else:
-            batches[slot_of_place(decoded, what.offset, slots)].add_other(what)
+            batches[slot_of_place(decoded, what.offset, slots)].add_other(what, is_known)
     return batches
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from millstream.counting.batch import SlotBatch
 from millstream.domain.clock import Clock
@@ -33,13 +33,15 @@ class FenceMoved(Exception):  # noqa: N818
 class Recorded:
     """`counted`: arrivals that changed state in this call. `over`: those whose shopper has as many
     event ids as may be held. `due`: per shopper the newest arrival whose list is owed, be it
-    counted now or by a worker that died before it could publish."""
+    counted now or by a worker that died before it could publish. `by_tenant`: the verdicts, None
+    where a record is nobody's."""
 
     counted: Sequence[Arrival]
     over: Sequence[Arrival]
     due: dict[ShopperName, Arrival]
     states: dict[ShopperName, ShopperState]
     verdicts: Counter[str]
+    by_tenant: Counter[tuple[str | None, str]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,11 @@ class FencedCounter:
         due: dict[ShopperName, Arrival] = {}
         states: dict[ShopperName, ShopperState] = {}
         verdicts: Counter[str] = Counter()
+        by_tenant: Counter[tuple[str | None, str]] = Counter()
         for batch, reply in zip(batches, replies, strict=True):
             said = reply.verdicts or "-" * len(batch.ops)
             verdicts.update(said)
+            by_tenant.update(zip(batch.whose, said, strict=True))
             for arrival, verdict in zip(batch.arrivals, said, strict=True):
                 if arrival is None:
                     continue
@@ -169,7 +173,7 @@ class FencedCounter:
                     _keep_newest(due, arrival)
             for name, packed in zip(batch.shoppers, reply.states, strict=True):
                 states[name] = ShopperState(packed, self._names(name[0]))
-        return Recorded(counted, over, due, states, verdicts)
+        return Recorded(counted, over, due, states, verdicts, by_tenant)
 
 
 def _keep_newest(due: dict[ShopperName, Arrival], arrival: Arrival) -> None:

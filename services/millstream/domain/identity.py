@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 ShopperName = tuple[str, str]
 """(tenant, shopper)."""
@@ -11,6 +12,16 @@ ShopperName = tuple[str, str]
 def record_key(tenant: str, name: str) -> bytes:
     """The Kafka key `tenant:user` or `tenant:item`: one shopper's records stay in order."""
     return f"{tenant}:{name}".encode()
+
+
+_TENANT = re.compile(rb"([a-z0-9][a-z0-9-]{0,31}):")
+
+
+def tenant_in(key: bytes | None) -> str | None:
+    """Of a record that does not tell its tenant itself: what stands before the colon of its key,
+    where that could be one (events.Tenant)."""
+    found = _TENANT.match(key or b"")
+    return found[1].decode() if found else None
 
 
 def slot_of(tenant: str, shopper: str, slots: int) -> int:

@@ -12,6 +12,7 @@ from millstream.domain.clock import Clock
 from millstream.domain.log import SENT_AT
 from millstream.gateway import telemetry
 from millstream.gateway.problems import away
+from millstream.gateway.turns import PIECE
 
 MAX_UNDER_WAY = 50_000
 """Records in memory that Kafka has not acknowledged; past it a request is to come again."""
@@ -71,6 +72,8 @@ class Delivery:
         try:
             async with asyncio.timeout(self._ack_s):
                 for key, value in records:
+                    if sent and len(sent) % PIECE == 0:
+                        await asyncio.sleep(0)  # else nobody has a turn until all are queued
                     sent.append(await self._send(topic, (key, value), headers, stamp()))
                 # Not gathered: what is cancelled here would be cancelled in the producer's batch.
                 await asyncio.wait(sent)

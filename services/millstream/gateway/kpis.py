@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from millstream.domain.clock import Clock, as_datetime
 from millstream.gateway import telemetry
-from millstream.gateway.hot_lists import ROUTE
 from millstream.stores.attributions import Attributions, Field
 
 TOP = 0.1
@@ -58,7 +57,8 @@ class KpiReport(Struct, frozen=True):
     """Of lists made on these days (UTC). `carried`: clicks and purchases that bore the list's id,
     the rest fell into the window. `unknown`: bore the id of a list that was not held. `coverage`:
     items shown of those in the catalogue. `top_share`: of the places, those of the tenth of items
-    that is shown most. `latency`: of stored lists in this process, since it began."""
+    that is shown most. `latency`: of the tenant's stored lists in this process,
+    since it began."""
 
     days: tuple[str, ...]
     lists: tuple[OfLists, ...]
@@ -93,7 +93,7 @@ class Kpis:
         today = as_datetime(self._clock())
         named = tuple(f"{today - timedelta(days=ago):%Y%m%d}" for ago in range(days))
         counts, items = await self._counted.counts(tenant, named, self._partitions)
-        return report(named, counts, items, self._size_of(tenant), _latency())
+        return report(named, counts, items, self._size_of(tenant), _latency(tenant))
 
 
 def report(
@@ -168,8 +168,8 @@ def _rate(n: Counter[str]) -> float | None:
     return round(n["seen_clicked"] / n["seen"], 4) if n["seen"] else None
 
 
-def _latency() -> Percentiles:
-    return percentiles(_between(telemetry.buckets_of(ROUTE)))
+def _latency(tenant: str) -> Percentiles:
+    return percentiles(_between(telemetry.buckets_of(tenant)))
 
 
 def _between(up_to: Iterable[tuple[float, float]]) -> dict[float, int]:

@@ -1,12 +1,13 @@
 """What happens in the events topic right now, for those who look at the live page.
 
 Judged from the record alone and from what the feed itself has seen: a second copy of an event that
-came before anyone looked is not known as one. The exact numbers are the ledger's (counted.py)."""
+came before anyone looked is not known as one. The exact numbers are the ledger's
+(stores/tenant_ledger.py)."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from itertools import count
 
@@ -39,7 +40,7 @@ def is_replayed(record: LogRecord) -> bool:
 
 
 class LiveEvent(Struct, frozen=True, omit_defaults=True):
-    """`n` grows by one with each event of the feed. `shopper`: as it stands in the topic.
+    """`n` grows by one with each event of the tenant. `shopper`: as it stands in the topic.
     `items`: the first of `item_count`. `reason`: of a refused one."""
 
     n: int
@@ -59,7 +60,7 @@ class LiveFeed:
 
     def __init__(self, tenants: Callable[[], Collection[str]]) -> None:
         self._tenants = tenants
-        self._numbers = count(1)
+        self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
         self._events: dict[str, deque[LiveEvent]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._fates: dict[str, Counter[str]] = defaultdict(Counter)
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
@@ -81,7 +82,8 @@ class LiveFeed:
         return {fate: self._fates[tenant][fate] for fate in Fate}
 
     def _judged(self, tenant: str, record: LogRecord) -> LiveEvent:
-        number, place = next(self._numbers), (record.log_ms, record.partition, record.offset)
+        number = next(self._numbers[tenant])
+        place = (record.log_ms, record.partition, record.offset)
         try:
             event = decode(record.value, record.headers, record.log_ms)
         except Refused as refused:

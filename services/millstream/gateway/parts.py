@@ -23,9 +23,10 @@ from millstream.gateway.reverse import Reverse
 from millstream.gateway.rules import Rules
 from millstream.gateway.searching import Searching
 from millstream.gateway.shop_clock import ReplayClock
+from millstream.gateway.turns import Turns
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
-from millstream.stores.sole_ledger import SoleLedger
+from millstream.stores.tenant_ledger import TenantLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Parts:
     topics: Topics
     callers: Callers
     rates: Rates
+    turns: Turns
     delivery: Delivery
     reverse: Reverse | None
     lists: Lists
@@ -59,7 +61,7 @@ class Parts:
     asking: Asking
     feed: LiveFeed
     watching: Watching
-    ledger: SoleLedger
+    ledger: TenantLedger
     clock: Clock
     """Of the shop: `replay` where a recording is replayed, else the wall's."""
     replay: ReplayClock | None

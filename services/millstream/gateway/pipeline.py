@@ -38,6 +38,9 @@ OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/openapi.json"})
 """Answered without a key; nothing of them tells of a tenant."""
 CALLER_LEFT = 499
 """Counted, not answered."""
+TAKEN_IN = frozenset({"/v1/events", "/v1/items", "/v1/reviews"})
+WRITES = frozenset({"POST", "PUT"})
+"""Of these paths what is held to the rate of events, by how many there are in the body."""
 SLOW = ("/v1/dead-letters", "/v1/erasures")
 """Read whole topics."""
 
@@ -80,7 +83,9 @@ class Door:
             _count(scope, answer.status, perf_counter() - began)
             return
         if caller is not None and await self._is_hot(scope, caller, send):
-            _hot_seconds.observe(perf_counter() - began)
+            seconds = perf_counter() - began
+            _hot_seconds.observe(seconds)
+            telemetry.LIST_SECONDS.labels(caller.tenant).observe(seconds)
             return
         answer = _Answer(send)
         try:
@@ -111,6 +116,9 @@ class Door:
         if caller is None:
             raise _unknown()
         wait = self._rates.request(caller.key_id)
+        if not wait and scope["path"] in TAKEN_IN and scope["method"] in WRITES:
+            # Before the body is read: to refuse a flood is not to cost what it would to take it.
+            wait = self._rates.refused(caller.key_id)
         if wait:
             raise too_many(wait)
         return caller

@@ -15,13 +15,14 @@ BURST_S = 1.0
 
 
 class Rate:
-    """`per_second` on average, and BURST_S seconds' worth of it at once. Never blocks. Holds one
-    number per name that it was asked about."""
+    """`per_second` on average, and BURST_S seconds' worth of it at once. Never blocks. Holds two
+    numbers per name that it was asked about."""
 
     def __init__(self, per_second: int, clock: Callable[[], float] = monotonic) -> None:
         self._cost_s = 1.0 / per_second
         self._clock = clock
         self._paid_until: dict[str, float] = {}
+        self._fits_at: dict[str, float] = {}
 
     def take(self, name: str, n: int = 1) -> int:
         """0 where n may go on, else the seconds after which they may; what is refused costs
@@ -30,9 +31,14 @@ class Rate:
         paid_until = max(now, self._paid_until.get(name, now)) + n * self._cost_s
         over_s = paid_until - now - BURST_S
         if over_s > 1e-9:
+            self._fits_at[name] = now + over_s
             return max(1, ceil(over_s))
         self._paid_until[name] = paid_until
         return 0
+
+    def wait(self, name: str) -> int:
+        """The seconds until what was refused last would go on; 0 where it would now."""
+        return max(0, ceil(self._fits_at.get(name, 0.0) - self._clock()))
 
 
 class Rates:
@@ -49,3 +55,7 @@ class Rates:
     def events(self, key_id: str, n: int) -> int:
         """See Rate.take."""
         return self._events.take(key_id, n)
+
+    def refused(self, key_id: str) -> int:
+        """See Rate.wait; of events."""
+        return self._events.wait(key_id)

@@ -47,6 +47,7 @@ from millstream.gateway.shelf import Shelf
 from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.site import site
 from millstream.gateway.stored_lists import StoredLists
+from millstream.gateway.turns import Turns
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
 from millstream.model.registry import Registry
@@ -70,7 +71,7 @@ from millstream.stores.reverse_rows import SqliteRows
 from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
-from millstream.stores.sole_ledger import SoleLedger
+from millstream.stores.tenant_ledger import TenantLedger
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
@@ -213,6 +214,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             topics=Topics(*map(settings.topic, (EVENTS, CATALOG, REVIEWS))),
             callers=callers,
             rates=rates,
+            turns=Turns(),
             delivery=delivery,
             reverse=reverse,
             lists=lists,
@@ -230,7 +232,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             asking=Asking(searching, lists, catalogue.get, reviews.get),
             feed=feed,
             watching=watching,
-            ledger=SoleLedger(redis, keys, states),
+            ledger=TenantLedger(redis, keys, slots),
             clock=clock,
             replay=replay,
         )

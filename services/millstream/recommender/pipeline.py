@@ -113,5 +113,5 @@ async def deliver(
     for one in ready:
         one.part.cursor.advance(one.prepared.decoded.to)
         telemetry.handled(one.part.source[1], one.prepared.decoded.clock_ms)
-    telemetry.count(recorded.verdicts, len(sending.drafts))
+    telemetry.count(recorded.verdicts, recorded.by_tenant, len(sending.drafts))
     telemetry.published(published.lists)

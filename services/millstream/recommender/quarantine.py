@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 
 from millstream.domain.errors import Reason, Refused
+from millstream.domain.identity import tenant_in
 from millstream.domain.log import Partition
 from millstream.domain.replayed import OriginOf
 from millstream.recommender import telemetry
@@ -100,7 +101,7 @@ class Quarantine:
         await asyncio.gather(*(self._set_apart(record) for record in apart))
         whole = [r for r in records if r.offset not in poison]
         decoded = await self._decode(source, whole, start) if whole else None
-        letters = [Letter(r.offset, r.timestamp, Reason.POISON) for r in apart]
+        letters = [Letter(r.offset, r.timestamp, Reason.POISON, tenant_in(r.key)) for r in apart]
         if decoded is not None:
             letters = sorted([*letters, *decoded.letters], key=lambda letter: letter.offset)
         return whole_range(source, start, records, decoded.arrivals if decoded else (), letters)

@@ -23,13 +23,14 @@ class Recorder(FencedCounter):
     async def prepare(self, decoded: Decoded) -> Prepared:
         """Everything that does not depend on where the slots stand. Asks Redis for the numbers of
         items that are new here."""
+        numbers = self._numbers
         unknown: dict[str, list[str]] = defaultdict(list)
         for arrival in decoded.arrivals:
             event = arrival.event
-            known = self._numbers.numbered(event.tenant)
+            known = numbers.numbered(event.tenant)
             for line in event.items:
                 if line.item_id not in known:
                     unknown[event.tenant].append(line.item_id)
         for tenant, items in unknown.items():
-            await self._numbers.learn(tenant, items)
-        return Prepared(decoded, split(decoded, self._slots, self._numbers.numbered))
+            await numbers.learn(tenant, items)
+        return Prepared(decoded, split(decoded, self._slots, numbers.numbered, numbers.knows))

@@ -9,6 +9,9 @@ from prometheus_client import Counter, Gauge, Histogram
 from millstream.domain.lists import RecommendationList, Source
 
 RECORDS = Counter("millstream_records", "Records by what became of them", ["verdict"])
+TENANT_RECORDS = Counter(
+    "millstream_tenant_records", "Records of a tenant by what became of them", ["tenant", "verdict"]
+)
 LISTS = Counter("millstream_lists", "Lists published")
 GIVEN_UP = Counter(
     "millstream_lists_given_up",
@@ -68,9 +71,14 @@ VERDICTS = {
 }
 
 
-def count(verdicts: Mapping[str, int], lists: int) -> None:
+def count(
+    verdicts: Mapping[str, int], by_tenant: Mapping[tuple[str | None, str], int], lists: int
+) -> None:
     for letter, n in verdicts.items():
         RECORDS.labels(VERDICTS[letter]).inc(n)
+    for (tenant, letter), n in by_tenant.items():
+        if tenant is not None:
+            TENANT_RECORDS.labels(tenant, VERDICTS[letter]).inc(n)
     LISTS.inc(lists)
 
 

@@ -36,6 +36,10 @@ class ItemNumbers:
         """Id -> number and encoded id, of what `learn` or `load` brought."""
         return self._numbered[tenant]
 
+    def knows(self, tenant: str) -> bool:
+        """Whether the tenant has an item with a number here."""
+        return bool(self._names.get(tenant))
+
     async def learn(self, tenant: str, items: Iterable[str]) -> None:
         """Afterwards each of `items` has a number; one round trip if any is new."""
         known = self._numbered[tenant]

@@ -12,7 +12,8 @@ class Keys:
     # Exact state of slot s, written only by recs_apply_v1.
     def fences(self, slot: int) -> str:
         """HASH epoch; t:, w:, s: (position, witness, start) and acc:, dup:, late:, era:, over:,
-        bad:, hol:, itm: (ledger), each followed by <epoch>:<topic>:<partition>."""
+        bad:, hol:, itm: (ledger), each followed by <epoch>:<topic>:<partition>; and acc/ to bad/
+        (a tenant's ledger), each followed by <tenant>."""
         return f"{self.prefix}f:{{{slot}}}"
 
     def clocks(self, slot: int) -> str:

@@ -21,9 +21,10 @@ NumberedItem = tuple[int, bytes]
 """(number, id) of an item (stores/item_numbers.py)."""
 
 
-def record_op(kind: int, offset: int, log_ms: int) -> bytes:
-    """A record that is only counted; `kind`: BAD_RECORD or LATE_RECORD."""
-    return _RECORD.pack(kind, offset, max(0, log_ms))
+def record_op(kind: int, offset: int, tenant: int | None = None) -> bytes:
+    """A record that is only counted; `kind`: BAD_RECORD or LATE_RECORD; `tenant`: whose it is, by
+    the tenant's place in the call."""
+    return _RECORD.pack(kind, offset, 0 if tenant is None else tenant + 1)
 
 
 def hole_op(offset: int, n: int) -> bytes:

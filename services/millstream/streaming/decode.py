@@ -16,6 +16,7 @@ from millstream.domain.decode import decode
 from millstream.domain.document import MAX_EXACT_INT
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import Event
+from millstream.domain.identity import tenant_in
 from millstream.domain.log import LogRecord, Partition
 from millstream.domain.replayed import Origin, OriginOf, no_origin, read_claim
 from millstream.streaming.dead_letters import DeadLetters
@@ -45,11 +46,12 @@ class Arrival(Struct, frozen=True, gc=False):  # one per event: four times quick
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A record that became a dead letter."""
+    """A record that became a dead letter. `tenant`: whose it is, as its key says."""
 
     offset: int
     log_ms: int
     reason: Reason
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ async def decode_records(
         await asyncio.gather(
             *(dead_letters.send(as_log_record(r), why, origin) for r, why, origin in refused)
         )
-    letters = [Letter(r.offset, r.timestamp, why.reason) for r, why, _ in refused]
+    letters = [Letter(r.offset, r.timestamp, why.reason, tenant_in(r.key)) for r, why, _ in refused]
     begin = records[0].offset if start is None else start
     return whole_range((topic, partition), begin, records, arrivals, letters)
 

@@ -129,9 +129,20 @@ async def test_events_are_seen_as_they_come_and_by_their_own_tenant_alone(shop: 
         assert (await theirs.get("/v1/items")).json() == {"items": [], "catalogue": 0}
 
 
-async def test_the_exact_ledger_is_told_to_the_only_tenant(shop: Gate) -> None:
-    told = (await shop.http.get("/v1/live")).json()
-    assert told["ledger"]["acc"] >= 8
+async def test_each_tenant_is_told_its_own_ledger(shop: Gate) -> None:
+    async def is_counted() -> bool:
+        ledger = (await shop.http.get("/v1/live")).json()["ledger"]
+        return bool(ledger["acc"] >= 8 and ledger["bad"] == 1)
+
+    await shop.until(is_counted, "what was sent, and the one that can't be read")
+    async with caller(shop.door, key_for(shop.settings, OTHER)) as theirs:
+
+        async def is_known() -> bool:
+            return (await theirs.get("/v1/key")).status_code == 200
+
+        await shop.until(is_known, "a new key is in force")
+        ledger = (await theirs.get("/v1/live")).json()["ledger"]
+        assert set(ledger.values()) == {0}, "nor is it a tenant before its first event"
 
 
 async def test_a_key_is_told_what_it_may_and_kept_from_the_rest(shop: Gate) -> None:

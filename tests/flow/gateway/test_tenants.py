@@ -15,6 +15,7 @@ from tests.gateway import OTHER, TENANT, Gate, caller, key_for
 
 from millstream.domain.clock import as_datetime, wall_clock
 from millstream.stores.redis import connect
+from millstream.stores.tenant_ledger import FATES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SHOPPERS = [f"ann-{n}" for n in range(6)]
@@ -65,6 +66,9 @@ async def test_nothing_of_one_tenant_is_seen_by_another(shop: Gate) -> None:
         seen = {TENANT: ours, OTHER: theirs}
         for seed, (tenant, http) in enumerate(seen.items()):
             await filled(shop, http, tenant, seed)
+        for http in seen.values():
+            ledger = (await http.get("/v1/live")).json()["ledger"]
+            assert ledger == dict.fromkeys(FATES, 0) | {"acc": EVENTS}
         for tenant, http in seen.items():
             [others] = (names for name, names in GOODS.items() if name != tenant)
             for path in paths(tenant):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from millstream.domain.errors import Refused
 from millstream.domain.events import Event, EventType, check_event
-from millstream.domain.identity import record_key, slot_of
+from millstream.domain.identity import record_key, slot_of, tenant_in
 
 _TENANTS = st.from_regex(r"\A[a-z0-9][a-z0-9-]{0,31}\Z")
 # Short ids over few signs, those that part names among them, so that near misses come up.
@@ -51,3 +51,14 @@ def test_two_shoppers_never_share_a_key(
 def test_a_shopper_keeps_the_slot(tenant: str, name: str, slots: int) -> None:
     assert slot_of(tenant, name, slots) == slot_of(tenant, name, slots)
     assert 0 <= slot_of(tenant, name, slots) < slots
+
+
+@given(_TENANTS, st.text(max_size=8))
+def test_a_key_tells_whose_it_is(tenant: str, name: str) -> None:
+    assert tenant_in(record_key(tenant, name)) == tenant
+
+
+def test_a_key_that_is_not_of_ours_tells_nobody() -> None:
+    long = b"x" * 33 + b":ann"
+    for key in (None, b"", b"ann", b":ann", b"Shop:ann", b"-shop:ann", b"s\xff:a", long):
+        assert tenant_in(key) is None, key

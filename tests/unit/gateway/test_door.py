@@ -58,13 +58,16 @@ class World:
     stored: Stored = field(default_factory=Stored)
     behind: Behind = field(default_factory=Behind)
 
-    def door(self, **changes: Any) -> Door:
+    def callers(self) -> Callers:
+        made = Callers(self.path, lambda _tenant: None)
+        made.load()
+        return made
+
+    def door(self, rates: Rates | None = None, **changes: Any) -> Door:
         settings = load(GatewaySettings, **changes)
-        callers = Callers(self.path, lambda _tenant: None)
-        callers.load()
-        rates = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
+        usual = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
         hot = HotLists(self.stored)  # type: ignore[arg-type]
-        return Door(callers, rates, hot, self.behind, settings)
+        return Door(self.callers(), rates or usual, hot, self.behind, settings)
 
     def http(self, *scopes: Scope, **changes: Any) -> httpx.AsyncClient:
         """With a key of these scopes, or of all; `changes`: of the settings."""
@@ -141,6 +144,40 @@ async def test_more_than_a_second_allows_is_told_when_to_come_again(world: World
         assert [answer.status_code for answer in answers][:3] == [200] * 3
         assert answers[-1].status_code == 429
         assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def told(door: Door, key: str, request: str, receive: Any) -> tuple[int, dict[bytes, bytes]]:
+    """Status and headers of the answer to a request like `GET /v1/key`."""
+    method, path = request.split()
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode()}
+    headers = [(b"authorization", f"Bearer {key}".encode())]
+    await door({**scope, "query_string": b"", "headers": headers}, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+async def never_read() -> Any:
+    pytest.fail("the body was asked for")
+
+
+async def a_body() -> Any:
+    return {"type": "http.request", "body": b"{}"}
+
+
+async def test_a_flood_is_refused_unread_and_only_its_own_key(world: World) -> None:
+    noisy, quiet = (create(world.path, of, tuple(Scope), "", wall_clock) for of in ("a", "b"))
+    rates = Rates(2_000, 500)
+    door = world.door(rates)
+    assert [rates.events(noisy[0].key_id, 500) for _ in range(2)] == [0, 1]
+    for request in ("POST /v1/events", "POST /v1/reviews", "PUT /v1/items"):
+        status, headers = await told(door, noisy[1], request, never_read)
+        assert (status, headers[b"retry-after"]) == (429, b"1")
+        assert (await told(door, quiet[1], request, a_body))[0] == 200
+    assert (await told(door, noisy[1], "GET /v1/recommendations/ann", a_body))[0] == 200
 
 
 async def test_a_body_is_held_to_its_size_said_or_not(world: World) -> None:

@@ -54,5 +54,9 @@ def test_percentiles_are_upper_edges() -> None:
 
 
 def test_latency_is_read_off_the_histogram() -> None:
-    telemetry.SECONDS.labels("/v1/recommendations/{user}").observe(0.0007)
-    assert _latency().p50_ms is not None
+    """Of one tenant: how long another's lists took is not its business."""
+    telemetry.LIST_SECONDS.labels("quick-shop").observe(0.0007)
+    telemetry.LIST_SECONDS.labels("slow-shop").observe(3)
+    assert _latency("quick-shop") == Percentiles(1, 1)
+    assert _latency("slow-shop") == Percentiles(5_000, 5_000)
+    assert _latency("new-shop") == NOTHING

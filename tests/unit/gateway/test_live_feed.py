@@ -91,6 +91,13 @@ def test_another_tenants_events_are_not_even_decoded() -> None:
     assert sum(live.fates("other").values()) == 0
 
 
+def test_numbers_do_not_tell_how_much_another_tenant_has() -> None:
+    live = LiveFeed(lambda: {"shop", "other"})
+    for n, tenant in enumerate(["shop", "other", "other", "shop"]):
+        live.take(written(event(f"e{n}", "ann", tenant=tenant), n, tenant=tenant))
+    assert [one.n for one in live.after("shop", 0)] == [1, 2]
+
+
 def test_only_what_is_newer_is_told_and_only_so_much_is_kept() -> None:
     live = feed()
     for n in range(KEPT + 5):

@@ -34,6 +34,18 @@ def test_what_is_refused_costs_nothing_and_says_when_to_come_again() -> None:
     assert rate.take("k", 10) == 0
 
 
+def test_what_did_not_fit_is_told_until_it_would() -> None:
+    clock = Stepped()
+    rate = Rate(10, clock)
+    assert rate.wait("k") == 0
+    rate.take("k", 10)
+    assert rate.wait("k") == 0, "nothing was refused"
+    assert rate.take("k", 10) == 1
+    assert (rate.wait("k"), rate.wait("other")) == (1, 0)
+    clock.now += 1
+    assert (rate.wait("k"), rate.take("k", 10)) == (0, 0)
+
+
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 8)), max_size=60))
 def test_no_second_has_more_than_a_burst_and_the_rate(asked: list[tuple[float, int]]) -> None:
     clock, per_second = Stepped(), 10

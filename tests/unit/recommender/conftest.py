@@ -64,6 +64,7 @@ class MemoryNumbers(ItemNumbers):
     def __init__(self) -> None:
         self.shared = Numbers()
         self._known: dict[str, NumberedItem] = {}
+        self._tenants = set[str]()
 
     def names(self, tenant: str) -> Mapping[int, str]:  # noqa: ARG002
         return self.shared.names
@@ -71,7 +72,11 @@ class MemoryNumbers(ItemNumbers):
     def numbered(self, tenant: str) -> Mapping[str, NumberedItem]:  # noqa: ARG002
         return self._known
 
-    async def learn(self, tenant: str, items: Iterable[str]) -> None:  # noqa: ARG002
+    def knows(self, tenant: str) -> bool:
+        return tenant in self._tenants
+
+    async def learn(self, tenant: str, items: Iterable[str]) -> None:
+        self._tenants.add(tenant)
         for item in items:
             self._known[item] = (self.shared.number(item), item.encode())
 

@@ -15,6 +15,7 @@ from millstream.domain.events import EventType
 from millstream.domain.identity import slot_of
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.recommender.record import Recorder
+from millstream.stores.ops import BAD_RECORD
 from millstream.streaming.decode import Decoded, Letter
 
 TP = (TOPIC, 0)
@@ -104,6 +105,23 @@ async def test_letters_are_counted_where_their_place_says_and_offsets_rise(
     assert sorted(op.offset for call in store.calls for op in parse_ops(call.ops)) == list(
         range(60)
     )
+
+
+async def test_a_letter_is_of_the_tenant_that_it_names_where_that_is_one(
+    store: MemoryStore, recorder: Recorder
+) -> None:
+    """What a key says before its colon may be anything."""
+    whose = ["default", "never-met", None] * 8
+    letters = [Letter(n, NOON_MS, Reason.BAD_ID, of) for n, of in enumerate(whose, 1)]
+    recorded = await record(recorder, decoded([arrival(event("e0", "ann"), 0)], letters))
+    assert recorded.by_tenant == {("default", "a"): 1, ("default", "b"): 8, (None, "b"): 16}
+    named = [
+        call.tenants[op.log_ms - 1]
+        for call in store.calls
+        for op in parse_ops(call.ops)
+        if op.kind == BAD_RECORD and op.log_ms
+    ]
+    assert named == ["default"] * 8
 
 
 async def test_a_slot_is_called_from_its_own_fence(store: MemoryStore, recorder: Recorder) -> None:

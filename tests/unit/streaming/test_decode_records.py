@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -39,7 +40,8 @@ class Letters:
         *,
         headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> object:
-        assert (topic, key) == (f"{TOPIC}.dlq", b"key")
+        assert topic == f"{TOPIC}.dlq"
+        assert key in {b"key", b"shop:ann"}
         await self.gate.wait()
         if self.failure is not None:
             raise self.failure
@@ -66,6 +68,12 @@ async def test_each_record_has_its_place_and_the_range_has_no_gap() -> None:
     ]
     assert sorted(letters.places) == [("undecodable", 8), ("undecodable", 11)]
     assert {*letters.values} == {b"{", None}
+
+
+async def test_a_letter_is_of_the_tenant_that_its_key_names() -> None:
+    told, untold = record(b"{", 7), record(b"{", 8)
+    found = await decoded([replace(told, key=b"shop:ann"), untold])
+    assert [letter.tenant for letter in found.letters] == ["shop", None]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,9 @@ async def send_events(
     if parts.replay is not None and not parts.replay.has_begun:
         raise away("the replay has not begun")
     replayed_ms = None if parts.replay is None else parts.replay()
-    judged = judge(said, caller, began_ms, replayed_ms)
+    judged = await parts.turns.judged(
+        caller.key_id, said, lambda piece: judge(piece, caller, began_ms, replayed_ms)
+    )
     if judged.records:
         if parts.reverse is not None:
             await parts.reverse.remember(caller.tenant, judged.known_as)

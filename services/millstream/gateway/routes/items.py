@@ -61,7 +61,9 @@ async def put_items(
     wait = parts.rates.events(caller.key_id, len(said))
     if wait:
         raise too_many(wait)
-    judged = judge_items(said, caller.tenant)
+    judged = await parts.turns.judged(
+        caller.key_id, said, lambda piece: judge_items(piece, caller.tenant)
+    )
     if judged.records:
         await parts.delivery.deliver(
             parts.topics.catalogue, [(record.key, record.value) for record in judged.records]

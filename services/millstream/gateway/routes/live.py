@@ -24,14 +24,15 @@ class OwnKey(Struct, frozen=True):
 
 class Live(Struct, frozen=True):
     """`following`: false for the moment after the first question, and while Kafka is away.
-    `fates`: of the events since the feed began. `ledger`: exact, since the deployment's beginning;
-    null where it counts several tenants. `left_out`: events come too fast for all to be shown."""
+    `fates`: of the events since the feed began. `ledger`: of the tenant's records, exact, since
+    counting began: accepted (acc), duplicate, late, erased, over-full, bad. `left_out`: events come
+    too fast for all to be shown."""
 
     following: bool
     now_ms: int
     events: tuple[LiveEvent, ...]
     fates: dict[Fate, int]
-    ledger: dict[str, int] | None
+    ledger: dict[str, int]
     left_out: bool
 
 

@@ -43,7 +43,10 @@ async def send_reviews(
     wait = parts.rates.events(caller.key_id, len(said))
     if wait:
         raise too_many(wait)
-    judged = judge_reviews(said, caller, wall_clock())
+    now_ms = wall_clock()
+    judged = await parts.turns.judged(
+        caller.key_id, said, lambda piece: judge_reviews(piece, caller, now_ms)
+    )
     if judged.records:
         if parts.reverse is not None:
             await parts.reverse.remember(caller.tenant, judged.known_as)

@@ -77,7 +77,8 @@ class _Writing:
         offset = len(self.partitions[partition])
         log_ms = max([log_ms, *(x.log_ms for x in self.partitions[partition][-1:])])
         if is_late(what, log_ms):
-            self.partitions[partition].append(Letter(offset, log_ms, Reason.LATE))
+            letter = Letter(offset, log_ms, Reason.LATE, what.tenant)
+            self.partitions[partition].append(letter)
         else:
             self.partitions[partition].append(Arrival(offset, log_ms, what, (), partition))
 
@@ -111,7 +112,8 @@ def _write_one(write: _Writing, home: int, event_id: str) -> None:
     rng, log_ms = write.rng, write.now[home]
     if rng.random() < 0.06:
         offset = len(write.partitions[home])
-        write.partitions[home].append(Letter(offset, log_ms, Reason.UNDECODABLE))
+        whose = rng.choice((*TENANTS, "nobody-known", None))
+        write.partitions[home].append(Letter(offset, log_ms, Reason.UNDECODABLE, whose))
         return
     user = f"u{home}-{rng.randrange(3)}"
     tenant = "default" if user != "u1-0" else "shop-2"
@@ -152,10 +154,13 @@ def _retry(write: _Writing, home: int, made: Event, log_ms: int) -> None:
 
 @dataclass
 class Oracle:
-    """What the counts must be. `items` leaves out what shoppers in `Log.erased` touched."""
+    """What the counts must be. `items` leaves out what shoppers in `Log.erased` touched.
+    `records`: of each tenant; `accepted`: of those the ones that count."""
 
     shoppers: dict[ShopperName, ReplayedShopper]
     items: Counter[tuple[str, str]]  # (tenant, "<type index>|<item>")
+    records: Counter[str]
+    accepted: Counter[str]
 
 
 def recount(log: Log) -> Oracle:
@@ -178,7 +183,15 @@ def recount(log: Log) -> Oracle:
             if not what.shopper.endswith("-2"):
                 kind = TYPE_INDEX[what.type]
                 items.update((what.tenant, f"{kind}|{line.item_id}") for line in what.items)
-    return Oracle(dict(shoppers), items)
+    accepted = Counter(tenant for (tenant, _), _ in seen)
+    return Oracle(dict(shoppers), items, records_by_tenant(log), accepted)
+
+
+def records_by_tenant(log: Log) -> Counter[str]:
+    """Of those in TENANTS; the letters that say so among them."""
+    places = (place for part in log.partitions for place in part)
+    whose = (x.event.tenant if isinstance(x, Arrival) else x.tenant for x in places)
+    return Counter(tenant for tenant in whose if tenant in TENANTS)
 
 
 def _in_order(log: Log, at_home: bool) -> Iterator[Arrival]:

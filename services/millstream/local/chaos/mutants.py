@@ -33,6 +33,10 @@ MUTATIONS = {
         "if op.kind ~= ERASE then take_id(user, op) end",
     ),
     "an erased shopper's ids still count": ("    user.ids = ''\n", ""),
+    "one tenant's ledger for all": (
+        "call.tenants[op.tenant] or false",
+        "call.tenants[1] or false",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from millstream.counting.fenced import FenceMoved
 from millstream.local.chaos.faulty_store import SLOTS, FaultyStore, Killed
-from millstream.local.chaos.made_up_log import TENANTS, TOPIC, Log, lengths, make_log
+from millstream.local.chaos.made_up_log import ITEMS, TENANTS, TOPIC, Log, lengths, make_log
 from millstream.local.chaos.schedule_verdict import differences
 from millstream.recommender.record import Recorder
 from millstream.stores.fences import read_fences
@@ -44,6 +44,8 @@ class Schedule:
 
     async def run(self) -> None:
         """Until the log has been read to its end without further faults."""
+        for tenant in TENANTS:  # whom a letter names is known by then
+            await self._numbers.learn(tenant, ITEMS)
         for worker in self._workers:
             await self._resume(worker)
         speeds = [self.rng.choice((1, 4, 30)) for _ in self._ends]

@@ -195,11 +195,12 @@ end
 --       9 tenants: msgpack {tenant, ...},
 --       10 how many bytes of a u key stand before "<tenant>:<shopper>",
 --       11 ops, one after the other, big-endian (stores/ops.py):
---          i1 kind, I8 offset, I8 log ms; of a BAD or LATE record that is all; of a HOLE follows I8
---          how many offsets the log does not have; of an event: I2 shopper, I1 tenant (both from
---          0), I8 event ms, 16 bytes digest, I1 flags, I1 n, then n times I4 index and I2 bytes of
---          item id; with LETTER in flags: I8 the first log time, I2 bytes of "<topic>:<partition>:
---          <offset>" of the first copy.
+--          i1 kind, I8 offset; of a BAD or LATE record I8 whose it is: the tenant's place from 1, and
+--          nobody's where there is none (0, or the log time that older releases write here); of a
+--          HOLE I8 0, I8 how many offsets the log does not have; of an event: I8 log ms, I2 shopper,
+--          I1 tenant (both from 0), I8 event ms, 16 bytes digest, I1 flags, I1 n, then n times I4
+--          index and I2 bytes of item id; with LETTER in flags: I8 the first log time, I2 bytes of
+--          "<topic>:<partition>:<offset>" of the first copy.
 -- Reply: {"OK", next, verdicts, state, ...}: a letter per op: a accepted, d duplicate, l late,
 --        e erased, o over-full, b bad, h hole, - applied before; then each shopper's packed
 --        fields, empty for one who was erased or never seen.
@@ -225,6 +226,7 @@ end
 local function read_op(call, op, text, at)
   local last = op.offset
   op.kind, op.offset, op.log_ms, at = read('>i1I8I8', text, at)
+  op.tenant = op.log_ms -- of a record that is no event
   if op.offset <= last or op.offset >= call.to or op.kind >= TYPES or op.kind < HOLE then
     error({err = 'BADARG an op is out of its bounds'})
   end
@@ -504,6 +506,29 @@ local function add_to_counts(key, counts)
   end
 end
 
+local LEDGER = {a = 'acc', d = 'dup', l = 'late', e = 'era', o = 'over', b = 'bad', h = 'hol'}
+
+local function note(call, op, verdict, sums)
+  local fates, tenant = sums.fates[verdict], call.tenants[op.tenant] or false
+  if not fates then
+    fates = {}
+    sums.fates[verdict] = fates
+  end
+  fates[tenant] = (fates[tenant] or 0) + op.holes
+end
+
+-- Into the partition's ledger, and into that of each tenant.
+local function save_fates(call, fates)
+  for verdict, by_tenant in pairs(fates) do
+    local name, sum = LEDGER[verdict], 0
+    for tenant, n in pairs(by_tenant) do
+      sum = sum + n
+      if tenant then redis.call('HINCRBY', call.fences, name .. '/' .. tenant, decimal(n)) end
+    end
+    redis.call('HINCRBY', call.fences, name .. ':' .. call.field, decimal(sum))
+  end
+end
+
 local function save(call, sums)
   save_users(call)
   for tenant, counts in pairs(sums.items) do
@@ -515,9 +540,7 @@ local function save(call, sums)
   for letter in pairs(call.letters) do redis.call('SADD', call.replayed, letter) end
   redis.call('HSET', call.fences, 't:' .. call.field, decimal(call.to),
     'w:' .. call.field, call.witness)
-  for name, n in pairs(sums.ledger) do
-    redis.call('HINCRBY', call.fences, name .. ':' .. call.field, decimal(n))
-  end
+  save_fates(call, sums.fates)
   if sums.lines > 0 then redis.call('HINCRBY', call.fences, 'itm:' .. call.field, sums.lines) end
   local clock = redis.call('HGET', call.clocks, call.field)
   if not clock or tonumber(clock) < call.clock then
@@ -530,7 +553,6 @@ local function with_states(call, reply)
   return reply
 end
 
-local LEDGER = {a = 'acc', d = 'dup', l = 'late', e = 'era', o = 'over', b = 'bad', h = 'hol'}
 local OF_RECORD = {[BAD] = 'b', [LATE] = 'l', [HOLE] = 'h'}
 
 local function apply(keys, args)
@@ -544,14 +566,14 @@ local function apply(keys, args)
   call.cut = #call.users > 0 and prune_below(call) or nil
   call.letters = {} -- taken in this call
   call.place = string.match(call.field, '^%d+:(.*)$') .. ':'
-  local sums = {items = {}, dirty = {}, owed = {}, ledger = {}, lines = 0}
+  local sums = {items = {}, dirty = {}, owed = {}, fates = {}, lines = 0}
   local verdicts, op, ops, at = {}, {offset = call.from - 1, items = {}, indices = {}}, args[11], 1
   while at <= #ops do
     at = read_op(call, op, ops, at)
     local verdict = '-'
     if op.offset >= fence then
       verdict = OF_RECORD[op.kind] or decide(call, op, sums)
-      sums.ledger[LEDGER[verdict]] = (sums.ledger[LEDGER[verdict]] or 0) + op.holes
+      note(call, op, verdict, sums)
     end
     verdicts[#verdicts + 1] = verdict
   end

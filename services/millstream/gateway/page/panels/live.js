@@ -21,16 +21,12 @@ const TOLD = {
 };
 
 function Counters({ told }) {
-  const exact = told.ledger !== null;
-  const of = (fate) => (exact ? OF_LEDGER[fate].reduce((sum, name) => sum + told.ledger[name], 0) : told.fates[fate]);
+  const of = (fate) => OF_LEDGER[fate].reduce((sum, name) => sum + told.ledger[name], 0);
   return html`<ul class="tiles" aria-label="Counters">
       ${Object.keys(OF_LEDGER).map((fate) => html`<li key=${fate} class="tile-of ${fate}" data-fate=${fate}>
         <span class="n">${count(of(fate))}</span><span class="name">${FATES[fate]}</span><span class="hint">${TOLD[fate]}</span></li>`)}
     </ul>
-    <p class="hint">${exact
-      ? "Exact, since this deployment began: the ledger that every record has one line in."
-      : "Since somebody began to look on: the exact ledger counts several tenants, so it is not shown here."}
-      ${told.left_out && " Events come too fast for all to be shown."}</p>`;
+    <p class="hint">Exact, since counting began: each record of this tenant has one fate.${told.left_out && " Events come too fast for all to be shown."}</p>`;
 }
 
 // Events a second over the last minute, by when this page saw them.
