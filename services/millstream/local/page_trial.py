@@ -58,6 +58,8 @@ class PageTrial:
     rolled_back: bool
     rule_in_force_ms: int | None
     rule_undone: bool
+    question_answered: bool
+    question_not_known: bool
     faults: tuple[str, ...]
     too_wide: tuple[str, ...]
     pictures: int
@@ -73,6 +75,8 @@ class PageTrial:
             "promoted",
             "rolled_back",
             "rule_undone",
+            "question_answered",
+            "question_not_known",
         )
         found = [f"{name} is false" for name in wanted if not getattr(self, name)]
         if self.click_to_list_ms > CLICK_TO_LIST_MS:
@@ -228,6 +232,8 @@ def judged(told: dict[str, Any], folder: str) -> PageTrial:
         rolled_back=told["rolled_back"],
         rule_in_force_ms=told["rule_in_force_ms"],
         rule_undone=told["rule_undone"],
+        question_answered=told["question_answered"],
+        question_not_known=told["question_not_known"],
         faults=tuple(faults),
         too_wide=tuple(told["too_wide"]),
         pictures=len(told["pictures"]),

@@ -35,6 +35,8 @@ GOOD: dict[str, Any] = {
     "rolled_back": True,
     "rule_in_force_ms": 900,
     "rule_undone": True,
+    "question_answered": True,
+    "question_not_known": True,
     "pictures": ["a.png"],
 }
 SERIOUS = {"panel": "shop", "size": "phone", "id": "color-contrast", "serious": True, "at": ["p"]}
@@ -59,6 +61,8 @@ def test_a_page_that_does_all_of_it_fails_in_nothing() -> None:
         ({"rule_in_force_ms": 2001}, "rule_in_force_ms is 2001"),
         ({"rule_in_force_ms": None}, "rule_in_force_ms is None"),
         ({"rule_undone": False}, "rule_undone"),
+        ({"question_answered": False}, "question_answered"),
+        ({"question_not_known": False}, "question_not_known"),
         ({"replayed": False}, "letter_replayed"),
         ({"event_seen": False}, "event_seen"),
         ({"too_wide": ["shop phone: 40 px"]}, "shop phone: 40 px"),

@@ -2,6 +2,7 @@
 // Given on stdin: {address, key, reader_key, chromium, modules, pictures}.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { askAbout } from "./asking.mjs";
 import { useLists } from "./counting.mjs";
 import { look } from "./looking.mjs";
 import { moveModels } from "./models.mjs";
@@ -37,6 +38,7 @@ try {
   const page = await opened(browser, WIDE, given.key);
   Object.assign(found, await clickThree(page));
   Object.assign(found, await searchShop(page));
+  Object.assign(found, await askAbout(page, found.clicked[0].item_id));
   Object.assign(found, await watchEvents(page));
   Object.assign(found, await replayLetter(page));
   Object.assign(found, await moveModels(page));

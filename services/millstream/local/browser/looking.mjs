@@ -1,5 +1,6 @@
 // Every panel as it looks: a picture, what axe finds, and whether it is wider than the screen.
 import { join } from "node:path";
+import { ask } from "./asking.mjs";
 import { decided, standIn } from "./standing_in.mjs";
 
 const SERIOUS = new Set(["serious", "critical"]);
@@ -89,6 +90,10 @@ export async function look(settings) {
   await take(settings, whole, "shopper");
   await at(whole, `#/item?item=${encodeURIComponent(item)}`, ".halves .facts");
   await take(settings, whole, "item");
+  await ask(whole, "Is there something like it that is cheaper?");
+  await take(settings, whole, "item-asked", "#ask");
+  await ask(whole, "Who made it?");
+  await take(settings, whole, "item-not-known", "#ask");
   await whole.locator("#find").fill("lantern");
   await whole.waitForSelector(".hits a");
   await take(settings, whole, "item-found");

@@ -5,6 +5,7 @@ import { useAsked } from "../pieces/asked.js";
 import { linkTo } from "../pieces/place.js";
 import { count, DEEDS, ItemLink, price, Stock, Why } from "../pieces/shown.js";
 import { Empty, ReadOnly, Told } from "../pieces/states.js";
+import { AskAbout } from "./ask_about.js";
 
 function Pick() {
   const [text, setText] = useState("");
@@ -64,6 +65,7 @@ function Card({ card }) {
         </dl></section>
       <${Counts} card=${card} />
     </div>
+    <${AskAbout} key=${item.item_id} item=${item} />
     ${card.demand && html`<${Demand} demand=${card.demand} />`}
     <section aria-labelledby="near" class="wide"><h2 id="near">Like it</h2>
       ${card.neighbours.length
