@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -21,6 +20,7 @@ from millstream.stores.redis import connected
 from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
+from millstream.streaming.stopping import signals_set
 from millstream.streaming.topic_admin import partitions_of
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 
@@ -32,7 +32,7 @@ async def run(settings: ConnectionSettings, stop: asyncio.Event | None = None) -
     redis = await connected(settings.redis_url)
     try:
         store = Attributions(redis, Keys(settings.redis_prefix))
-        with _signals_set(stop):
+        with signals_set(stop):
             async with _log(settings, store) as log:
                 telemetry.started()
                 await run_pipeline(Stages(log, store, wall_clock), stop)
@@ -73,15 +73,3 @@ async def _beginnings(
         number: (found[TopicPartition(lists, number)], found[TopicPartition(events, number)])
         for number in numbers
     }
-
-
-@contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    try:
-        yield
-    finally:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)

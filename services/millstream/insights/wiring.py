@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +23,7 @@ from millstream.streaming.followers import follow, read_to_its_end
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
+from millstream.streaming.stopping import signals_set
 from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import DEMAND, EVENTS
 
@@ -54,7 +54,7 @@ async def run(settings: InsightsSettings, stop: asyncio.Event | None = None) -> 
         )
     stop = stop or asyncio.Event()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_signals_set(stop))
+        stack.enter_context(signals_set(stop))
         beside = await forecasting(stack, settings, await opened_producer(stack, settings), stop)
         AT_WORK.set(1)
         await beside()
@@ -87,15 +87,3 @@ async def forecasting(
         wall_clock,
     )
     return lambda: run_pipeline(stages, settings.insights_every_hours * 3600, stop)
-
-
-@contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    try:
-        yield
-    finally:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)

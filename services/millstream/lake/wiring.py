@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
@@ -24,6 +23,7 @@ from millstream.stores.lake import LakeWriter
 from millstream.streaming.access import access
 from millstream.streaming.header_names import read_any_header_name
 from millstream.streaming.starting import started
+from millstream.streaming.stopping import signals_set
 from millstream.streaming.topics import ERASURES
 
 # A question to a silent cluster must not outlast the ten seconds in which we end on SIGTERM.
@@ -36,7 +36,7 @@ async def run(settings: LakeSettings, stop: asyncio.Event | None = None) -> None
     Raises OperatorError (broker away, topic missing, another lake at work) and Halt. Nothing is
     written before all erasures are known, or what was forgotten could come back."""
     stop = stop or asyncio.Event()
-    with LakeWriter(settings.lake_dir) as lake, _signals_set(stop):
+    with LakeWriter(settings.lake_dir) as lake, signals_set(stop):
         keeping = _Keeping(settings, lake, stop)
         tasks = [asyncio.create_task(keeping.keep(*kept)) for kept in KEPT.items()]
         try:
@@ -92,15 +92,3 @@ async def _kafka_log(settings: LakeSettings, topic: str, read: Read) -> AsyncIte
     finally:
         await admin.close()
         await consumer.stop()
-
-
-@contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    try:
-        yield
-    finally:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)

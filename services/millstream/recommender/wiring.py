@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,13 +23,13 @@ from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.fair_shares import FairShares
 from millstream.recommender.following import Told, follow_shop
+from millstream.recommender.ground import Ground, opened_ground
 from millstream.recommender.heap import trim_for_ever
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.lag import LOOK_SECONDS, Lag
 from millstream.recommender.pipeline import Stages
 from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
-from millstream.recommender.readiness import require_ready
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
 from millstream.recommender.sign_in import SignIns
@@ -44,29 +43,22 @@ from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
 from millstream.stores.epoch import require_epoch
 from millstream.stores.experiment_book import ExperimentBook
-from millstream.stores.feature_store import FeatureStore
-from millstream.stores.fences import Fences, read_fences
-from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.fences import Fences
 from millstream.stores.item_totals import ItemTotals
-from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.outbox import Outbox
-from millstream.stores.redis import connected, read_slots, require_noeviction
+from millstream.stores.redis import connected, require_noeviction
 from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
 from millstream.stores.starts import Starts
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.over_full import OverFull
-from millstream.streaming.probe import LogReader
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.topics import EVENTS, RECOMMENDATIONS
 from millstream.streaming.trial import poison_among
-
-if TYPE_CHECKING:  # only the stores speak Redis
-    from redis.asyncio import Redis
 
 log = structlog.get_logger()
 
@@ -80,13 +72,16 @@ OWED_SECONDS = 5.0
 LAST_FLUSH_SECONDS = 2.0
 
 
+Run = Callable[[], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Running:
     """`beside`: what must go on while the worker does; each runs until cancelled, and its failure
     stops the process."""
 
     worker: Worker
-    beside: tuple[Callable[[], Awaitable[None]], ...]
+    beside: tuple[Run, ...]
 
 
 async def reach(settings: RecommenderSettings) -> None:
@@ -106,122 +101,99 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
     """Everything but Faust, started; on exit what was gathered is written. Raises Halt or
     OperatorError where the deployment is not ready."""
     async with AsyncExitStack() as stack:
-        redis = await connected(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
-        keys = Keys(settings.redis_prefix)
-        slots = await read_slots(redis, keys)
-        await require_ready(settings, redis, keys, slots)
-        producer = producer_for(settings, "millstream-recommender", linger_ms=0)
-        stack.push_async_callback(producer.stop)
-        await started(producer, settings.brokers)
-        partitions = len(await producer.partitions_for(settings.topic(EVENTS)))
-
-        numbers = ItemNumbers(redis, keys)
-        affinities = AffinityStore(redis, keys, slots, numbers)
-        store = FeatureStore(redis, keys, slots, partitions)
-        public_key = load_public_key(settings.keys_dir)
-        models = HotSwap(
-            settings.model_name,
-            Registry(settings.model_store),
-            RedisModelPointer(redis, keys),
-            public_key,
-        )
-        catalogue = Catalogue()
-        rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
-        demand, reviews = DemandBook(), ReviewBook()
-        stack.callback(lambda: telemetry.log_totals(catalogue.refused))
-        followers = await follow_shop(
-            stack, settings, Told(catalogue, rules, experiments, demand, reviews), models
-        )
-        drafter = Drafter(
-            lambda tenant: CachedShop(tenant, affinities, catalogue, demand, reviews, wall_clock),
-            models,
-            Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
-            rules.in_force,
-            SignIns(store, numbers),
-        )
-        deriver = Deriver(affinities, numbers, drafter.forget)
+        ground = await opened_ground(stack, settings)
+        lists = await _lists(stack, ground)
+        # lists: made from catalogue, rules, experiments and models, which are followed from now on
+        deriver = Deriver(lists.affinities, ground.numbers, lists.drafter.forget)
         stack.push_async_callback(_last_flush, deriver)
-        log_reader = await stack.enter_async_context(LogReader(settings.brokers))
-        dead_letters = DeadLetters(producer)
-        origin_of = signed_origins(public_key)
-        over_full = OverFull(
-            dead_letters, Outbox(redis, keys, slots), log_reader, origin_of, telemetry.GONE.inc
-        )
-        quarantine = Quarantine(
-            dead_letters,
-            origin_of,
-            Starts(redis, keys),
-            lambda records: poison_among(records, public_key),
-        )
-        tenure = Tenure(settings.session_timeout_seconds / 2, monotonic)
-        eviction = Recheck(lambda: require_noeviction(redis), GUARD_SECONDS, monotonic)
-        stages = Stages(
-            quarantine=quarantine,
-            eviction=eviction,
-            recorder=Recorder(store, numbers, slots, wall_clock),
-            over_full=over_full,
-            deriver=deriver,
-            drafter=drafter,
-            publisher=Publisher(
-                producer,
-                Topics(settings.topic(EVENTS), settings.topic(RECOMMENDATIONS)),
-                wall_clock,
-            ),
-            tenure=tenure,
-            served=ServedLists(redis, keys, slots, numbers),
-            freshness=Freshness(settings.freshness_seconds * 1000, wall_clock),
-            fair=_fair_shares(settings),
-        )
-
-        positions = _positions(redis, keys, slots)
-
-        async def takeover(partitions: list[Partition]) -> Fences:
-            """Also what may have changed when partitions come: their number, and the items that
-            their shoppers touched elsewhere."""
-            await producer.client.force_metadata_update()
-            store.expect(len(await producer.partitions_for(settings.topic(EVENTS))))
-            await numbers.load()
-            fences = await positions(partitions)
-            await quarantine.begin(fences)
-            return fences
-
-        conservation = Conservation(positions)
+        stages = _stages(ground, lists.drafter, deriver)
+        # stages: of the pipeline, each with what it needs
         worker = Worker(
-            stages,
-            takeover,
-            log_reader,
-            settings.chunk_events,
-        )
-        sweeper = Sweeper(ItemTotals(redis, keys, slots))
-        lag = Lag(log_reader, worker.standing, wall_clock)
-        guard = Guard(
-            worker,
-            log_reader,
-            lambda: require_epoch(redis, keys, slots, worker.epoch),
-            monotonic,
-            assigned,
+            stages, _takeover(ground, stages.quarantine), ground.reader, settings.chunk_events
         )
         yield Running(
             worker,
             (
-                models.run,
-                deriver.run,
-                tenure.run,
-                lambda: _flush(deriver),
-                lambda: _every(IDLE_SECONDS, worker.advance_idle),
-                eviction.run,
-                guard.run,
-                lambda: _every(OWED_SECONDS, lambda: _send_owed(over_full, worker, assigned)),
-                lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),
-                lambda: _every(LOOK_SECONDS, lambda: _look(lag, assigned)),
-                sweeper.run,
-                sweeper.run_full,
+                *lists.beside,
+                *_beside_stages(stages),
+                *_watching(ground, worker, assigned),
+                *_summing(ground),
                 trim_for_ever,
-                lambda: _log_totals(catalogue),
-                *(follower.run_to_its_end for follower in followers),
+                lambda: _every(IDLE_SECONDS, worker.advance_idle),
+                lambda: _every(OWED_SECONDS, lambda: _send_owed(stages, worker, assigned)),
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    affinities: AffinityStore
+    drafter: Drafter
+    beside: tuple[Run, ...]
+
+
+async def _lists(stack: AsyncExitStack, ground: Ground) -> _Lists:
+    settings, redis, keys = ground.settings, ground.redis, ground.keys
+    affinities = AffinityStore(redis, keys, ground.slots, ground.numbers)
+    models = HotSwap(
+        settings.model_name,
+        Registry(settings.model_store),
+        RedisModelPointer(redis, keys),
+        load_public_key(settings.keys_dir),
+    )
+    catalogue, demand, reviews = Catalogue(), DemandBook(), ReviewBook()
+    rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
+    stack.callback(lambda: telemetry.log_totals(catalogue.refused))
+    told = Told(catalogue, rules, experiments, demand, reviews)
+    followers = await follow_shop(stack, settings, told, models)
+    drafter = Drafter(
+        lambda tenant: CachedShop(tenant, affinities, catalogue, demand, reviews, wall_clock),
+        models,
+        Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
+        rules.in_force,
+        SignIns(ground.store, ground.numbers),
+    )
+    follows = (follower.run_to_its_end for follower in followers)
+    return _Lists(affinities, drafter, (models.run, lambda: _log_totals(catalogue), *follows))
+
+
+def _stages(ground: Ground, drafter: Drafter, deriver: Deriver) -> Stages:
+    settings, redis, keys = ground.settings, ground.redis, ground.keys
+    public_key = load_public_key(settings.keys_dir)
+    dead_letters, origin_of = DeadLetters(ground.producer), signed_origins(public_key)
+    outbox, over_full_gone = Outbox(redis, keys, ground.slots), telemetry.GONE.inc
+    return Stages(
+        quarantine=Quarantine(
+            dead_letters,
+            origin_of,
+            Starts(redis, keys),
+            lambda records: poison_among(records, public_key),
+        ),
+        eviction=Recheck(lambda: require_noeviction(redis), GUARD_SECONDS, monotonic),
+        recorder=Recorder(ground.store, ground.numbers, ground.slots, wall_clock),
+        over_full=OverFull(dead_letters, outbox, ground.reader, origin_of, over_full_gone),
+        deriver=deriver,
+        drafter=drafter,
+        publisher=Publisher(
+            ground.producer,
+            Topics(settings.topic(EVENTS), settings.topic(RECOMMENDATIONS)),
+            wall_clock,
+        ),
+        tenure=Tenure(settings.session_timeout_seconds / 2, monotonic),
+        served=ServedLists(redis, keys, ground.slots, ground.numbers),
+        freshness=Freshness(settings.freshness_seconds * 1000, wall_clock),
+        fair=_fair_shares(settings),
+    )
+
+
+def _takeover(ground: Ground, quarantine: Quarantine) -> Positions:
+    async def take_over(partitions: list[Partition]) -> Fences:
+        await ground.look_again()
+        fences = await ground.positions(partitions)
+        await quarantine.begin(fences)
+        return fences
+
+    return take_over
 
 
 def _fair_shares(settings: RecommenderSettings) -> FairShares:
@@ -230,17 +202,44 @@ def _fair_shares(settings: RecommenderSettings) -> FairShares:
     return FairShares(behind_ms, wall_clock)
 
 
-def _positions(redis: Redis, keys: Keys, slots: int) -> Positions:
-    async def read(partitions: list[Partition]) -> Fences:
-        return await read_fences(redis, keys, slots, partitions)
+def _beside_stages(stages: Stages) -> tuple[Run, ...]:
+    deriver = stages.deriver
+    return (
+        deriver.run,
+        lambda: _flush(deriver),
+        stages.tenure.run,
+        stages.eviction.run,
+    )
 
-    return read
+
+def _watching(ground: Ground, worker: Worker, assigned: Assigned) -> tuple[Run, ...]:
+    """That it moves, counts what it takes, and how far it is behind."""
+    redis, keys, slots = ground.redis, ground.keys, ground.slots
+    guard = Guard(
+        worker,
+        ground.reader,
+        lambda: require_epoch(redis, keys, slots, worker.epoch),
+        monotonic,
+        assigned,
+    )
+    conservation = Conservation(ground.positions)
+    lag = Lag(ground.reader, worker.standing, wall_clock)
+    return (
+        guard.run,
+        lambda: _every(CHECK_SECONDS, lambda: _conserved(conservation, worker)),
+        lambda: _every(LOOK_SECONDS, lambda: _look(lag, assigned)),
+    )
 
 
-async def _send_owed(over_full: OverFull, worker: Worker, assigned: Assigned) -> None:
+def _summing(ground: Ground) -> tuple[Run, ...]:
+    sweeper = Sweeper(ItemTotals(ground.redis, ground.keys, ground.slots))
+    return sweeper.run, sweeper.run_full
+
+
+async def _send_owed(stages: Stages, worker: Worker, assigned: Assigned) -> None:
     mine = assigned()
     places = {tp: at.expected for tp, at in worker.standing().items() if tp in mine}
-    await over_full.send_owed(places)
+    await stages.over_full.send_owed(places)
 
 
 async def _conserved(conservation: Conservation, worker: Worker) -> None:

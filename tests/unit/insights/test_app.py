@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from millstream.domain.errors import OperatorError
-from millstream.insights.app import build
+from millstream.insights.app import InsightsApp
 from millstream.insights.settings import InsightsSettings
 from millstream.insights.wiring import run
 from millstream.streaming.topics import REVIEWS
@@ -13,7 +13,7 @@ from millstream.streaming.transport.preconditions import require_wiring
 
 
 async def test_what_reads_reviews_is_built_as_what_counts_events() -> None:
-    app = build(InsightsSettings(topic_prefix="a."))
+    app = InsightsApp(InsightsSettings(topic_prefix="a."))
     require_wiring(app)
     assert app.source == f"a.{REVIEWS}"
     assert app.conf.id == "a.millstream-insights"

@@ -12,7 +12,7 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from mode.supervisors import OneForOneSupervisor
 
 from millstream.domain.errors import Halt
-from millstream.recommender.app import RecommenderApp, build
+from millstream.recommender.app import RecommenderApp
 from millstream.recommender.settings import RecommenderSettings
 from millstream.streaming.transport import preconditions
 from millstream.streaming.transport.app import ChunkApp
@@ -22,7 +22,7 @@ from millstream.streaming.transport.preconditions import require_wiring
 
 @pytest.fixture
 async def app() -> RecommenderApp:
-    return build(RecommenderSettings())
+    return RecommenderApp(RecommenderSettings())
 
 
 async def test_the_recommender_as_it_is_built_may_run(app: RecommenderApp) -> None:
