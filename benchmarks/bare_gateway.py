@@ -14,11 +14,11 @@ import uvloop
 
 from millstream import logs
 from millstream.domain.lists import Origin, recommendation_id
+from millstream.gateway.ground import quickly_connected
 from millstream.gateway.hot_lists import DEFAULT_N, PATH, render
 from millstream.gateway.server import server_of
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.stored_lists import Found
-from millstream.gateway.wiring import quickly_connected
 from millstream.settings import load
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys
