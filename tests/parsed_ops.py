@@ -12,6 +12,7 @@ _ITEM = Struct(">IH")
 _LETTER = Struct(">QH")
 _HOLES = Struct(">Q")
 HOLE = -3
+LETTER, WIDE = 1, 2
 
 
 class ParsedOp(NamedTuple):
@@ -42,10 +43,12 @@ def parse_ops(text: bytes) -> Iterator[ParsedOp]:
             shopper, tenant, event_ms, digest, flags, n = _EVENT.unpack_from(text, at)
             items, at = _items(text, at + _EVENT.size, n)
             letter = None
-            if flags:
+            if flags & LETTER:
                 _, size = _LETTER.unpack_from(text, at)
                 letter = text[at + _LETTER.size : at + _LETTER.size + size].decode()
                 at += _LETTER.size + size
+            if flags & WIDE:
+                tenant, at = tenant + 256 * text[at], at + 1
             yield ParsedOp(kind, offset, log_ms, shopper, tenant, event_ms, digest, items, letter)
 
 

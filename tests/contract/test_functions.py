@@ -15,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 from tests.builders import NOON_MS, TOPIC, event
 from tests.near import add_near, near_of
+from tests.parsed_ops import parse_ops
 
 from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.errors import Halt
@@ -331,6 +332,42 @@ async def test_each_tenant_has_a_ledger_of_its_own(
     assert await store.ledger() == {
         "acc": 3, "dup": 1, "late": 1, "era": 0, "over": 0, "bad": 3, "hol": 9, "itm": 2
     }  # fmt: skip
+
+
+async def test_a_call_may_be_of_more_tenants_than_a_byte_counts(
+    redis: Redis, keys: Keys, store: FeatureStore
+) -> None:
+    names = [f"shop-{n}" for n in range(600)]
+    letter = (NOON_MS, f"{TOPIC}:0:9")
+    ops = [
+        event_op(
+            (n, NOON_MS),
+            PURCHASE,
+            (n, n),
+            (NOON_MS, event_digest("e1")),
+            [(ITEM_NUMBERS["a"], b"a")],
+            letter if n % 2 else None,
+        )
+        for n in range(len(names))
+    ]
+    ops.append(record_op(BAD_RECORD, len(names), 555))
+    every = call(0, len(ops), *ops)
+    reply = await apply(
+        store, replace(every, tenants=names, shoppers=[(name, "ann") for name in names])
+    )
+    # Of the copies of one letter the first is taken.
+    assert reply.verdicts == "aa" + "ad" * 299 + "b"
+    assert parsed_tenants(ops[:-1]) == list(range(600))
+    ledger = TenantLedger(redis, keys, 1)
+    assert (await ledger.of("shop-256"))["acc"] == 1
+    assert (await ledger.of("shop-257"))["dup"] == 1
+    assert (await ledger.of("shop-555")) == dict.fromkeys(FATES, 0) | {"dup": 1, "bad": 1}
+    assert await redis.hgetall(keys.item_partials(0, "shop-598")) == {b"%d|a" % PURCHASE: b"1"}
+
+
+def parsed_tenants(ops: Sequence[bytes]) -> list[int]:
+    """As stores in memory read them."""
+    return [op.tenant for op in parse_ops(b"".join(ops))]
 
 
 async def test_what_an_older_worker_says_of_a_letter_names_nobody(

@@ -10,6 +10,8 @@ BAD_RECORD = -1
 LATE_RECORD = -2
 _HOLE = -3
 _LETTER = 1
+_WIDE = 2
+_BYTE = 256
 
 _RECORD = Struct(">bQQ")
 _HOLES = Struct(">bQQQ")
@@ -44,9 +46,11 @@ def event_op(
     `event`: its ms and 16 bytes digest; `letter`: of a replayed dead letter its first log ms and
     place."""
     parts = [_ITEM.pack(number, len(name)) + name for number, name in items]
-    flags = _LETTER if letter else 0
-    head = _EVENT.pack(kind, *place, *who, *event, flags, len(parts))
-    return b"".join([head, *parts, _origin(letter) if letter else b""])
+    high, tenant = divmod(who[1], _BYTE)
+    flags = (_LETTER if letter else 0) + (_WIDE if high else 0)
+    head = _EVENT.pack(kind, *place, who[0], tenant, *event, flags, len(parts))
+    tail = [_origin(letter)] if letter else []
+    return b"".join([head, *parts, *tail, bytes([high]) if high else b""])
 
 
 def _origin(letter: tuple[int, str]) -> bytes:

@@ -9,7 +9,7 @@ local COUNT, TALLY, SPAN, DECAY, RECENT = 1, 2, 3, 4, 5
 local TYPES = 11
 local ERASE = 10
 local BAD, LATE, HOLE = -1, -2, -3
-local LETTER = 1 -- a flag of an op
+local LETTER, WIDE = 1, 2 -- flags of an op
 local MAX_OFFSET = 9007199254740992 -- 2^53: past it a double skips integers
 local MAX_SECONDS = 4294967295
 local TOUCH = 8 -- bytes
@@ -200,7 +200,8 @@ end
 --          HOLE I8 0, I8 how many offsets the log does not have; of an event: I8 log ms, I2 shopper,
 --          I1 tenant (both from 0), I8 event ms, 16 bytes digest, I1 flags, I1 n, then n times I4
 --          index and I2 bytes of item id; with LETTER in flags: I8 the first log time, I2 bytes of
---          "<topic>:<partition>:<offset>" of the first copy.
+--          "<topic>:<partition>:<offset>" of the first copy; with WIDE: I1 how many times 256 the
+--          tenant's place has beside the above.
 -- Reply: {"OK", next, verdicts, state, ...}: a letter per op: a accepted, d duplicate, l late,
 --        e erased, o over-full, b bad, h hole, - applied before; then each shopper's packed
 --        fields, empty for one who was erased or never seen.
@@ -217,7 +218,10 @@ local function read_event(op, text, at)
   for i = 1, op.n do
     op.indices[i], op.items[i], at = read('>I4I2c0', text, at)
   end
-  if flags == LETTER then op.judged_ms, op.letter, at = read('>I8I2c0', text, at) end
+  if flags % WIDE == LETTER then op.judged_ms, op.letter, at = read('>I8I2c0', text, at) end
+  if flags >= WIDE then
+    op.tenant, at = op.tenant + 256 * byte(text, at), at + 1
+  end
   return at
 end
 
