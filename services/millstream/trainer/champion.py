@@ -14,6 +14,7 @@ from millstream.model.signed_files import Identity
 from millstream.streaming.offload import offload
 from millstream.trainer.drift import drift
 from millstream.trainer.tools import Tools
+from millstream.trainer.ways import Way
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +31,13 @@ class Champion:
     def served(self) -> tuple[str, Scorer] | None:
         """Its name and what answers for it."""
         return None if self.loaded is None else (f"v{self.number}", self.loaded.scorer)
+
+    @property
+    def way(self) -> Way | None:
+        if self.loaded is None:
+            return None
+        told = self.loaded.manifest
+        return Way(told.network, told.rule)
 
     @property
     def last_log_ms(self) -> int | None:

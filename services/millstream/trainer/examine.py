@@ -156,7 +156,8 @@ def _learn(parts: Parts, champion: Champion, tools: Tools, started_ms: int) -> L
         fitted = tools.fit_on(data, network, "measured", started_ms)
         serving = choose_rule(data, fitted, asked, tools.settings.ridge, rule)
         learnt.append(Learnt(network, serving, data, fitted))
-    best = blended(learnt, parts, tools.whole_lists.standing(parts.train), tools.settings)
+    shop, standing = tools.whole_lists.standing(parts.train), champion.way
+    best = blended(learnt, parts, shop, tools.settings, standing)
     if champion.loaded is None:
         return best
     data = encode(parts.before_test, rule.recent_items)

@@ -18,7 +18,7 @@ from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.scorer import Scorer
 from millstream.trainer.encode import Interactions
 from millstream.trainer.evaluate import measure_lists, measure_model
-from millstream.trainer.fit_blend import LENGTHS, Examples, fit_blend, joined
+from millstream.trainer.fit_blend import Examples, fit_blend, joined
 from millstream.trainer.fitting import Fitted, assemble
 from millstream.trainer.follow import follow
 from millstream.trainer.settings import TrainerSettings
@@ -55,12 +55,24 @@ class Tried(NamedTuple):
     alone: float
 
 
+class Way(NamedTuple):
+    """How the version in service makes lists, and with which network."""
+
+    network: Network
+    rule: ServingRule
+
+
 def blended(
-    learnt: Sequence[Learnt], parts: Parts, shop: Lists, settings: TrainerSettings
+    learnt: Sequence[Learnt],
+    parts: Parts,
+    shop: Lists,
+    settings: TrainerSettings,
+    standing: Way | None = None,
 ) -> Learnt:
     """The best of them, with what its candidates are worth in a list: chosen on the later half of
     the validation part's questions; a blend for it is learnt from the earlier half, and what serves
-    is then learnt from both. `shop` knows the train part, and the whole of both afterwards."""
+    is then learnt from both, unless it is that of `standing`, which has the first word. `shop`
+    knows the train part, and the whole of both afterwards."""
     rule = settings.measuring()
     asked = [
         *evenly(queries(parts.train, parts.validation, rule), _ASKED),
@@ -74,9 +86,10 @@ def blended(
     told = follow(shop, early, halves[0], scorers, rule.visit_gap_ms)
     tried: list[Tried] = []
     for one, known in zip(learnt, told, strict=True):
-        tried += _weighed(one, known, late, shop, settings)
+        ways = _ways(one, known, rule.visit_gap_ms, standing)
+        tried += _weighed(one, ways, late, shop, settings)
     best = _best(tried)
-    if best.serving.blend is None:
+    if best.serving.blend is None or (standing and best.serving.blend == standing.rule.blend):
         return best
     place = [one.network for one in learnt].index(best.network)
     (more,) = follow(shop, late, halves[1], scorers[place : place + 1], rule.visit_gap_ms)
@@ -85,17 +98,30 @@ def blended(
     return replace(best, serving=msgspec.structs.replace(best.serving, blend=blend))
 
 
+def _ways(
+    learnt: Learnt, known: Examples, visit_gap_ms: int, standing: Way | None
+) -> list[ServingRule]:
+    """That of the version in service, if it has this network, then each fixed weight and a new
+    blend: a model that is good by itself may say what the shop's own sources say already."""
+    ways = [msgspec.structs.replace(learnt.serving, weight=weight) for weight in _WEIGHTS]
+    blend = fit_blend(known, (), visit_gap_ms)
+    ways += [msgspec.structs.replace(learnt.serving, blend=blend)] if blend else []
+    if standing is None or standing.network is not learnt.network:
+        return ways
+    weight, served = standing.rule.weight, standing.rule.blend
+    return [msgspec.structs.replace(learnt.serving, weight=weight, blend=served), *ways]
+
+
 def _weighed(
-    learnt: Learnt, known: Examples, asked: Sequence[Query], shop: Lists, settings: TrainerSettings
+    learnt: Learnt,
+    ways: Sequence[ServingRule],
+    asked: Sequence[Query],
+    shop: Lists,
+    settings: TrainerSettings,
 ) -> Iterator[Tried]:
-    """With each fixed weight that it may have in a list, and with each blend: a model that is good
-    by itself may say what the shop's own sources say already."""
     rule, some = settings.measuring(), evenly(asked, _WEIGHED)
     model = learnt.assembled(settings.ridge)
     alone = measure_model(learnt.data, Scorer(model), some, rule.k).means()[f"ndcg_at_{rule.k}"]
-    ways = [msgspec.structs.replace(learnt.serving, weight=weight) for weight in _WEIGHTS]
-    blends = [fit_blend(known, lengths, rule.visit_gap_ms) for lengths in ((), LENGTHS)]
-    ways += [msgspec.structs.replace(learnt.serving, blend=blend) for blend in blends if blend]
     for serving in ways:
         lists = measure_lists(shop(some, Scorer(replace(model, rule=serving))), some, rule.k)
         yield Tried(replace(learnt, serving=serving), lists.ndcg, alone)
@@ -103,7 +129,8 @@ def _weighed(
 
 def _best(tried: Sequence[Tried]) -> Learnt:
     """By the lists, which shoppers see; of those that make them as good, by the model alone, and of
-    one model the simplest: fixed weights, then the blend of fewer numbers."""
+    one model what serves already, then fixed weights. Blends that are alike on all questions still
+    differ in the tail, where the gate would take the one for a loss beside the other."""
     _log.info("networks", network_way_lists_alone=[_told(one) for one in tried])
     best = max(tried, key=lambda one: float(one.lists.sum()))
     alike = [one for one in tried if _as_good(one.lists, best.lists)]

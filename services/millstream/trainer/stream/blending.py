@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from millstream.model.blend import Blend
-from millstream.trainer.fit_blend import LENGTHS, Examples, fit_blend, joined
+from millstream.trainer.fit_blend import Examples, fit_blend, joined
 from millstream.trainer.stream.live import Live, twice_as_long
 from millstream.trainer.stream.parts import Parts
 from millstream.trainer.stream.replay import wanted_of
@@ -25,7 +25,7 @@ def choose_blend(live: Live, parts: Parts) -> Blend | None:
     middle = len(parts.held_out) // 2
     early, late = parts.held_out[:middle], parts.held_out[middle:]
     known = joined(list(_followed(live, early, parts)))
-    ways = [None, *(fit_blend(known, lengths, parts.visit_gap_ms) for lengths in ((), LENGTHS))]
+    ways = [None, fit_blend(known, (), parts.visit_gap_ms)]
     asked = parts.asked(late)[:_COMPARED]
     best = max(ways, key=lambda blend: _worth(live, asked, blend))
     more = joined(list(_followed(live, late, parts)))
