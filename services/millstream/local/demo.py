@@ -90,7 +90,7 @@ async def play(
                 console.print("Replayed; models in training are waited for, then all is recounted.")
                 await rehearsal.await_models(models)
                 for model in rehearsal.announced:
-                    console.print(f"Model v{model.version} {model.decision}: {model.verdict}")
+                    console.print(f"Model v{model.version} {model.verdict}")
                 verdict, ledger = await rehearsal.recount(others=beside is not None)
                 versions = _compare_versions(rehearsal, recording)
                 told = None

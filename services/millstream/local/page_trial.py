@@ -134,7 +134,7 @@ async def _shop(deployment: Deployment, console: Console) -> Page:
         await rehearsal.play(stream)
         await rehearsal.await_models(MODELS)
         announced = rehearsal.announced
-        console.print("; ".join(f"v{m.version} {m.decision}: {m.verdict}" for m in announced))
+        console.print("; ".join(f"v{m.version} {m.verdict}" for m in announced))
         if len(announced) < MODELS:
             raise OperatorError("the trainer", f"{len(announced)} versions in time", f"{MODELS}")
     await _send_odd_records(deployment, recording)
