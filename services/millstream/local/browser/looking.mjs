@@ -91,9 +91,9 @@ export async function look(settings) {
   await at(whole, `#/item?item=${encodeURIComponent(item)}`, ".halves .facts");
   await take(settings, whole, "item");
   await ask(whole, "Is there something like it that is cheaper?");
-  await take(settings, whole, "item-asked", "#ask");
+  await take(settings, whole, "item-asked", ".asking");
   await ask(whole, "Who made it?");
-  await take(settings, whole, "item-not-known", "#ask");
+  await take(settings, whole, "item-not-known", ".asking");
   await whole.locator("#find").fill("lantern");
   await whole.waitForSelector(".hits a");
   await take(settings, whole, "item-found");
