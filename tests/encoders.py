@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import EncoderArrays
+from millstream.model.sessions.told import GAPS, KINDS
 
 TOUCHES = 8
 
@@ -33,6 +38,17 @@ def mean_encoder(items: FloatArray, temperature: float = 0.5) -> EncoderArrays:
         pool_distance=zeros(TOUCHES),
         temperature=temperature,
     )
+
+
+def told_tables(size: int, draw: Callable[[tuple[int, ...]], NDArray[Any]]) -> dict[str, Any]:
+    """What an encoder of so many dimensions learns of its inputs, by name."""
+    shapes = {
+        "kinds": (KINDS, size),
+        "gaps": (GAPS, size),
+        "pool_kinds": (KINDS,),
+        "pool_ages": (GAPS,),
+    }
+    return {name: draw(shape).astype(np.float32) for name, shape in shapes.items()}
 
 
 def unit(vectors: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 from tests.unit.trainer.sessions.made_sessions import made_sessions, questions_of, write_world
 from typer.testing import CliRunner
 
-from millstream.model.sessions.encoder import Encoder
+from millstream.domain.events import EventType
+from millstream.domain.models import SessionInput
+from millstream.model.sessions.encoder import BLOCK, INPUTS, Encoder, beside_items
 from millstream.model.sessions.session_log import session_log
+from millstream.model.sessions.told import KIND, KINDS, Told
 from millstream.trainer.sessions.data import questions, read_world
 from millstream.trainer.sessions.dot_product import fit_dot_product
 from millstream.trainer.sessions.evaluate import ask
@@ -90,16 +94,47 @@ def test_the_encoder_learns_and_the_blend_is_not_below_the_best_part(
     assert mrr["blend"] > max(mrr[name] for name in mrr if name != "blend"), mrr
 
 
-def test_the_encoder_serves_in_numpy_what_keras_computes() -> None:
+@pytest.mark.parametrize("inputs", [(), (SessionInput.KIND,), (SessionInput.GAP,), SessionInput])
+def test_the_encoder_serves_in_numpy_what_keras_computes(inputs: Iterable[SessionInput]) -> None:
+    rng = np.random.default_rng(1)
     log = session_log(made_sessions(300, 5, seed=3))
-    start = start_vectors(log, 61, NETWORK.dimensions, np.random.default_rng(1), StartRule())
-    fitted = EncoderFit(start, replace(ENCODER, epochs=1), seed=1)
+    touches = len(log.items)
+    seconds = np.cumsum(4 ** rng.integers(0, 9, touches))
+    log = replace(log, told=Told(rng.integers(0, KINDS, touches), seconds))
+    start = start_vectors(log, 61, NETWORK.dimensions, rng, StartRule())
+    network = replace(NETWORK, inputs=frozenset(inputs))
+    fitted = EncoderFit(start, replace(ENCODER, network=network, epochs=1), seed=1)
     fitted.run(log, 1, 1e-2, lambda _: None)
-    sessions = questions(log, 1).sessions
+    sessions, arrays = questions(log, 1).sessions, fitted.arrays()
 
-    ours = Encoder(fitted.arrays()).vectors(sessions)
+    ours = Encoder(arrays).vectors(sessions)
 
     assert np.abs(ours - fitted.vectors(sessions)).max() < 1e-5
+    learnt = beside_items(arrays)
+    assert len(learnt) == len(BLOCK) + 2 * len(network.inputs)
+    assert all(learnt[name].any() for name in learnt.keys() & set(INPUTS))
+
+
+def test_an_encoder_learns_what_kinds_say_of_the_next_item() -> None:
+    """Of two things one was bought, and that is touched again: which, only its kind says."""
+    rng = np.random.default_rng(4)
+    pairs = [rng.permutation(30)[:2].tolist() for _ in range(3_000)]
+    bought = rng.integers(0, 2, len(pairs))
+    sessions = [[*pair, pair[place]] for pair, place in zip(pairs, bought.tolist(), strict=True)]
+    kinds = np.full((len(pairs), 3), KIND[EventType.VIEW_ITEM])
+    kinds[np.arange(len(pairs)), bought] = KIND[EventType.PURCHASE]
+    log = session_log(sessions, Told(kinds.ravel(), np.zeros(kinds.size, dtype=np.int64)))
+    start = start_vectors(log, 30, NETWORK.dimensions, rng, StartRule())
+    asked = questions(log, 2)
+    found = {}
+    for inputs in ((), (SessionInput.KIND,)):
+        network = replace(NETWORK, inputs=frozenset(inputs), dropout=0.1)
+        fitted = EncoderFit(start, replace(ENCODER, network=network), seed=1)
+        fitted.run(log, 6, ENCODER.rate, lambda _: None)
+        scores = Encoder(fitted.arrays()).scores(asked.sessions)
+        found[inputs] = float((scores.argmax(axis=1) == asked.targets).mean())
+    assert found[()] < 0.6
+    assert found[SessionInput.KIND,] > 0.9
 
 
 def test_the_baseline_knows_a_session_it_has_not_met_by_its_items() -> None:

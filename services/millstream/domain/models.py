@@ -31,6 +31,15 @@ class Network(StrEnum):
     """An encoder of what was touched last."""
 
 
+class SessionInput(StrEnum):
+    """What an encoder is told of a touch beside its item."""
+
+    KIND = "kind"
+    """Of event: a look, a cart, a purchase."""
+    GAP = "gap"
+    """The time since the touch before."""
+
+
 class ModelAnnouncement(Struct, frozen=True, kw_only=True):
     """A version that was trained, or to which an operator went back; `promoted` says whether it
     became the current one, `decision` and `reasons` what the gate found."""

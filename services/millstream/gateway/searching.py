@@ -153,8 +153,7 @@ class Searching:
             log.warning("search without taste: redis is away", kind=type(error).__name__)
             return None
         asking = self._live.shopper(tenant, shopper, state)
-        recent = [touch.item_id for touch in asking.recent]
-        vectors, known = scorer.user_vectors([(shopper, recent)])
+        vectors, known = scorer.user_vectors([(shopper, asking.recent)])
         return partial(taste_for, scorer, vectors) if known[0] else None
 
 

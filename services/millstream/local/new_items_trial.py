@@ -85,7 +85,7 @@ def _figures(name: str, held: Held, model: Embeddings) -> dict[str, Any]:
     """Of what visitors touched, items that are new now are not known."""
     scorer = Scorer(model)
     vectors, _ = scorer.user_vectors(
-        [(q.user, [i for i in q.recent_items if i not in held.items]) for q in held.asked]
+        [(q.user, [t for t in q.touches if t.item_id not in held.items]) for q in held.asked]
     )
     scores = np.concatenate([block for _, block in scorer.all_scores(vectors)])
     new = Vocabulary([item for item in held.items.ids if item in scorer.items])

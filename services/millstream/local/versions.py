@@ -66,7 +66,7 @@ def _ranker(
         known = shoppers.get(shopper)
         if known is None:
             return None
-        recent = [touch.item_id for touch in known.state().read(RECENT_ITEMS, 0)]
+        recent = known.state().read(RECENT_ITEMS, 0)
         vectors, told = scorer.user_vectors([(shopper, recent)])
         if not told[0]:
             return None

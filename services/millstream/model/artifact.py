@@ -24,7 +24,13 @@ from millstream.model.manifest import (
     Manifest,
     decode_manifest,
 )
-from millstream.model.sessions.encoder import BLOCK, EncoderArrays, block, check_shapes
+from millstream.model.sessions.encoder import (
+    BLOCK,
+    INPUTS,
+    EncoderArrays,
+    beside_items,
+    check_shapes,
+)
 from millstream.model.signed_files import (
     FLOATS,
     INTS,
@@ -40,8 +46,10 @@ from millstream.model.vocabulary import Vocabulary
 ARRAYS = ("user_vectors", "item_vectors", "recent_to_user", "dense")
 INDEX_ARRAYS = ("index_centres", "index_starts")
 """Stand beside the others where the manifest has an index."""
-ENCODER_ARRAYS = tuple(f"encoder_{name}" for name in BLOCK)
+ENCODER_ARRAYS = {f"encoder_{name}": name for name in BLOCK}
 """Stand beside the others where an encoder reads the recent items."""
+INPUT_ARRAYS = {f"encoder_{name}": name for name in INPUTS}
+"""Those of them stand beside these that the encoder was taught with."""
 LISTS = ("users", "items")
 _DTYPE = {"index_starts": INTS}
 """By array; FLOATS where none stands here."""
@@ -70,7 +78,7 @@ def write_data(directory: Path, parts: Embeddings) -> Files:
     if index is not None:
         arrays |= {"index_centres": index.centres, "index_starts": index.starts}
     if parts.encoder is not None:
-        arrays |= dict(zip(ENCODER_ARRAYS, block(parts.encoder), strict=True))
+        arrays |= {f"encoder_{name}": a for name, a in beside_items(parts.encoder).items()}
     return Files(
         {
             name: write_array(directory, name, values, _dtype(name))
@@ -118,7 +126,9 @@ def read_artifact(
 
 def _array_names(manifest: Manifest) -> tuple[str, ...]:
     named = ARRAYS if manifest.index is None else ARRAYS + INDEX_ARRAYS
-    return named + ENCODER_ARRAYS if manifest.network is Network.SESSIONS else named
+    if manifest.network is not Network.SESSIONS:
+        return named
+    return (*named, *ENCODER_ARRAYS, *(name for name in INPUT_ARRAYS if name in manifest.arrays))
 
 
 def _dtype(name: str) -> str:
@@ -140,14 +150,15 @@ def _index(arrays: dict[str, NDArray[Any]], rule: IndexRule | None) -> ItemIndex
 
 def _encoder(arrays: dict[str, NDArray[Any]]) -> EncoderArrays | None:
     """Raises ArtifactRefused where its parts do not fit each other and the items."""
-    if ENCODER_ARRAYS[0] not in arrays:
+    names = {f: name for f, name in (ENCODER_ARRAYS | INPUT_ARRAYS).items() if f in arrays}
+    if not names:
         return None
     weight = float(arrays["dense"][0])
     if weight <= 0:
         raise ArtifactRefused(f"an encoder's temperature is one over {weight}")
     found = EncoderArrays(
         items=arrays["item_vectors"],
-        **{name: arrays[file] for name, file in zip(BLOCK, ENCODER_ARRAYS, strict=True)},
+        **{name: arrays[file] for file, name in names.items()},
         temperature=1.0 / weight,
     )
     wrong = check_shapes(found)

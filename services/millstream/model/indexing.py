@@ -75,7 +75,7 @@ def asked_vectors(parts: Embeddings, count: int, seed: int) -> FloatArray:
     seeds = parts.item_vectors[rng.integers(len(parts.items), size=count // 2)]
     near = top_k_of(parts.item_vectors, seeds, min(MEASURED, len(parts.items)))
     recent = [rng.permutation(line)[: rng.integers(1, len(line) + 1)].tolist() for line in near]
-    strangers, _ = recent_vectors(parts, recent)
+    strangers, _ = recent_vectors(parts, [[parts.items[row] for row in line] for line in recent])
     return np.concatenate([trained, strangers]).astype(np.float32)
 
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from millstream.model.embeddings import Embeddings, FloatArray
 from millstream.model.item_index import search
-from millstream.model.recent import recent_vectors
+from millstream.model.recent import Recent, recent_vectors
 from millstream.model.top_k import top_k
 from millstream.model.vocabulary import UNKNOWN, Rows
 
-Shopper = tuple[str, Sequence[str]]
-"""User id and the items touched last, newest first."""
+Shopper = tuple[str, Sequence[Recent]]
+"""User id and what was touched last, newest first."""
 
 _BLOCK_SCORES = 2_500_000  # 10 MB of scores at once: they stay in the cache until the cut is made
 MANY = 256
@@ -45,8 +45,7 @@ class Scorer:
         shows at once; a shopper without an embedding is the recent items alone."""
         parts, share = self.parts, self.parts.rule.recent_share
         trained_rows = self.users.rows(user for user, _ in shoppers)
-        recent = [self.items.known_rows(items) for _, items in shoppers]
-        vectors, touched = recent_vectors(parts, recent)
+        vectors, touched = recent_vectors(parts, [recent for _, recent in shoppers])
         trained = trained_rows != UNKNOWN
         vectors[trained & touched] *= share
         weight = np.where(touched[trained], 1.0 - share, 1.0).astype(np.float32)

@@ -76,7 +76,5 @@ def taste_of(shoppers: Sequence[Shopper], model: TasteModel | None) -> Taste | N
     """The batch in the model's space; None while there is no model."""
     if model is None:
         return None
-    vectors, known = model.user_vectors(
-        [(s.name, [touch.item_id for touch in s.recent]) for s in shoppers]
-    )
+    vectors, known = model.user_vectors([(s.name, s.recent) for s in shoppers])
     return Taste(model, vectors, known)

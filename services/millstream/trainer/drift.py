@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from millstream.domain.events import EventType
+from millstream.features.recent_items import Touch
 from millstream.model.scorer import Scorer
 
 _GROUPS = 10
@@ -89,9 +91,13 @@ def _activity_groups(base: pl.DataFrame, column: str) -> Grouping:
 def _best_scores(part: pl.DataFrame, scorer: Scorer, recent_items: int) -> NDArray[np.float32]:
     """(shoppers,) of those last seen in `part` who touched what the model knows. By these items
     alone: a shopper's own vector has learnt from the old lines, and would set them apart."""
-    newest = part.reverse().group_by("user", maintain_order=True)
-    shoppers = newest.agg(pl.col("item").unique(maintain_order=True).head(recent_items))
-    touched = [(_STRANGER, items) for items in shoppers["item"].head(_SHOPPERS).to_list()]
+    newest = part.reverse().unique(["user", "item"], keep="first", maintain_order=True)
+    grouped = newest.group_by("user", maintain_order=True)
+    shoppers = grouped.agg(pl.struct("item", "type", "time_ms").head(recent_items).alias("recent"))
+    touched = [
+        (_STRANGER, [Touch(t["item"], EventType(t["type"]), t["time_ms"]) for t in recent])
+        for recent in shoppers["recent"].head(_SHOPPERS).to_list()
+    ]
     vectors, known = scorer.user_vectors(touched)
     _, logits = scorer.nearest(vectors[known], 1)
     return logits[:, 0]

@@ -10,6 +10,7 @@ import polars as pl
 
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.session_log import SessionLog, offsets
+from millstream.model.sessions.told import KIND, UNTOLD, Told
 from millstream.model.vocabulary import Rows, Vocabulary
 from millstream.trainer.clean import merge_pairs
 
@@ -32,8 +33,8 @@ class Start:
 @dataclass(frozen=True, slots=True)
 class Interactions:
     """`user_rows`, `item_rows`, `weights`: (pairs,). `recent`: for each user row the item rows
-    touched, newest first, each once. `touched`: for each user row the item row of every line, in
-    order of time."""
+    touched, newest first, each once. `touched`: for each user row the item row, kind and second of
+    every line, in order of time."""
 
     users: Vocabulary
     items: Vocabulary
@@ -69,12 +70,22 @@ def encode(lines: pl.DataFrame, recent_items: int) -> Interactions:
         item_rows=items.rows(pairs["item"]),
         weights=pairs["weight"].to_numpy().astype(np.float32),
         recent=recent,
-        touched=_touched(users.rows(lines["user"]), items.rows(lines["item"]), len(users)),
+        touched=_touched(lines, users, items),
     )
 
 
-def _touched(user_rows: Rows, item_rows: Rows, users: int) -> SessionLog:
+def _touched(lines: pl.DataFrame, users: Vocabulary, items: Vocabulary) -> SessionLog:
+    user_rows, item_rows = users.rows(lines["user"]), items.rows(lines["item"])
     order = np.argsort(user_rows, kind="stable")
-    return SessionLog(
-        item_rows[order].astype(np.int64), offsets(np.bincount(user_rows, minlength=users))
-    )
+    ends = offsets(np.bincount(user_rows, minlength=len(users)))
+    told = _told(lines)
+    return SessionLog(item_rows[order].astype(np.int64), ends, told and told.at(order))
+
+
+def _told(lines: pl.DataFrame) -> Told | None:
+    """In seconds, since recommenders keep no more of a touch's time. None for lines that do not
+    have both."""
+    if not {"type", "time_ms"} <= set(lines.columns):
+        return None
+    kinds = lines["type"].replace_strict(KIND, default=UNTOLD, return_dtype=pl.Int64)
+    return Told(kinds.to_numpy(), lines["time_ms"].to_numpy() // 1000)

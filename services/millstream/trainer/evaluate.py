@@ -55,7 +55,7 @@ def measure_model(data: Interactions, scorer: Scorer, queries: Sequence[Query], 
     """The dot product alone. Shoppers of whom nothing is known get the popular items."""
     popular = np.zeros(len(scorer.items), dtype=np.float32)
     popular[: len(data.items)] = data.item_weights()  # behind them stand items that nobody touched
-    vectors, known = scorer.user_vectors([(q.user, q.recent_items) for q in queries])
+    vectors, known = scorer.user_vectors([(q.user, q.touches) for q in queries])
     lines = (line for _, block in scorer.all_scores(vectors) for line in block)
     chosen = (line if told else popular for line, told in zip(lines, known, strict=True))
     return _measure_scores(scorer.items, queries, chosen, k)

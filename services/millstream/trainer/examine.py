@@ -15,7 +15,7 @@ from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.fairness import Fairness
 from millstream.model.judgement import Judgement
 from millstream.model.scorer import Scorer
-from millstream.model.sessions.encoder import block
+from millstream.model.sessions.encoder import beside_items
 from millstream.trainer.champion import Champion
 from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.evaluate import (
@@ -131,7 +131,7 @@ def reexamine(examined: Examined, registered: Embeddings, rule: GateRule) -> Jud
 def sound(model: Embeddings) -> bool:
     arrays = [model.user_vectors, model.item_vectors, model.recent_to_user]
     arrays += [np.array([model.dense_weight, model.dense_bias])]
-    arrays += [] if model.encoder is None else block(model.encoder)
+    arrays += [] if model.encoder is None else beside_items(model.encoder).values()
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 

@@ -10,7 +10,7 @@ import msgspec
 from pydantic import Field
 
 from millstream.domain.events import EventType
-from millstream.domain.models import Network
+from millstream.domain.models import Network, SessionInput
 from millstream.features.recent_items import BOUND
 from millstream.features.weights import EVENT_WEIGHT
 from millstream.settings import ConnectionSettings
@@ -33,6 +33,7 @@ class Training(msgspec.Struct, frozen=True):
     seed: int
     session_epochs: int = 4
     network: Network = Network.DOT_PRODUCT
+    session_inputs: tuple[SessionInput, ...] = ()
 
 
 class Cleaning(msgspec.Struct, frozen=True):
@@ -80,6 +81,8 @@ class TrainerSettings(ConnectionSettings):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 2048
     epochs: Annotated[int, Field(ge=1, le=1000)] = 12
     session_epochs: Annotated[int, Field(ge=1, le=1000)] = 4
+    session_inputs: tuple[SessionInput, ...] = (SessionInput.KIND, SessionInput.GAP)
+    """What the encoder is told of a touch beside its item."""
     networks: Annotated[tuple[Network, ...], Field(min_length=1)] = (Network.DOT_PRODUCT,)
     """Those that are trained; of several the one serves that makes the better lists on the
     validation part."""

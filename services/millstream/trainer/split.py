@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from millstream.domain.events import EventType
+from millstream.features.recent_items import Touch as StoredTouch
 from millstream.trainer.settings import Measuring
 
 Touch = tuple[str, str, int]
@@ -41,6 +42,11 @@ class Query:
     @property
     def recent_items(self) -> list[str]:
         return [item for item, _, _ in self.recent]
+
+    @property
+    def touches(self) -> tuple[StoredTouch, ...]:
+        """As recommenders have them."""
+        return tuple(StoredTouch(item, EventType(kind), ms) for item, kind, ms in self.recent)
 
 
 def split_by_time(lines: pl.DataFrame, rule: Measuring, seen_until_ms: int | None = None) -> Parts:

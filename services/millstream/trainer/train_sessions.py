@@ -29,7 +29,9 @@ def fit_sessions(
     """Implements fitting.Fit. A shopper's own vector is the mean of all that was touched; that of
     the recent items comes from the encoder. With `log_dir` the loss of each epoch is written there
     for TensorBoard."""
-    network = NetworkRule(dimensions=rule.dimensions, dropout=_DROPOUT)
+    network = NetworkRule(
+        dimensions=rule.dimensions, dropout=_DROPOUT, inputs=frozenset(rule.session_inputs)
+    )
     learning = EncoderRule(network=network, epochs=rule.session_epochs, negatives=_NEGATIVES)
     rng = np.random.default_rng(rule.seed)
     start = start_vectors(data.touched, len(data.items), rule.dimensions, rng, StartRule())

@@ -12,7 +12,6 @@ import polars as pl
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
 from millstream.domain.events import Event, EventType, Line
-from millstream.features.recent_items import Touch
 from millstream.model.scorer import Scorer
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import propose
@@ -92,7 +91,7 @@ class StandingShop:
         return examples(proposed, batch, [query.wanted for query in queries], visit_gap_ms)
 
     def _shopper(self, query: Query) -> Shopper:
-        touches = tuple(Touch(item, EventType(kind), ms) for item, kind, ms in query.recent)
+        touches = query.touches
         bought = frozenset(t.item_id for t in touches if t.type is EventType.PURCHASE)
         return Shopper(self.tenant, query.user, touches, bought)
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.encoders import told_tables
 
 from millstream.domain.models import Network
 from millstream.model.artifact import (
@@ -24,7 +25,7 @@ from millstream.model.artifact import (
 )
 from millstream.model.embeddings import Embeddings, ItemIndex
 from millstream.model.manifest import ArrayFile, ArtifactRefused, ListFile, Manifest, digest
-from millstream.model.sessions.encoder import BLOCK, block
+from millstream.model.sessions.encoder import BLOCK, INPUTS, beside_items
 from millstream.model.signed_files import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
@@ -391,21 +392,71 @@ def test_an_encoder_comes_back_memory_mapped(
     assert encoded.encoder is not None
     assert read.encoder.items is read.item_vectors
     assert read.encoder.temperature == pytest.approx(0.5)
-    for ours, theirs in zip(block(read.encoder), block(encoded.encoder), strict=True):
-        assert isinstance(ours.base, np.memmap)
-        np.testing.assert_array_equal(ours, theirs)
+    ours, theirs = beside_items(read.encoder), beside_items(encoded.encoder)
+    assert ours.keys() == theirs.keys() == set(BLOCK), "as in versions from before the inputs"
+    for name, array in ours.items():
+        assert isinstance(array.base, np.memmap)
+        np.testing.assert_array_equal(array, theirs[name])
 
 
-@pytest.mark.parametrize("name", BLOCK)
+def told(encoded: Embeddings, *names: str) -> Embeddings:
+    assert encoded.encoder is not None
+    rng = np.random.default_rng(2)
+    tables = told_tables(encoded.item_vectors.shape[1], lambda shape: rng.normal(size=shape))
+    some = {name: tables[name] for name in names}
+    return replace(encoded, encoder=replace(encoded.encoder, **some))
+
+
+@pytest.mark.parametrize("names", [("kinds", "pool_kinds"), ("gaps", "pool_ages"), INPUTS])
+def test_what_an_encoder_learnt_of_its_inputs_comes_back(
+    names: tuple[str, ...],
+    tmp_path: Path,
+    encoded: Embeddings,
+    describe: Describe,
+    key: Ed25519PrivateKey,
+) -> None:
+    ours = told(encoded, *names)
+    write_manifest(tmp_path, describe(1, write_data(tmp_path, ours)), key)
+    _, read = read_artifact(tmp_path, key.public_key(), WANTED)
+    assert read.encoder is not None
+    assert ours.encoder is not None
+    arrays = beside_items(read.encoder)
+    assert arrays.keys() == {*BLOCK, *names}
+    for name in names:
+        assert isinstance(arrays[name].base, np.memmap)
+        np.testing.assert_array_equal(arrays[name], getattr(ours.encoder, name))
+
+
+def test_inputs_of_a_version_without_an_encoder_are_refused(
+    tmp_path: Path, encoded: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    files = write_data(tmp_path, told(encoded, *INPUTS))
+    kept = {n: a for n, a in files.arrays.items() if n.removeprefix("encoder_") not in BLOCK}
+    bare = replace(files, arrays=kept, network=Network.DOT_PRODUCT)
+    write_manifest(tmp_path, describe(1, bare), key)
+    assert "does not name the files" in refused(tmp_path, key)
+
+
+@pytest.mark.parametrize("name", [*BLOCK, *INPUTS])
 def test_an_encoder_whose_parts_do_not_fit_is_refused(
     name: str, tmp_path: Path, encoded: Embeddings, describe: Describe, key: Ed25519PrivateKey
 ) -> None:
-    assert encoded.encoder is not None
-    array = getattr(encoded.encoder, name)
+    encoder = told(encoded, *INPUTS).encoder
+    assert encoder is not None
+    array = getattr(encoder, name)
     longer: dict[str, Any] = {name: np.concatenate([array, array[:1]])}
-    crooked = replace(encoded.encoder, **longer)
+    crooked = replace(encoder, **longer)
     wrong = replace(encoded, encoder=crooked)
     write_manifest(tmp_path, describe(1, write_data(tmp_path, wrong)), key)
+    assert "the encoder's" in refused(tmp_path, key)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_half_of_an_input_is_refused(
+    name: str, tmp_path: Path, encoded: Embeddings, describe: Describe, key: Ed25519PrivateKey
+) -> None:
+    half = told(encoded, name)
+    write_manifest(tmp_path, describe(1, write_data(tmp_path, half)), key)
     assert "the encoder's" in refused(tmp_path, key)
 
 

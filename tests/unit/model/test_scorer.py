@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.encoders import mean_encoder, unit
+from tests.encoders import mean_encoder, told_tables, unit
 
+from millstream.domain.events import EventType
+from millstream.features.recent_items import Touch
 from millstream.model.embeddings import (
     Embeddings,
     ServingRule,
@@ -17,7 +19,11 @@ from millstream.model.embeddings import (
     recent_means,
 )
 from millstream.model.indexing import with_index
-from millstream.model.scorer import Scorer, probability
+from millstream.model.recent import Recent
+from millstream.model.scorer import Scorer, Shopper, probability
+from millstream.model.sessions.encoder import BLOCK, Encoder
+from millstream.model.sessions.session_log import session_log
+from millstream.model.sessions.told import KIND, NEVER, UNTOLD, Told
 from millstream.model.vocabulary import Vocabulary
 
 
@@ -75,6 +81,43 @@ def test_an_encoder_is_told_the_newest_items_oldest_first(encoded: Embeddings) -
     scorer = Scorer(replace(encoded, encoder=forgetful, rule=ServingRule(2, 10.0, 1.0)))
     vectors, _ = scorer.user_vectors([("eve", ["item-3", "item-8", "item-9"])])
     np.testing.assert_allclose(vectors[0], encoded.item_vectors[3], rtol=1e-5)
+
+
+def test_an_encoder_is_told_the_kind_and_time_of_what_it_knows(encoded: Embeddings) -> None:
+    """A touch of an item that the version lacks is passed over with all that is told of it."""
+    rng = np.random.default_rng(6)
+    assert encoded.encoder is not None
+    drawn = {
+        name: rng.normal(size=getattr(encoded.encoder, name).shape).astype(np.float32)
+        for name in BLOCK
+    }
+    tables = told_tables(4, lambda shape: rng.normal(size=shape))
+    taught = replace(encoded.encoder, **drawn, **tables)
+    recent: list[Recent] = [
+        Touch("item-3", EventType.PURCHASE, 90_000),
+        Touch("gone", EventType.ADD_TO_CART, 70_000),
+        Touch("item-8", EventType.VIEW_ITEM, 21_999),
+        "item-9",
+        Touch("item-4", EventType.VIEW_ITEM, 1_000),
+    ]
+    look, bought = KIND[EventType.VIEW_ITEM], KIND[EventType.PURCHASE]
+    told = Told(np.array([UNTOLD, look, bought]), np.array([NEVER, 21, 90]))
+    expected = Encoder(taught).vectors(session_log([[9, 8, 3]], told))
+    scorer = Scorer(replace(encoded, encoder=taught, rule=ServingRule(3, 10.0, 1.0)))
+    asked: list[Shopper] = [("eve", recent), ("eve", ["item-3", "item-8", "item-9"])]
+    vectors, _ = scorer.user_vectors(asked)
+    np.testing.assert_allclose(vectors[0], expected[0], rtol=1e-4)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-3
+
+
+def test_what_else_is_told_changes_nothing_where_it_was_not_learnt(
+    parts: Embeddings, encoded: Embeddings
+) -> None:
+    told = [Touch("item-3", EventType.PURCHASE, 9_000), Touch("item-8", EventType.VIEW_ITEM, 1_000)]
+    asked: list[Shopper] = [("eve", told), ("eve", ["item-3", "item-8"])]
+    for version in (parts, encoded):
+        vectors, _ = Scorer(version).user_vectors(asked)
+        np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-5)
 
 
 def test_an_index_moves_the_items_of_an_encoder_too(encoded: Embeddings) -> None:

@@ -99,7 +99,7 @@ class FixedTaste:
         self.blend: Blend | None = None
 
     def user_vectors(
-        self, shoppers: Sequence[tuple[str, Sequence[str]]]
+        self, shoppers: Sequence[tuple[str, Sequence[Touch]]]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         known = np.full(len(shoppers), self._known)
         return np.ones((len(shoppers), self._directions.shape[1]), np.float32), known

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from millstream.model.sessions.told import KIND, UNTOLD
 from millstream.trainer.batches import draw_epoch
 from millstream.trainer.encode import encode
 from millstream.trainer.settings import TrainerSettings
@@ -39,6 +40,21 @@ def test_all_that_was_touched_stands_in_order_of_time(lines: pl.DataFrame) -> No
     log = encode(lines, recent_items=2).touched
     sessions = [log.items[a:b].tolist() for a, b in itertools.pairwise(log.starts.tolist())]
     assert sessions == [[0, 2, 1, 0], [2]]  # ann: cup, tea, pot, cup; bob: tea
+
+
+def test_what_was_touched_is_told_with_its_kind_and_second(lines: pl.DataFrame) -> None:
+    kinds = ["view_item", "add_to_cart", "no such type", "view_item", "purchase"]
+    told = encode(
+        lines.with_columns(pl.Series("type", kinds), pl.col("time_ms") * 1_999), 2
+    ).touched.told
+    assert told is not None
+    look, cart, bought = (KIND[kind] for kind in ("view_item", "add_to_cart", "purchase"))
+    assert told.kinds.tolist() == [cart, UNTOLD, look, bought, look]
+    assert told.seconds.tolist() == [3, 5, 7, 9, 1]
+
+
+def test_lines_without_a_type_tell_of_items_alone(lines: pl.DataFrame) -> None:
+    assert encode(lines, 2).touched.told is None
 
 
 def test_nothing_to_train_on_is_said(lines: pl.DataFrame) -> None:

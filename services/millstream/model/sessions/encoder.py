@@ -2,7 +2,8 @@
 attention pools their item vectors, and the next item is near the pooled vector.
 
 After CORE (Hou et al., SIGIR 2022): one space for sessions and items, unit length, a temperature;
-a session is never anything but a mixture of its items."""
+a session is never anything but a mixture of its items. What else is told of a touch says how much
+of each."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.model.embeddings import FloatArray
-from millstream.model.sessions.session_log import SessionLog
+from millstream.model.sessions.session_log import Padded, SessionLog
+from millstream.model.sessions.told import GAPS, UNTOLD, gaps, passed
 
 MASKED = np.float32(-1e9)
 EPSILON = 1e-6
@@ -26,7 +28,11 @@ class EncoderArrays:
     feed-forward layer and at the end; `mixed` (d, 3d) queries, keys and values; `joined` (d, d);
     `widened` (d, 2d), `widened_bias` (2d,); `narrowed` (2d, d), `narrowed_bias` (d,). Pooling:
     `asking`, `answering` (d, d). What a touch so many before the current one adds to
-    attention: `distance` (h, t) in the block, `pool_distance` (t,) in pooling."""
+    attention: `distance` (h, t) in the block, `pool_distance` (t,) in pooling. What is told of
+    a touch (told.py) adds to the block's input, its kind `kinds` (k, d) and the time since the one
+    before `gaps` (GAPS, d); and to pooling, its kind `pool_kinds` (k,) and the time until the
+    newest `pool_ages` (GAPS,). They are None where this was not learnt; a kind behind the last of
+    the k is one that is not known."""
 
     items: FloatArray
     normed: FloatArray
@@ -41,16 +47,24 @@ class EncoderArrays:
     distance: FloatArray
     pool_distance: FloatArray
     temperature: float
+    kinds: FloatArray | None = None
+    gaps: FloatArray | None = None
+    pool_kinds: FloatArray | None = None
+    pool_ages: FloatArray | None = None
 
 
+INPUTS = ("kinds", "gaps", "pool_kinds", "pool_ages")
 BLOCK = tuple(
-    field.name for field in fields(EncoderArrays) if field.name not in {"items", "temperature"}
+    field.name
+    for field in fields(EncoderArrays)
+    if field.name not in {"items", "temperature", *INPUTS}
 )
 
 
-def block(arrays: EncoderArrays) -> list[FloatArray]:
-    """What is learnt beside the items."""
-    return [getattr(arrays, name) for name in BLOCK]
+def beside_items(arrays: EncoderArrays) -> dict[str, FloatArray]:
+    """What is learnt beside the items: BLOCK, and those of the INPUTS that it was taught with."""
+    named = {name: getattr(arrays, name) for name in (*BLOCK, *INPUTS)}
+    return {name: values for name, values in named.items() if values is not None}
 
 
 def check_shapes(arrays: EncoderArrays) -> str | None:
@@ -72,7 +86,13 @@ def check_shapes(arrays: EncoderArrays) -> str | None:
         "distance": (heads, touches),
         "pool_distance": (touches,),
     }
-    wrong = (name for name, shape in expected.items() if getattr(arrays, name).shape != shape)
+    learnt = beside_items(arrays)
+    if not learnt.keys().isdisjoint({"kinds", "pool_kinds"}):
+        kinds = max(1, len(learnt.get("kinds", ())))
+        expected |= {"kinds": (kinds, d), "pool_kinds": (kinds,)}
+    if not learnt.keys().isdisjoint({"gaps", "pool_ages"}):
+        expected |= {"gaps": (GAPS, d), "pool_ages": (GAPS,)}
+    wrong = (n for n, shape in expected.items() if n not in learnt or learnt[n].shape != shape)
     return next(wrong, None)
 
 
@@ -93,18 +113,32 @@ class Encoder:
         """(n, d), of unit length; what stands for an empty session is of no meaning."""
         cut = sessions.last(self._touches)
         lengths = np.maximum(cut.lengths(), 1)
-        columns = np.arange(len(cut.items)) - cut.starts[cut.owners()]
-        rows = np.zeros((len(cut), lengths.max(initial=1)), dtype=np.int64)
-        rows[cut.owners(), columns] = cut.items
-        touched = self._arrays.items[rows]
-        seen = self._block(touched, lengths)
-        return self._pooled(touched, seen, lengths)
+        padded = cut.padded(lengths.max(initial=1))
+        touched = self._arrays.items[padded.items]
+        state, near = self._told(touched, padded, lengths)
+        return self._pooled(touched, self._block(state, lengths), lengths, near)
 
-    def _block(self, touched: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
+    def _told(
+        self, touched: FloatArray, padded: Padded, lengths: NDArray[np.int64]
+    ) -> tuple[FloatArray, FloatArray]:
+        """(n, l, d) the block's input; (n, l) what each touch brings to pooling."""
+        arrays = self._arrays
+        state = touched * np.float32(np.sqrt(touched.shape[2]))
+        back = lengths[:, None] - 1 - np.arange(touched.shape[1])
+        near = np.where(back >= 0, arrays.pool_distance[np.maximum(back, 0)], MASKED)
+        if arrays.kinds is not None and arrays.pool_kinds is not None:
+            kinds = np.where(padded.kinds < len(arrays.kinds), padded.kinds, UNTOLD)
+            state, near = state + arrays.kinds[kinds], near + arrays.pool_kinds[kinds]
+        if arrays.gaps is not None and arrays.pool_ages is not None:
+            newest = np.take_along_axis(padded.seconds, lengths[:, None] - 1, axis=1)
+            state = state + arrays.gaps[gaps(padded.seconds)]
+            near = near + arrays.pool_ages[passed(padded.seconds, newest)]
+        return state, near
+
+    def _block(self, state: FloatArray, lengths: NDArray[np.int64]) -> FloatArray:
         """(n, l, d) what each touch knows of those before it."""
         arrays, heads = self._arrays, len(self._arrays.distance)
-        n, length, d = touched.shape
-        state = touched * np.float32(np.sqrt(d))
+        n, length, d = state.shape
         mixed = rms_normed(state, arrays.normed[0]) @ arrays.mixed
         parts = mixed.reshape(n, length, 3, heads, d // heads)
         query, key, value = np.moveaxis(parts, (2, 3), (0, 2))
@@ -117,16 +151,14 @@ class Encoder:
         return rms_normed(state, arrays.normed[2])
 
     def _pooled(
-        self, touched: FloatArray, seen: FloatArray, lengths: NDArray[np.int64]
+        self, touched: FloatArray, seen: FloatArray, lengths: NDArray[np.int64], near: FloatArray
     ) -> FloatArray:
         arrays, every = self._arrays, np.arange(len(lengths))
         newest = seen[every, lengths - 1]
         asked = (newest @ arrays.asking)[:, :, None]
         likeness = ((seen @ arrays.answering) @ asked)[:, :, 0]
         likeness /= np.float32(np.sqrt(touched.shape[2]))
-        back = lengths[:, None] - 1 - np.arange(touched.shape[1])
-        near = arrays.pool_distance[np.maximum(back, 0)]
-        shares = softmax(np.where(back >= 0, likeness + near, MASKED))
+        shares = softmax(likeness + near)
         pooled = (shares[:, None, :] @ touched)[:, 0]
         norm = np.sqrt(np.maximum((pooled * pooled).sum(axis=1, keepdims=True), 1e-12))
         return np.asarray(pooled / norm, dtype=np.float32)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
 from millstream.domain.rules import NO_RULES, RulesInForce
+from millstream.features.recent_items import Touch
 from millstream.model.blend import Blend
 from millstream.ranking.batch import Batch
 from millstream.ranking.items import NOTHING, Codes
@@ -43,7 +44,7 @@ class TasteModel(Protocol):
         ...
 
     def user_vectors(
-        self, shoppers: Sequence[tuple[str, Sequence[str]]]
+        self, shoppers: Sequence[tuple[str, Sequence[Touch]]]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]: ...
 
     def scores(

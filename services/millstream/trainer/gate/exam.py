@@ -70,7 +70,7 @@ def popular_views(exam: Exam) -> Views:
 
 def model_lists(exam: Exam, scorer: Scorer) -> Lists:
     """The dot product alone; popular items for shoppers of whom nothing is known."""
-    vectors, known = scorer.user_vectors([(q.user, q.recent_items) for q in exam.queries])
+    vectors, known = scorer.user_vectors([(q.user, q.touches) for q in exam.queries])
     rows, _ = scorer.nearest(vectors, exam.k)
     return [
         [scorer.items[row] for row in line] if told else exam.popular

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.model.embeddings import FloatArray
-from millstream.model.sessions.ragged import places
-from millstream.model.sessions.session_log import SessionLog, offsets
 from millstream.trainer.sessions.windows import Windows
 
 
@@ -22,8 +20,7 @@ def cropped(cut: Windows, share: float, rng: np.random.Generator) -> Windows:
     lengths = cut.log.lengths()
     lost = rng.integers(0, lengths - 1)  # of windows of two: none
     lost[rng.random(len(lengths)) >= share] = 0
-    items, _ = places(cut.log.starts[:-1] + lost, lengths - lost)
-    log = SessionLog(cut.log.items[items], offsets(lengths - lost))
+    log = cut.log.cut(cut.log.starts[:-1] + lost, lengths - lost)
     return Windows(log, np.maximum(1, cut.first - lost))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from millstream.domain.errors import OperatorError
-from millstream.model.sessions.ragged import Ints, places
+from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog, offsets, session_log
 
 TRAIN_NAME = "train_sessions.txt.gz"
@@ -89,8 +89,7 @@ def questions(log: SessionLog, least: int) -> Questions:
     """Every touch of every session but its first `least`, asked for from what came before it."""
     position = np.arange(len(log.items)) - log.starts[log.owners()]
     asked = np.flatnonzero(position >= least)
-    flat, _ = places(asked - position[asked], position[asked])
-    return Questions(SessionLog(log.items[flat], offsets(position[asked])), log.items[asked])
+    return Questions(log.cut(asked - position[asked], position[asked]), log.items[asked])
 
 
 def hold_out(log: SessionLog, share: float) -> tuple[SessionLog, SessionLog]:

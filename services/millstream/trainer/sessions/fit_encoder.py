@@ -14,6 +14,7 @@ from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import EncoderArrays
 from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog
+from millstream.model.sessions.told import NEVER, UNTOLD, gaps, passed
 from millstream.trainer.fitting import Stopped
 from millstream.trainer.sessions.augment import cropped, shown
 from millstream.trainer.sessions.negatives import Drawn, Negatives
@@ -91,12 +92,10 @@ class EncoderFit:
     def vectors(self, sessions: SessionLog) -> FloatArray:
         """(n, d) as Keras computes them: what `arrays` must give in numpy. Sessions of at most
         the last of LENGTHS, none of them empty."""
-        last = sessions.lengths() - 1
-        touched = np.zeros((len(sessions), LENGTHS[-1]), dtype=np.int64)
-        owners = sessions.owners()
-        touched[owners, np.arange(len(owners)) - sessions.starts[owners]] = sessions.items
-        items = tf.gather(tf.math.l2_normalize(self._items, -1), touched)
-        vectors = self._network(items, last + 1).numpy()
+        last, touched = sessions.lengths() - 1, sessions.padded(LENGTHS[-1])
+        items = tf.gather(tf.math.l2_normalize(self._items, -1), touched.items)
+        told = _told(touched.kinds, touched.seconds)
+        vectors = self._network(items, last + 1, told).numpy()
         return np.asarray(vectors[np.arange(len(last)), last], dtype=np.float32)
 
     def _epoch(
@@ -122,26 +121,29 @@ class EncoderFit:
     def _step(self, batch: Batch, drawn: Drawn, rate: float) -> float:
         self._optimizer.learning_rate.assign(rate)
         indexes = (drawn.touched, batch.lengths, batch.asked, drawn.rows, drawn.targets)
-        tensors = [tf.constant(values, tf.int32) for values in indexes]
         seen = shown(batch.touched, self._rule.masked, self._rng)
+        told = _told(
+            np.where(seen > 0, batch.kinds, UNTOLD), np.where(seen > 0, batch.seconds, NEVER)
+        )
+        tensors = [tf.constant(values, tf.int32) for values in (*indexes, *told)]
         step = self._steps[batch.touched.shape[1]]
-        return float(step(*tensors, tf.constant(drawn.log_chances), tf.constant(seen)))
+        return float(step(tensors, tf.constant(drawn.log_chances), tf.constant(seen)))
 
     def _compiled(self, length: int) -> Any:
         """One step for batches padded to `length`; any number of sessions, targets and items."""
-        flat = tf.TensorSpec((None,), tf.int32)
-        given = [tf.TensorSpec((None, length), tf.int32), *[flat] * 4, tf.TensorSpec((None,))]
-        given += [tf.TensorSpec((None, length))]
+        flat, padded = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, length), tf.int32)
+        between = tf.TensorSpec((None, length, length), tf.int32)
+        given = [padded, *[flat] * 4, padded, padded, between]
+        given = [given, tf.TensorSpec((None,)), tf.TensorSpec((None, length))]
 
         @tf.function(input_signature=given)  # type: ignore[untyped-decorator, unused-ignore]
-        def step(  # noqa: PLR0913, PLR0917  what a batch is made of
-            touched: Any, lengths: Any, asked: Any, rows: Any, targets: Any, odds: Any, seen: Any
-        ) -> Any:
+        def step(batch: Any, odds: Any, seen: Any) -> Any:
+            touched, lengths, asked, rows, targets, *told = batch
             variables = self._network.dense_variables()
             raw = tf.gather(self._items.value, rows)
             with tf.GradientTape() as tape:
                 tape.watch(raw)
-                loss = self._loss(raw, (touched, lengths, asked, seen), targets, odds)
+                loss = self._loss(raw, (touched, lengths, asked, seen, told), targets, odds)
             *gradients, of_items = tape.gradient(loss, [*variables, raw])
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
             self._optimizer.apply(gradients, variables)
@@ -150,13 +152,12 @@ class EncoderFit:
 
         return step
 
-    def _loss(self, raw: Any, session: tuple[Any, Any, Any, Any], targets: Any, odds: Any) -> Any:
+    def _loss(self, raw: Any, session: tuple[Any, ...], targets: Any, odds: Any) -> Any:
         """The target is in the softmax for certain; every other item as often as its chance."""
-        touched, lengths, asked, seen = session
+        touched, lengths, asked, seen, told = session
         items = tf.math.l2_normalize(raw, -1)
-        vectors = self._network(
-            tf.gather(items, touched) * seen[:, :, None], lengths, training=True
-        )
+        shown_items = tf.gather(items, touched) * seen[:, :, None]
+        vectors = self._network(shown_items, lengths, told, training=True)
         vectors = tf.gather(tf.reshape(vectors, (-1, raw.shape[1])), asked)
         logits = tf.matmul(vectors, items, transpose_b=True) / self._rule.network.temperature
         wanted = tf.gather(logits, targets, batch_dims=1)
@@ -177,3 +178,8 @@ class EncoderFit:
         rate = self._optimizer.learning_rate * self._rule.item_rate
         moved = rate * means[0] / (tf.sqrt(means[1]) + self._rule.item_floor)
         table.scatter_sub(tf.IndexedSlices(moved, rows))
+
+
+def _told(kinds: Ints, seconds: Ints) -> tuple[Ints, Ints, Ints]:
+    """As the network is called with it."""
+    return kinds, gaps(seconds), passed(seconds[:, None, :], seconds[:, :, None])

@@ -10,8 +10,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from millstream.domain.models import SessionInput
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import EPSILON, MASKED, EncoderArrays
+from millstream.model.sessions.told import GAPS, KINDS
+
+_TABLES = (
+    (SessionInput.KIND, "kinds", "pool_kinds", KINDS),
+    (SessionInput.GAP, "gaps", "pool_ages", GAPS),
+)
+_PACE = 5.0
+"""What is told of a touch begins at zero, and a training has few steps: it moves so many times as
+far in each as the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +31,14 @@ class NetworkRule:
     touches: int = 32
     temperature: float = 0.07
     dropout: float = 0.45
+    inputs: frozenset[SessionInput] = frozenset()
 
 
 class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
-    """Call: (n, l, d) unit item vectors and (n,) lengths -> (n, l, d) unit session vectors, the
-    one at place p knowing the touches up to p. The item table is `items`, not normalised."""
+    """Call: (n, l, d) unit item vectors, (n,) lengths, and what is told of the touches: (n, l)
+    kinds, (n, l) gaps since the one before, (n, l, l) ages [p, q] from q until p. -> (n, l, d) unit
+    session vectors, the one at place p knowing the touches up to p. The item table is `items`, not
+    normalised."""
 
     def __init__(self, items: int, rule: NetworkRule, seed: int) -> None:
         super().__init__()
@@ -47,26 +60,41 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
         self.pool_distance = self.add_weight(shape=(rule.touches,), initializer="zeros")
         # Pooling starts at the newest touches: attention finds its way from there sooner.
         self.pool_distance.assign(-0.5 * np.arange(rule.touches, dtype=np.float32))
+        self.tables = {}
+        for told, entering, pooling, rows in _TABLES:
+            if told in rule.inputs:
+                self.tables[entering] = self.add_weight(shape=(rows, d), initializer="zeros")
+                self.tables[pooling] = self.add_weight(shape=(rows,), initializer="zeros")
         self.drop = keras.layers.Dropout(rule.dropout, seed=seed)
         self.built = True
 
     def dense_variables(self) -> list[Any]:
         return [variable for variable in self.trainable_variables if variable is not self.items]
 
-    def call(self, touched: Any, lengths: Any, training: bool = False) -> Any:
+    def call(self, touched: Any, lengths: Any, told: Any, training: bool = False) -> Any:
         length = touched.shape[1]
         visible = _visible(length, lengths)
-        seen = self._block(touched, visible, training)
+        state, near = self._told(touched * self.rule.dimensions**0.5, *told)
+        seen = self._block(self.drop(state, training=training), visible, training)
         asked, answering = _times(seen, self.asking), _times(seen, self.answering)
         likeness = tf.matmul(asked, answering, transpose_b=True) / self.rule.dimensions**0.5
-        near = _by_distance(self.pool_distance[None], length)[0]
         shares = tf.nn.softmax(likeness + near + visible)
         pooled = tf.matmul(shares, self.drop(touched, training=training))
         return tf.math.l2_normalize(pooled, -1)
 
-    def _block(self, touched: Any, visible: Any, training: bool) -> Any:
-        length, d, heads = touched.shape[1], self.rule.dimensions, self.rule.heads
-        state = self.drop(touched * d**0.5, training=training)
+    def _told(self, state: Any, kinds: Any, gaps: Any, ages: Any) -> tuple[Any, Any]:
+        """The block's input, and what touch q brings to pooling at p: (n, l, d), (n or 1, l, l)."""
+        near = _by_distance(self.pool_distance[None], state.shape[1])
+        if "kinds" in self.tables:
+            state += _PACE * tf.gather(self.tables["kinds"], kinds)
+            near += _PACE * tf.gather(self.tables["pool_kinds"], kinds)[:, None]
+        if "gaps" in self.tables:
+            state += _PACE * tf.gather(self.tables["gaps"], gaps)
+            near += _PACE * tf.gather(self.tables["pool_ages"], ages)
+        return state, near
+
+    def _block(self, state: Any, visible: Any, training: bool) -> Any:
+        length, d, heads = state.shape[1], self.rule.dimensions, self.rule.heads
         parts = _times(_rms_normed(state, self.gains[0]), self.mixed)
         parts = tf.transpose(tf.reshape(parts, (-1, length, 3, heads, d // heads)), (2, 0, 3, 1, 4))
         weights = tf.matmul(parts[0], parts[1], transpose_b=True) / (d // heads) ** 0.5
@@ -95,6 +123,7 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
             distance=_copy(self.distance),
             pool_distance=_copy(self.pool_distance),
             temperature=self.rule.temperature,
+            **{name: np.float32(_PACE) * _copy(table) for name, table in self.tables.items()},
         )
 
 

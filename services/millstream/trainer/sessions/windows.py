@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from millstream.model.sessions.ragged import Ints, places
-from millstream.model.sessions.session_log import SessionLog, offsets
+from millstream.model.sessions.session_log import SessionLog
 
 LENGTHS = (2, 4, 8, 16, 32)
 """Padded lengths; the last one is the most that the encoder looks at."""
@@ -17,12 +17,15 @@ LENGTHS = (2, 4, 8, 16, 32)
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`touched` (n, l) rows, padded with 0 behind; `lengths` (n,); of all n * l places flat,
-    `asked` (m,) are those whose next item is known and wanted: `targets` (m,)."""
+    `asked` (m,) are those whose next item is known and wanted: `targets` (m,). `kinds`, `seconds`
+    (n, l): of what is touched, as Padded has them."""
 
     touched: Ints
     lengths: Ints
     asked: Ints
     targets: Ints
+    kinds: Ints
+    seconds: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,7 @@ def windows(log: SessionLog) -> Windows:
     fresh = np.where(flat == 0, 1, most + (flat - 1) * step - begin)
     kept = end - begin > 1
     begin, end, session, fresh = begin[kept], end[kept], session[kept], fresh[kept]
-    items, _ = places(log.starts[session] + begin, end - begin)
-    return Windows(SessionLog(log.items[items], offsets(end - begin)), fresh)
+    return Windows(log.cut(log.starts[session] + begin, end - begin), fresh)
 
 
 def batches(cut: Windows, targets: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -66,10 +68,8 @@ def batches(cut: Windows, targets: int, rng: np.random.Generator) -> Iterator[Ba
 def _batch(cut: Windows, members: Ints, length: int) -> Batch:
     log = cut.log.take(members)
     place = np.arange(len(log.items)) - log.starts[log.owners()]
-    touched = np.zeros((len(log), length + 1), dtype=np.int64)
-    touched[log.owners(), place] = log.items
     wanted = place >= cut.first[members][log.owners()]
     asked = log.owners()[wanted] * length + place[wanted] - 1
     lengths = log.lengths() - 1
-    touched[np.arange(len(log)), lengths] = 0
-    return Batch(touched[:, :length], lengths, asked, log.items[wanted])
+    touched = log.cut(log.starts[:-1], lengths).padded(length)
+    return Batch(touched.items, lengths, asked, log.items[wanted], touched.kinds, touched.seconds)

@@ -147,7 +147,7 @@ class LivingTaste:
 
     def _lines(self, rows: Sequence[Row]) -> _Lines:
         """None of a shopper of whom nothing is known, nor of an item that could not begin yet."""
-        asked = [(row.shopper, [touch.item_id for touch in row.recent]) for row in rows]
+        asked = [(row.shopper, row.recent) for row in rows]
         for row in rows:
             self._begin_items(row)
         vectors, known = self.scorer.user_vectors(asked)

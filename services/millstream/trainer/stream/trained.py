@@ -61,7 +61,7 @@ def _found(taste: LivingTaste, rows: Sequence[Row]) -> float:
     for start in range(0, len(rows), _ROWS_A_TURN):
         turn = rows[start : start + _ROWS_A_TURN]
         scorer = taste.scorer
-        asked = [(row.shopper, [touch.item_id for touch in row.recent]) for row in turn]
+        asked = [(row.shopper, row.recent) for row in turn]
         vectors, known = scorer.user_vectors(asked)
         nearest = scorer.nearest(vectors, K)[0]
         for row, line in zip(compress(turn, known), nearest[known].tolist(), strict=True):

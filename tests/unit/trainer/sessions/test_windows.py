@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.unit.trainer.sessions.made_sessions import write_world
 
 from millstream.domain.errors import OperatorError
 from millstream.model.sessions.session_log import session_log
+from millstream.model.sessions.told import NEVER, UNTOLD, Told
 from millstream.trainer.sessions.data import hold_out, questions, read_world
 from millstream.trainer.sessions.negatives import Negatives
 from millstream.trainer.sessions.windows import LENGTHS, batches, windows
@@ -40,6 +42,22 @@ def test_no_batch_shows_a_target_at_or_before_its_place() -> None:
             assert target not in batch.touched[row, : place + 1]
 
 
+def test_kinds_and_seconds_stand_beside_their_touches() -> None:
+    log = session_log(SESSIONS)
+    seconds = np.cumsum(log.items % 7)  # by touch, whose number is that of its item
+    told = replace(log, told=Told(1 + log.items % 5, seconds))
+    seen = 0
+    for batch in batches(windows(told), 64, np.random.default_rng(0)):
+        for row, length in enumerate(batch.lengths.tolist()):
+            touched = batch.touched[row, :length]
+            assert batch.kinds[row, :length].tolist() == (1 + touched % 5).tolist()
+            assert batch.seconds[row, :length].tolist() == seconds[touched].tolist()
+            assert set(batch.kinds[row, length:]) <= {UNTOLD}, "the target tells nothing"
+            assert set(batch.seconds[row, length:]) <= {NEVER}
+            seen += length - 1
+    assert seen >= len(log.items) - 2 * len(SESSIONS)
+
+
 def test_chances_make_the_softmax_sum_right_on_average() -> None:
     rng = np.random.default_rng(0)
     counts = rng.integers(1, 50, 40).astype(np.float64)
@@ -50,7 +68,7 @@ def test_chances_make_the_softmax_sum_right_on_average() -> None:
     sums = []
     for _ in range(4_000):
         targets = rng.choice(40, size=5, p=counts / counts.sum())
-        drawn = negatives.draw(type(batch)(batch.touched, batch.lengths, batch.asked, targets), rng)
+        drawn = negatives.draw(replace(batch, targets=targets), rng)
         sums.append(float((raised[drawn.rows] * np.exp(-drawn.log_chances)).sum()))
 
     assert np.mean(sums) == pytest.approx(raised.sum(), rel=0.02)
