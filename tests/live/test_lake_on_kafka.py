@@ -17,7 +17,7 @@ from millstream.lake.wiring import run
 from millstream.local.kafka import ApacheKafka
 from millstream.settings import load
 from millstream.stores.lake import offsets, records
-from millstream.streaming.topics import ERASURES, EVENTS
+from millstream.streaming.topics import ERASURES, EVENTS, REVIEW_VERDICTS
 
 pytestmark = pytest.mark.live
 
@@ -32,7 +32,7 @@ async def admin(apache_kafka: ApacheKafka) -> AsyncIterator[AIOKafkaAdminClient]
 
 @pytest.fixture
 async def topic(admin: AIOKafkaAdminClient, prefix: str) -> str:
-    names = (f"{prefix}{EVENTS}", f"{prefix}{ERASURES}")
+    names = [f"{prefix}{name}" for name in (EVENTS, ERASURES, REVIEW_VERDICTS)]
     await admin.create_topics(
         [NewTopic(name, num_partitions=1, replication_factor=1) for name in names]
     )
