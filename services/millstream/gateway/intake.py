@@ -4,10 +4,10 @@ What is refused goes nowhere: the caller is told, and neither topic nor dead let
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -18,7 +18,10 @@ from millstream.domain.decode import decode
 from millstream.domain.errors import Reason, Refused
 from millstream.domain.events import MAX_RECORD_BYTES, Event, EventType, Tenant
 from millstream.domain.identity import record_key
+from millstream.domain.reviews import Review
 from millstream.gateway.callers import Caller
+
+Said = TypeVar("Said", Event, Review)
 
 MAX_BATCH = 500
 UNSTATED = "default"
@@ -86,22 +89,33 @@ def judge(
 ) -> Judged:
     """`replayed_ms`: what time it is in the shop where a recording is replayed; events then happen
     at that time, whatever they say."""
+
+    def take(part: bytes) -> tuple[Event, Event]:
+        event = _of_tenant(decode(part, (), now_ms), caller.tenant, now_ms)
+        if replayed_ms is not None:
+            event = msgspec.structs.replace(event, time=as_datetime(replayed_ms))
+        return event, event if caller.pseudonyms is None else caller.pseudonyms.event(event)
+
+    return judge_each(parts, caller, take)
+
+
+def judge_each(
+    parts: Sequence[bytes], caller: Caller, take: Callable[[bytes], tuple[Said, Said]]
+) -> Judged:
+    """`take`: what a part says, and as it is sent on; raises Refused."""
     verdicts: list[Verdict] = []
     records: list[Record] = []
     known_as: dict[str, str] = {}
     for part in parts:
         try:
-            event = _of_tenant(decode(part, (), now_ms), caller.tenant, now_ms)
-            if replayed_ms is not None:
-                event = msgspec.structs.replace(event, time=as_datetime(replayed_ms))
-            sent = event if caller.pseudonyms is None else caller.pseudonyms.event(event)
+            said, sent = take(part)
             records.append(_record(sent))
         except Refused as refused:
             verdicts.append(Verdict(Status.REFUSED, refused.reason, refused.detail))
             continue
         verdicts.append(ACCEPTED)
         if caller.pseudonyms is not None:
-            known_as[sent.shopper] = event.shopper
+            known_as[sent.shopper] = said.shopper
     return Judged(verdicts, records, tuple(known_as.items()))
 
 
@@ -127,10 +141,10 @@ def _of_tenant(event: Event, tenant: Tenant, now_ms: int) -> Event:
     return event if event.tenant == tenant else msgspec.structs.replace(event, tenant=tenant)
 
 
-def _record(event: Event) -> Record:
-    value = msgspec.json.encode(event)
+def _record(sent: Event | Review) -> Record:
+    value = msgspec.json.encode(sent)
     if len(value) > MAX_RECORD_BYTES:  # pseudonyms and the tenant may be longer than what was said
         raise Refused(
             Reason.TOO_LARGE, f"{len(value)} bytes as sent on; at most {MAX_RECORD_BYTES}"
         )
-    return Record(record_key(event.tenant, event.shopper), value)
+    return Record(record_key(sent.tenant, sent.shopper), value)
