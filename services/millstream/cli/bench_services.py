@@ -154,7 +154,7 @@ def gateway_flood(
     noisy_connections: Annotated[int, typer.Option(min=1, help="Of the one that floods.")] = 8,
     events_per_second: Annotated[
         int, typer.Option(min=500, help="What the gateway takes of one key.")
-    ] = 20_000,
+    ] = 2_000,
     json: Json = False,
 ) -> None:
     """How long a tenant waits for its lists while another floods the same gateway with events."""

@@ -24,7 +24,7 @@ class GatewaySettings(PrivacySettings):
     gateway_max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     gateway_requests_per_second: int = Field(default=2_000, ge=1)
     """Of one API key, in this process; past it the answer is 429."""
-    gateway_events_per_second: int = Field(default=20_000, ge=500)
+    gateway_events_per_second: int = Field(default=2_000, ge=500)
     """Of one API key, in this process: events, reviews and catalogue items."""
     gateway_ack_seconds: float = Field(default=5.0, gt=0, le=60)
     """How long Kafka may take to acknowledge; past it the answer is 503."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from litestar import Request, post
 
 from millstream.domain.clock import wall_clock
@@ -13,9 +11,10 @@ from millstream.domain.log import Headers
 from millstream.gateway import telemetry
 from millstream.gateway.api_keys import Scope
 from millstream.gateway.intake import Verdicts, judge, parts_of, told
-from millstream.gateway.problems import Refusal, away, too_many
+from millstream.gateway.problems import away
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
+from millstream.gateway.routes.sending import let_in, send_on
 from millstream.streaming.tracing import TRACEPARENT, continued
 
 
@@ -36,30 +35,17 @@ from millstream.streaming.tracing import TRACEPARENT, continued
 async def send_events(
     request: Request[Any, Any, Any], parts: GivenParts, caller: GivenCaller
 ) -> Verdicts:
-    try:
-        said = parts_of(await request.body())
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, 'an event, or {"events": [...]} with 1 to 500 of them'
-        ) from None
+    expected = 'an event, or {"events": [...]} with 1 to 500 of them'
+    said = await let_in(request, parts, caller, parts_of, expected)
     began_ms = wall_clock()
-    wait = parts.rates.events(caller.key_id, len(said))
-    if wait:
-        raise too_many(wait)
     if parts.replay is not None and not parts.replay.has_begun:
         raise away("the replay has not begun")
     replayed_ms = None if parts.replay is None else parts.replay()
     judged = await parts.turns.judged(
         caller.key_id, said, lambda piece: judge(piece, caller, began_ms, replayed_ms)
     )
-    if judged.records:
-        if parts.reverse is not None:
-            await parts.reverse.remember(caller.tenant, judged.known_as)
-        await parts.delivery.deliver(
-            parts.topics.events,
-            [(record.key, record.value) for record in judged.records],
-            continued("take events", _traceparent(request), began_ms, events=len(said)),
-        )
+    traced = continued("take events", _traceparent(request), began_ms, events=len(said))
+    await send_on(judged, parts, caller, parts.topics.events, traced)
     verdicts = told(judged.verdicts)
     telemetry.EVENTS.labels("accepted").inc(verdicts.accepted)
     telemetry.EVENTS.labels("refused").inc(verdicts.refused)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from litestar import Request, post
 
 from millstream.domain.clock import wall_clock
 from millstream.gateway import telemetry
 from millstream.gateway.api_keys import Scope
 from millstream.gateway.intake import Verdicts, told
-from millstream.gateway.problems import Refusal, too_many
 from millstream.gateway.review_intake import judge_reviews, parts_of
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
+from millstream.gateway.routes.sending import let_in, send_on
 
 
 @post(
@@ -34,28 +32,14 @@ from millstream.gateway.routes.scopes import answers, needs
 async def send_reviews(
     request: Request[Any, Any, Any], parts: GivenParts, caller: GivenCaller
 ) -> Verdicts:
-    try:
-        said = parts_of(await request.body())
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, 'a review, or {"reviews": [...]} with 1 to 500 of them'
-        ) from None
-    wait = parts.rates.events(caller.key_id, len(said))
-    if wait:
-        raise too_many(wait)
+    expected = 'a review, or {"reviews": [...]} with 1 to 500 of them'
+    said = await let_in(request, parts, caller, parts_of, expected)
     now_ms = wall_clock()
     judged = await parts.turns.judged(
         caller.key_id, said, lambda piece: judge_reviews(piece, caller, now_ms)
     )
-    if judged.records:
-        if parts.reverse is not None:
-            await parts.reverse.remember(caller.tenant, judged.known_as)
-        # Reviews are written now, also beside the replay of a recording.
-        await parts.delivery.deliver(
-            parts.topics.reviews,
-            [(record.key, record.value) for record in judged.records],
-            clock=wall_clock,
-        )
+    # Reviews are written now, also beside the replay of a recording.
+    await send_on(judged, parts, caller, parts.topics.reviews, clock=wall_clock)
     verdicts = told(judged.verdicts)
     telemetry.REVIEWS.labels("accepted").inc(verdicts.accepted)
     telemetry.REVIEWS.labels("refused").inc(verdicts.refused)
