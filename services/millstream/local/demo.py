@@ -69,17 +69,7 @@ async def play(
     with brokers.kafka() as kafka, brokers.redis() as redis:
         console.print(f"Broker: {kafka.name}. Store: {redis.name}.")
         async with deployed(kafka, redis) as deployment:
-            await deployment.start("recommender")
-            await deployment.start("lake", lake_flush_seconds=1)
-            await deployment.start(
-                "trainer",
-                first_after_lines=recording.first_model_lines,
-                every_lines=recording.next_model_lines,
-                counted_types=json.dumps(recording.counted_types),
-                niceness=TRAINER_NICENESS,
-            )
-            begun = beside.begin(deployment) if beside is not None else asyncio.sleep(0)
-            await asyncio.gather(deployment.recommender_ready(), begun)
+            await _start(deployment, recording, beside)
             pacing = Pacing(events_per_s=recording.events_per_s)
             async with rehearsing(
                 deployment, recording.scorer, pacing=pacing, listeners=[view, first_list, own_lists]
@@ -88,18 +78,10 @@ async def play(
                 async with shown(view, console):
                     outcome = await rehearsal.play(recording.stream())
                 console.print("Replayed; models in training are waited for, then all is recounted.")
-                await rehearsal.await_models(models)
-                for model in rehearsal.announced:
-                    console.print(f"Model v{model.version} {model.verdict}")
+                await _models(rehearsal, models, console)
                 verdict, ledger = await rehearsal.recount(others=beside is not None)
                 versions = _compare_versions(rehearsal, recording)
-                told = None
-                if recording.required.forecasts:
-                    console.print(
-                        "Recounted; insights reads the lake, tells what will sell, and judges "
-                        "made-up reviews by a model that was trained on made-up reviews."
-                    )
-                    told = await _insights(deployment, recording, own_lists)
+                told = await _insights(deployment, recording, own_lists, console)
             took_s = time.monotonic() - began
             measured = Measured(outcome, verdict, ledger, versions, first_list.after_s, took_s)
             summary = _summary(measured, recording, rehearsal, (kafka.name, redis.name))
@@ -110,10 +92,38 @@ async def play(
     return summary
 
 
+async def _start(deployment: Deployment, recording: Recording, beside: Beside | None) -> None:
+    """The services of the loop, and `beside`; returns when a recommender takes events."""
+    await deployment.start("recommender")
+    await deployment.start("lake", lake_flush_seconds=1)
+    await deployment.start(
+        "trainer",
+        first_after_lines=recording.first_model_lines,
+        every_lines=recording.next_model_lines,
+        counted_types=json.dumps(recording.counted_types),
+        niceness=TRAINER_NICENESS,
+    )
+    begun = beside.begin(deployment) if beside is not None else asyncio.sleep(0)
+    await asyncio.gather(deployment.recommender_ready(), begun)
+
+
+async def _models(rehearsal: Rehearsal, models: int, console: Console) -> None:
+    await rehearsal.await_models(models)
+    for model in rehearsal.announced:
+        console.print(f"Model v{model.version} {model.verdict}")
+
+
 async def _insights(
-    deployment: Deployment, recording: Recording, own_lists: OwnLists
-) -> Callable[..., InsightsSummary]:
-    """What a summary lacks until insights has done its part."""
+    deployment: Deployment, recording: Recording, own_lists: OwnLists, console: Console
+) -> Callable[..., InsightsSummary] | None:
+    """What a summary lacks until insights has done its part; None where the recording asks for
+    none."""
+    if not recording.required.forecasts:
+        return None
+    console.print(
+        "Recounted; insights reads the lake, tells what will sell, and judges made-up reviews by a "
+        "model that was trained on made-up reviews."
+    )
     learning = asyncio.create_task(train_made_up(deployment, TENANT))
     try:
         forecasts = await forecasts_told(deployment, TENANT, reviews=True)
