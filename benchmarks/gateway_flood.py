@@ -65,6 +65,7 @@ def bench(
             gateway_api_keys=home / "api-keys.json",
             pseudonym_keys_dir=home / "pseudonym-keys",
             gateway_events_per_second=size.events_per_second,
+            gateway_tenant_events_per_second=size.events_per_second,
             gateway_redis_seconds=5.0,  # a busy machine is not a Redis that is away
         )
         quiet = _key(settings, TENANT, Scope.LISTS_READ)

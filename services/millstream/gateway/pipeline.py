@@ -4,7 +4,8 @@
    anyone, they hold nothing of a tenant.
 1. Who calls (callers.py): the API key's digest gives tenant and scopes. No key in force: 401.
    Pages may name theirs in the address (pages.py).
-2. How much (rates.py): past what one key may ask for in a second: 429, saying when to come again.
+2. How much (rates.py): past what a key or its tenant may ask for in a second: 429, saying when
+   to come again.
 3. A shopper's list with nothing else asked (hot_lists.py): one read of Redis, plain ASGI.
 4. All else: the body whole, within its limits (bodies.py: 408, 413), then the route of
    routes/, which asks for its scope (403), does the work and answers within its time (503).
@@ -118,7 +119,7 @@ class Door:
         wait = self._rates.request(caller.key_id)
         if not wait and scope["path"] in TAKEN_IN and scope["method"] in WRITES:
             # Before the body is read: to refuse a flood is not to cost what it would to take it.
-            wait = self._rates.refused(caller.key_id)
+            wait = self._rates.refused(caller)
         if wait:
             raise too_many(wait)
         return caller

@@ -1,4 +1,4 @@
-"""How much one API key may ask of this process in a second.
+"""How much one API key, and one tenant, may ask of this process in a second.
 
 The generic cell rate algorithm: per key one moment, up to which what was asked for is paid. The
 in-memory storage of package limits keeps a thread with timers, which took a sixth of a gateway's
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil
 from time import monotonic
+
+from millstream.gateway.callers import Caller
 
 BURST_S = 1.0
 """So much of the allowance may be used at once."""
@@ -42,20 +44,23 @@ class Rate:
 
 
 class Rates:
-    """By API key: requests, and events (or reviews, or catalogue items) in them."""
+    """Requests by API key. Events (or reviews, or catalogue items) in them by API key, so that one
+    that was found in a page does not stop the shop's backend, and by tenant, however many keys it
+    has."""
 
-    def __init__(self, requests: int, events: int) -> None:
+    def __init__(self, requests: int, events: int, events_of_tenant: int) -> None:
         self._requests = Rate(requests)
         self._events = Rate(events)
+        self._of_tenant = Rate(events_of_tenant)
 
     def request(self, key_id: str) -> int:
         """See Rate.take."""
         return self._requests.take(key_id)
 
-    def events(self, key_id: str, n: int) -> int:
-        """See Rate.take."""
-        return self._events.take(key_id, n)
+    def events(self, caller: Caller, n: int) -> int:
+        """See Rate.take. What the tenant has no room for costs the key alone."""
+        return self._events.take(caller.key_id, n) or self._of_tenant.take(caller.tenant, n)
 
-    def refused(self, key_id: str) -> int:
+    def refused(self, caller: Caller) -> int:
         """See Rate.wait; of events."""
-        return self._events.wait(key_id)
+        return max(self._events.wait(caller.key_id), self._of_tenant.wait(caller.tenant))

@@ -26,6 +26,8 @@ class GatewaySettings(PrivacySettings):
     """Of one API key, in this process; past it the answer is 429."""
     gateway_events_per_second: int = Field(default=2_000, ge=500)
     """Of one API key, in this process: events, reviews and catalogue items."""
+    gateway_tenant_events_per_second: int = Field(default=4_000, ge=500)
+    """The same, of all API keys of a tenant together."""
     gateway_ack_seconds: float = Field(default=5.0, gt=0, le=60)
     """How long Kafka may take to acknowledge; past it the answer is 503."""
     gateway_request_seconds: float = Field(default=10.0, gt=0, le=600)

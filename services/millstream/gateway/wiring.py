@@ -104,7 +104,11 @@ def _parts(
     return Parts(
         topics=Topics(*map(settings.topic, (EVENTS, CATALOG, REVIEWS))),
         callers=callers,
-        rates=Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second),
+        rates=Rates(
+            settings.gateway_requests_per_second,
+            settings.gateway_events_per_second,
+            settings.gateway_tenant_events_per_second,
+        ),
         turns=Turns(),
         delivery=ground.delivery,
         reverse=reverse,

@@ -13,8 +13,8 @@ import pytest
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.lists import Source
-from millstream.gateway.api_keys import Scope, create
-from millstream.gateway.callers import CALLER, Callers
+from millstream.gateway.api_keys import ApiKey, Scope, create
+from millstream.gateway.callers import CALLER, Caller, Callers
 from millstream.gateway.hot_lists import HotLists
 from millstream.gateway.pipeline import Door
 from millstream.gateway.rates import Rates
@@ -65,7 +65,11 @@ class World:
 
     def door(self, rates: Rates | None = None, **changes: Any) -> Door:
         settings = load(GatewaySettings, **changes)
-        usual = Rates(settings.gateway_requests_per_second, settings.gateway_events_per_second)
+        usual = Rates(
+            settings.gateway_requests_per_second,
+            settings.gateway_events_per_second,
+            settings.gateway_tenant_events_per_second,
+        )
         hot = HotLists(self.stored)  # type: ignore[arg-type]
         return Door(self.callers(), rates or usual, hot, self.behind, settings)
 
@@ -160,6 +164,10 @@ async def told(door: Door, key: str, request: str, receive: Any) -> tuple[int, d
     return sent[0]["status"], dict(sent[0]["headers"])
 
 
+def caller_of(key: ApiKey) -> Caller:
+    return Caller(key.key_id, key.tenant, frozenset(key.scopes), None, key.note)
+
+
 async def never_read() -> Any:
     pytest.fail("the body was asked for")
 
@@ -170,14 +178,27 @@ async def a_body() -> Any:
 
 async def test_a_flood_is_refused_unread_and_only_its_own_key(world: World) -> None:
     noisy, quiet = (create(world.path, of, tuple(Scope), "", wall_clock) for of in ("a", "b"))
-    rates = Rates(2_000, 500)
+    rates = Rates(2_000, 500, 4_000)
     door = world.door(rates)
-    assert [rates.events(noisy[0].key_id, 500) for _ in range(2)] == [0, 1]
+    caller = caller_of(noisy[0])
+    assert [rates.events(caller, 500) for _ in range(2)] == [0, 1]
     for request in ("POST /v1/events", "POST /v1/reviews", "PUT /v1/items"):
         status, headers = await told(door, noisy[1], request, never_read)
         assert (status, headers[b"retry-after"]) == (429, b"1")
         assert (await told(door, quiet[1], request, a_body))[0] == 200
     assert (await told(door, noisy[1], "GET /v1/recommendations/ann", a_body))[0] == 200
+
+
+async def test_more_keys_do_not_raise_what_a_tenant_may_send(world: World) -> None:
+    first, second = (create(world.path, "a", tuple(Scope), "", wall_clock) for _ in range(2))
+    _, quiet = create(world.path, "b", tuple(Scope), "", wall_clock)
+    rates = Rates(2_000, 500, 800)
+    door = world.door(rates)
+    waits = [rates.events(caller_of(key), 500) for key, _ in (first, second)]
+    assert waits == [0, 1]
+    for _, token in (first, second):
+        assert (await told(door, token, "POST /v1/events", never_read))[0] == 429
+    assert (await told(door, quiet, "POST /v1/events", a_body))[0] == 200
 
 
 async def test_a_body_is_held_to_its_size_said_or_not(world: World) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, delete, get, put
 from litestar.params import PathParameter
 
@@ -16,10 +14,10 @@ from millstream.gateway.catalogue_intake import judge_items, parts_of
 from millstream.gateway.hot_lists import DEFAULT_N
 from millstream.gateway.intake import ACCEPTED, Verdicts, told
 from millstream.gateway.paths import item_of
-from millstream.gateway.problems import Refusal, too_many
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.recommendations import N
 from millstream.gateway.routes.scopes import answers, needs
+from millstream.gateway.routes.sending import let_in, send_on
 from millstream.gateway.selection import Wanted
 
 ItemId = Annotated[str, PathParameter(description="The item's id.")]
@@ -54,20 +52,12 @@ async def similar(parts: GivenParts, caller: GivenCaller, item: ItemId, n: N = D
 async def put_items(
     request: Request[Any, Any, Any], parts: GivenParts, caller: GivenCaller
 ) -> Verdicts:
-    try:
-        said = parts_of(await request.body())
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise Refusal(HTTPStatus.BAD_REQUEST, '{"items": [...]} with 1 to 500 of them') from None
-    wait = parts.rates.events(caller.key_id, len(said))
-    if wait:
-        raise too_many(wait)
+    expected = '{"items": [...]} with 1 to 500 of them'
+    said = await let_in(request, parts, caller, parts_of, expected)
     judged = await parts.turns.judged(
         caller.key_id, said, lambda piece: judge_items(piece, caller.tenant)
     )
-    if judged.records:
-        await parts.delivery.deliver(
-            parts.topics.catalogue, [(record.key, record.value) for record in judged.records]
-        )
+    await send_on(judged, parts, caller, parts.topics.catalogue)
     return told(judged.verdicts)
 
 

@@ -1,5 +1,5 @@
-"""What POST /v1/events and POST /v1/reviews do alike: a body is let in at the rate of its key, and
-what was judged to be right is acknowledged once Kafka has it."""
+"""What events, reviews and catalogue items do alike: a body is let in at the rates of its key and
+tenant, and what was judged to be right is acknowledged once Kafka has it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def let_in(
     expected: str,
 ) -> Sequence[bytes]:
     """The body as `split` parts it. Raises Refusal: 400 where it can't, with what was `expected`;
-    429 past the key's rate."""
+    429 past the rate of the key or of its tenant."""
     try:
         said = split(await request.body())
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise Refusal(HTTPStatus.BAD_REQUEST, expected) from None
-    wait = parts.rates.events(caller.key_id, len(said))
+    wait = parts.rates.events(caller, len(said))
     if wait:
         raise too_many(wait)
     return said
@@ -47,7 +47,7 @@ async def send_on(
     """See Delivery.deliver. Whose pseudonyms they bear is remembered before."""
     if not judged.records:
         return
-    if parts.reverse is not None:
+    if parts.reverse is not None and judged.known_as:
         await parts.reverse.remember(caller.tenant, judged.known_as)
     records = [(record.key, record.value) for record in judged.records]
     await parts.delivery.deliver(topic, records, headers, clock=clock)
