@@ -31,13 +31,13 @@ class Pseudonyms:
     The field is part of what is hashed: an anonymous id and a session id that happen to be the
     same text do not show it."""
 
-    __slots__ = ("_key", "_tenant")
+    __slots__ = ("_keyed", "_tenant")
 
     def __init__(self, key: bytes, tenant: str) -> None:
         """Raises ValueError for a key that does not have KEY_BYTES."""
         if len(key) != KEY_BYTES:
             raise ValueError(f"a pseudonym key has {KEY_BYTES} bytes, not {len(key)}")
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")
         self._tenant = tenant
 
     def shopper(self, raw: str) -> str:
@@ -72,8 +72,9 @@ class Pseudonyms:
 
     def _of(self, field: str, raw: str) -> str:
         text = f"{self._tenant}\n{field}\n{raw}".encode()
-        digest = hmac.digest(self._key, text, "sha256")[:_DIGEST_BYTES]
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        keyed = self._keyed.copy()  # a third less work than to begin with the key each time
+        keyed.update(text)
+        return base64.urlsafe_b64encode(keyed.digest()[:_DIGEST_BYTES]).rstrip(b"=").decode()
 
 
 def _masked(said: Event, raws: list[str]) -> dict[str, object]:

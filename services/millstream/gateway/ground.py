@@ -78,9 +78,9 @@ def pseudonyms_of(settings: GatewaySettings) -> Callable[[str], Pseudonyms | Non
 
 async def quickly_connected(settings: GatewaySettings) -> Redis:
     """A client that gives up soon: who waits is a shopper. Raises OperatorError."""
-    within_s = settings.gateway_redis_seconds
+    once_s = settings.gateway_redis_seconds / 2  # asked twice, it is the whole of that
     return await connected(
         settings.redis_url,
         RETRIES_AT_START,
-        lambda url, retries: connect(url, min(retries, 1), within_s),
+        lambda url, retries: connect(url, min(retries, 1), once_s),
     )

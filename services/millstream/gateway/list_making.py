@@ -75,7 +75,6 @@ async def opened_lists(stack: AsyncExitStack, ground: Ground, followed: Followed
         numbers,
         shelf,
         settings.topic(EVENTS),
-        settings.gateway_redis_seconds,
         Ruled(followed.book, followed.catalogue.get),
     )
     states = FeatureStore(redis, keys, slots, partitions=1)

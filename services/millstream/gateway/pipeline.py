@@ -37,6 +37,7 @@ from millstream.gateway.site import Site
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/v1/openapi.json"})
 """Answered without a key; nothing of them tells of a tenant."""
+API = "/v1/"
 CALLER_LEFT = 499
 """Counted, not answered."""
 TAKEN_IN = frozenset({"/v1/events", "/v1/items", "/v1/reviews"})
@@ -71,7 +72,7 @@ class Door:
         if scope["type"] != "http":
             await self._api(scope, receive, send)
             return
-        if await self._is_file(scope, send):
+        if not scope["path"].startswith(API) and await self._is_file(scope, send):
             return
         if is_of_page(scope):
             send = readable(send)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -49,29 +48,27 @@ class StoredLists:
         numbers: ItemNumbers,
         shelf: Shelf,
         events_topic: str,
-        within_s: float,
         ruled: Ruled,
     ) -> None:
         self._served = served
         self._numbers = numbers
         self._shelf = shelf
         self._topic = events_topic
-        self._within_s = within_s
         self._ruled = ruled
         self._last: OrderedDict[Shopper, bytes] = OrderedDict()
         self._away_until = 0.0
 
     async def find(self, tenant: str, shopper: str, n: int) -> Found:
         """At most n items. One read of Redis, two where an item was just numbered by a
-        recommender, for `within_s` at most; raises nothing of it."""
+        recommender, each for as long as the client waits; raises nothing of it."""
         name = (tenant, shopper)
         if time.monotonic() < self._away_until:
             return self._from_memory(name, n)
+        ruled = self._ruled.has_rules(tenant)
         try:
-            async with asyncio.timeout(self._within_s):
-                packed = await self._served.packed(tenant, shopper)
-                if packed is not None:
-                    await self._numbers.recalled(tenant, item_numbers(packed))
+            packed = await self._served.packed(tenant, shopper)
+            if packed is not None:
+                await self._learn(tenant, item_numbers(packed, None if ruled else n))
         except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
             self._note_away(error)
             return self._from_memory(name, n)
@@ -81,6 +78,11 @@ class StoredLists:
         self._keep(name, packed)
         _stored.inc()
         return self._read(name, packed, n, stale=False)
+
+    async def _learn(self, tenant: str, numbers: Sequence[int]) -> None:
+        known = self._numbers.names(tenant)
+        if not all(map(known.__contains__, numbers)):
+            await self._numbers.recalled(tenant, numbers)
 
     def forget(self, shoppers: Iterable[Shopper]) -> None:
         """Who was erased."""

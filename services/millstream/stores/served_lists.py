@@ -99,9 +99,10 @@ def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> by
     return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(version)]), version, *rows])
 
 
-def item_numbers(packed: bytes) -> list[int]:
-    """Of the items of a list as it is stored."""
-    return [number for number, _, _ in _ITEM.iter_unpack(packed[_end_of_head(packed) :])]
+def item_numbers(packed: bytes, most: int | None = None) -> list[int]:
+    """Of the items of a list as it is stored; with `most` of the first so many."""
+    items = _ITEM.iter_unpack(packed[_end_of_head(packed) :])
+    return [number for number, _, _ in islice(items, most)]
 
 
 def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> ServedList:
