@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -24,8 +25,15 @@ OfExperiment = tuple[str, str]
 """Tenant and experiment."""
 
 
+class Made(NamedTuple):
+    """A list: what stands on it, and when."""
+
+    label: str
+    log_ms: int
+
+
 class Enrolment(Struct, array_like=True):
-    """`seen`, `hit`: places of lists, made since the shopper came."""
+    """`seen`, `hit`: places of the variant's lists, made since the shopper came."""
 
     label: str
     came_ms: int
@@ -33,6 +41,11 @@ class Enrolment(Struct, array_like=True):
     bought: bool = False
     seen: int = 0
     hit: int = 0
+
+    def has(self, made: Made) -> bool:
+        """A list that was made another way, as where a version was missing, is not the variant's:
+        none of them counts, in no variant."""
+        return self.label == made.label and self.came_ms <= made.log_ms
 
 
 _decode = msgspec.msgpack.Decoder(list[Enrolment]).decode
@@ -80,16 +93,16 @@ class Enrolments:
                 one.bought = True
                 self._add(name, one, bought=1)
 
-    def clicked(self, name: ShopperName, listed_ms: int, log_ms: int) -> None:
-        """A place of a list from `listed_ms`."""
+    def clicked(self, name: ShopperName, made: Made, log_ms: int) -> None:
+        """A place of a list."""
         for one in self._within(name, log_ms):
-            if not one.clicked and one.came_ms <= listed_ms:
+            if not one.clicked and one.has(made):
                 one.clicked = True
                 self._add(name, one, clicked=1)
 
-    def saw(self, name: ShopperName, listed_ms: int, log_ms: int) -> None:
+    def saw(self, name: ShopperName, made: Made, log_ms: int) -> None:
         for one in self._within(name, log_ms):
-            if one.came_ms <= listed_ms:
+            if one.has(made):
                 self._add(
                     name,
                     one,
@@ -100,10 +113,10 @@ class Enrolments:
                 )
                 one.seen += 1
 
-    def hit(self, name: ShopperName, listed_ms: int, log_ms: int) -> None:
+    def hit(self, name: ShopperName, made: Made, log_ms: int) -> None:
         """Clicked as well as seen."""
         for one in self._within(name, log_ms):
-            if one.came_ms <= listed_ms:
+            if one.has(made):
                 self._add(name, one, hit=1, hit_hit=2 * one.hit + 1, seen_hit=one.seen)
                 one.hit += 1
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from millstream.attribution.enrolment import Enrolments
+from millstream.attribution.enrolment import Enrolments, Made
 from millstream.domain.events import Event, EventType
 from millstream.domain.identity import ShopperName, event_digest
 from millstream.domain.lists import RecommendationList
@@ -190,7 +190,7 @@ class Joiner:
         self.counts[deed.name[0], _day(held.log_ms)][tuple(map(str, field))] += 1
         enrol = self._of_experiments.get(outcome)
         if enrol is not None:
-            enrol(deed.name, held.log_ms, deed.log_ms)
+            enrol(deed.name, Made(held.variant, held.log_ms), deed.log_ms)
 
 
 EDGES_MS = tuple(round(10 * 2 ** (step / 2)) for step in range(33))

@@ -9,7 +9,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from millstream.domain.experiments import Metric, Signed
+from millstream.domain.experiments import (
+    ExperimentTerms,
+    Metric,
+    Signed,
+    Variant,
+    named_versions,
+)
 from millstream.experiments.report import Decision, ExperimentReport, Figure, VariantReport
 from millstream.experiments.sample_ratio import SampleRatio, Split
 from millstream.experiments.showing import ExperimentShown, ListedExperiment
@@ -78,11 +84,22 @@ def _variants(told: ExperimentShown) -> Table:
     table = Table("")
     for one in told.report.variants:
         table.add_column(Text(one.name), justify="right")
-    of_each = [_cells(one) for one in told.report.variants]
+    of_each = [
+        {**_version(of, told.experiment.terms), **_cells(one)}
+        for of, one in zip(told.experiment.terms.variants, told.report.variants, strict=True)
+    ]
     for name in of_each[0]:
         heading = f"difference: {metric}" if name == "difference" else name
         table.add_row(heading, *(cells[name] for cells in of_each))
     return table
+
+
+def _version(of: Variant, terms: ExperimentTerms) -> dict[str, Text]:
+    """A row where any variant names one."""
+    if not named_versions(terms):
+        return {}
+    version = of.model_version
+    return {"model version": Text("whichever serves" if version is None else str(version))}
 
 
 def _cells(one: VariantReport) -> dict[str, Text]:

@@ -46,7 +46,7 @@ _ALSO_CHECKED = {
     "merchandising-rule.v1": _TERMS,
     "rule-change.v1": _TERMS,
     "experiment.v1": "Also checked: each variant has a name of its own; shares add up to at most"
-    " 1,000.",
+    " 1,000; at most 3 versions of the model are named, and `versions` has those, each once.",
     "review.v1": "Also checked: one of user_id and anonymous_id is given, and user_id does not"
     " begin with '~'; one of title and text has a word; time is at most 5 minutes ahead of the"
     " log; a record has at most 64 KiB.",

@@ -6,7 +6,7 @@ were being counted would mix two comparisons into one."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -18,6 +18,8 @@ from millstream.domain.lists import Source
 
 THOUSAND = 1000
 MOST_VARIANTS = 5
+MOST_VERSIONS = 3
+"""Named by one experiment: workers and gateways hold them beside the one that serves."""
 MOST_DAYS = 28
 
 ExperimentId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)")]
@@ -25,6 +27,7 @@ VariantName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
 Count = Annotated[int, Meta(ge=0, le=1000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(ge=0, le=100)]
+VersionNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class Metric(StrEnum):
@@ -57,15 +60,18 @@ class SettingsChange(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     recent_items: Count | None = None
     recency: Share | None = None
     repeat_recency: Share | None = None
+    learnt_blend: bool | None = None
     weights: dict[Source, Weight] | None = None
 
 
 class Variant(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """`share`: of a thousand shoppers. Without `settings` nothing is otherwise."""
+    """`share`: of a thousand shoppers. Without `settings` they are as without the experiment;
+    without `model_version` lists are made by whichever version serves."""
 
     name: VariantName
     share: Annotated[int, Meta(ge=1, le=THOUSAND)]
     settings: SettingsChange | None = None
+    model_version: VersionNumber | None = None
 
 
 class ExperimentTerms(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -88,14 +94,23 @@ class Signed(Struct, frozen=True, omit_defaults=True):
     key_note: Annotated[str, Meta(max_length=128)] = ""
 
 
+class PinnedVersion(Struct, frozen=True):
+    """A version whose manifest can be no other than this one."""
+
+    version: VersionNumber
+    manifest_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+
+
 class Experiment(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """`ended`: before its days were over. The record says all that ever happened to it."""
+    """`ended`: before its days were over. The record says all that ever happened to it.
+    `versions`: of the model, all that its variants name."""
 
     tenant: Tenant
     experiment_id: ExperimentId
     terms: ExperimentTerms
     begun: Signed
     ended: Signed | None = None
+    versions: tuple[PinnedVersion, ...] = ()
 
     @property
     def over_at(self) -> datetime:
@@ -105,6 +120,16 @@ class Experiment(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     def is_running(self, now: datetime) -> bool:
         return self.begun.at <= now < self.over_at
+
+    def version_of(self, variant: Variant) -> PinnedVersion | None:
+        """None: whichever serves."""
+        return next((one for one in self.versions if one.version == variant.model_version), None)
+
+    def can_be_made_of(self, held: Collection[PinnedVersion]) -> bool:
+        """Of versions that loaded. Where one of them is missing no list is in the experiment,
+        whatever its shopper's variant: then all variants lose the same shoppers, and who is left
+        can be compared."""
+        return all(one in held for one in self.versions)
 
     def label(self, variant: Variant) -> str:
         """What stands on the lists."""
@@ -140,6 +165,23 @@ def check_terms(terms: ExperimentTerms) -> None:
         raise ValueError("variants: each has a name of its own")
     if sum(variant.share for variant in terms.variants) > THOUSAND:
         raise ValueError(f"variants: their shares add up to {THOUSAND} at most")
+    if len(named_versions(terms)) > MOST_VERSIONS:
+        raise ValueError(f"variants: {MOST_VERSIONS} versions of the model at most")
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """As `check_terms`; also that what the terms name, and nothing else, is pinned."""
+    check_terms(experiment.terms)
+    if tuple(sorted(one.version for one in experiment.versions)) != named_versions(
+        experiment.terms
+    ):
+        raise ValueError("versions: those that the variants name, each once")
+
+
+def named_versions(terms: ExperimentTerms) -> tuple[int, ...]:
+    """Of the model, ascending, each once."""
+    named = {one.model_version for one in terms.variants if one.model_version is not None}
+    return tuple(sorted(named))
 
 
 def running(experiments: Iterable[Experiment], now: datetime) -> Experiment | None:

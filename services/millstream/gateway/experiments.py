@@ -8,11 +8,18 @@ from http import HTTPStatus
 import msgspec
 
 from millstream.domain.clock import Clock, as_datetime
-from millstream.domain.experiments import Experiment, ExperimentTerms, Signed, check_terms
+from millstream.domain.experiments import (
+    Experiment,
+    ExperimentTerms,
+    Signed,
+    check_terms,
+    named_versions,
+)
 from millstream.domain.identity import record_key
 from millstream.experiments.showing import ExperimentShown, ListedExperiment, listed, shown
 from millstream.gateway.callers import Caller
 from millstream.gateway.delivery import Delivery
+from millstream.gateway.pinning import Pinning
 from millstream.gateway.problems import Refusal
 from millstream.gateway.rule_changes import News
 from millstream.stores.attributions import Attributions
@@ -32,11 +39,13 @@ class Experiments:
         self,
         book: ExperimentBook,
         counted: tuple[Attributions, int],
+        pinning: Pinning,
         delivery: Delivery,
         topic: str,
         clock: Clock,
     ) -> None:
         self._book = book
+        self._pinning = pinning
         self._counted, self._partitions = counted
         self._delivery = delivery
         self._topic = topic
@@ -72,11 +81,13 @@ class Experiments:
                 )
             if len(self._book.experiments(caller.tenant)) >= MOST:
                 raise Refusal(HTTPStatus.CONFLICT, f"there are {MOST} experiments already")
+            versions = await self._pinning.pinned(caller.tenant, named_versions(terms))
             begun = Experiment(
                 tenant=caller.tenant,
                 experiment_id=experiment_id,
                 terms=terms,
                 begun=self._signed(caller),
+                versions=versions,
             )
             return await self._put(begun)
 

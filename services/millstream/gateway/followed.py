@@ -15,9 +15,12 @@ from aiokafka.structs import ConsumerRecord
 from millstream.domain.clock import wall_clock
 from millstream.gateway.experiments import Experiments
 from millstream.gateway.ground import Ground
+from millstream.gateway.pinning import Pinning
 from millstream.gateway.rule_changes import RuleChanges, TakeRecord
 from millstream.gateway.rules import Rules
 from millstream.gateway.settings import GatewaySettings
+from millstream.model.registry import Registry
+from millstream.model.signing import load_public_key
 from millstream.stores.attributions import Attributions
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.demand_book import DemandBook
@@ -67,6 +70,11 @@ async def follow_topics(stack: AsyncExitStack, ground: Ground) -> Followed:
     experiments = Experiments(
         trials,
         (counted, ground.partitions),
+        Pinning(
+            settings.model_name,
+            Registry(settings.model_store),
+            load_public_key(settings.keys_dir),
+        ),
         delivery,
         settings.topic(EXPERIMENTS),
         wall_clock,

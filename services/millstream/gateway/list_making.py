@@ -68,7 +68,8 @@ async def opened_lists(stack: AsyncExitStack, ground: Ground, followed: Followed
     await shelf.refresh()
     registry, pointer = Registry(settings.model_store), RedisModelPointer(redis, keys)
     held = registry, pointer, load_public_key(settings.keys_dir)
-    models = Models(settings.model_name, *held, lambda: ground.callers.tenants)
+    named = followed.trials.named_versions
+    models = Models(settings.model_name, *held, lambda: ground.callers.tenants, named)
     await models.refresh()
     stored = StoredLists(
         ServedLists(redis, keys, slots, numbers),

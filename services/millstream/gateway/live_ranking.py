@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from millstream.domain.clock import Clock
 from millstream.domain.events import EventType
-from millstream.domain.experiments import Experiment
+from millstream.domain.experiments import Experiment, PinnedVersion, SettingsChange
 from millstream.domain.lists import RankedItem, Source
 from millstream.domain.rules import RulesInForce, Scenario
 from millstream.features.recent_items import BOUND, Touch
 from millstream.features.state import ShopperState
 from millstream.gateway.models_in_service import Models
+from millstream.model.serving import Serving
 from millstream.ranking.dissection import Dissected, dissect
 from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import Ranked, rank
@@ -49,11 +51,25 @@ class LaidDown:
     rules: Callable[[str, Scenario], RulesInForce]
     experiment: Callable[[str], Experiment | None]
 
-    def settings(self, shopper: Shopper, settings: RankingSettings) -> RankingSettings:
-        """As the shopper's variant has them."""
+    def variant(
+        self, shopper: Shopper, held: Collection[PinnedVersion]
+    ) -> tuple[SettingsChange | None, PinnedVersion | None]:
+        """How the shopper's lists are made otherwise, and by which version; as recommenders make
+        them that hold these."""
         experiment = self.experiment(shopper.tenant) if shopper.name != NOBODY else None
-        variant = experiment and experiment.variant_of(shopper.name)
-        return settings.changed(variant.settings) if variant else settings
+        if experiment is None or not experiment.can_be_made_of(held):
+            return None, None
+        variant = experiment.variant_of(shopper.name)
+        return (
+            (None, None) if variant is None else (variant.settings, experiment.version_of(variant))
+        )
+
+
+class Way(NamedTuple):
+    """How a list is made, and by which version."""
+
+    settings: RankingSettings
+    serving: Serving
 
 
 class LiveRanking:
@@ -109,12 +125,18 @@ class LiveRanking:
     ) -> Made:
         """Raises what Redis raises."""
         rules = self._rules(shopper.tenant, scenario)
-        return await self._made(shopper, self._laid_down.settings(shopper, settings), rules)
+        return await self._made(shopper, self._way(shopper, settings), rules)
 
-    async def _made(self, shopper: Shopper, settings: RankingSettings, rules: RulesInForce) -> Made:
-        shop = self._shop_of(shopper.tenant)
+    def _way(self, shopper: Shopper, settings: RankingSettings) -> Way:
+        """`settings` as the shopper's variant has them."""
+        named = self._models.named(shopper.tenant)
+        change, version = self._laid_down.variant(shopper, named)
+        serving = self._models.serving(shopper.tenant) if version is None else named[version]
+        return Way(settings.changed(change), serving)
+
+    async def _made(self, shopper: Shopper, way: Way, rules: RulesInForce) -> Made:
+        shop, (settings, serving) = self._shop_of(shopper.tenant), way
         await shop.refresh({touch.item_id for touch in shopper.recent})
-        serving = self._models.serving(shopper.tenant)
 
         def ranked() -> Ranked:
             table = self._table(shopper.tenant)
@@ -128,9 +150,8 @@ class LiveRanking:
         """With the model's version. Raises what Redis raises."""
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
-        serving, now_ms = self._models.serving(shopper.tenant), self._clock()
+        (settings, serving), now_ms = self._way(shopper, self.usual), self._clock()
         rules = self._rules(shopper.tenant, Scenario.HOME)
-        settings = self._laid_down.settings(shopper, self.usual)
         found = await asyncio.get_running_loop().run_in_executor(
             self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms, rules
         )
@@ -139,7 +160,8 @@ class LiveRanking:
     async def similar(self, tenant: str, item_id: str) -> Made:
         """What others take next to the item, and what the model has near it; best first."""
         hiding = self._rules(tenant, Scenario.HOME).hiding_only
-        made = await self._made(self.session(tenant, [item_id]), SIMILAR, hiding)
+        way = Way(SIMILAR, self._models.serving(tenant))
+        made = await self._made(self.session(tenant, [item_id]), way, hiding)
         alike = tuple(
             item for item in made.items if item.source in _LIKE_ALONE and item.item_id != item_id
         )

@@ -16,6 +16,7 @@ from millstream.gateway import telemetry
 from millstream.gateway.answers import AnsweredItem
 from millstream.gateway.ruled_lists import Listed, Ruled
 from millstream.gateway.shelf import Shelf
+from millstream.model.serving import NO_MODEL
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.served_lists import ServedItem, ServedLists, item_numbers, unpack
 
@@ -23,8 +24,6 @@ KEPT = 100_000
 """Lists in memory, some 250 bytes each: those asked for least lately go first."""
 AWAY_S = 1.0
 """For so long after a failure Redis is not asked again: lists come from memory at once."""
-
-NO_MODEL = "none"
 
 _stored, _last, _popular = (
     telemetry.LISTS.labels(origin) for origin in ("stored", "last", "popular")

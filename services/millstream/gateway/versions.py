@@ -14,7 +14,8 @@ from millstream.model.signed_files import Identity
 
 
 class Version(Struct, frozen=True, omit_defaults=True):
-    """`passed`, `verdict`: of the gate before its promotion. `refused`: why it can't be used."""
+    """`passed`, `verdict`: of the gate before its promotion. `refused`: why it can't be used.
+    `makes_lists`: of the model that an experiment may name versions of."""
 
     model: str
     version: int
@@ -24,12 +25,16 @@ class Version(Struct, frozen=True, omit_defaults=True):
     metrics: dict[str, float] | None = None
     created_at: datetime | None = None
     refused: str | None = None
+    makes_lists: bool = False
 
 
 class Versions:
-    """Raises what Redis raises; the store is read in a thread."""
+    """Raises what Redis raises; the store is read in a thread. `model`: by which lists are made."""
 
-    def __init__(self, registry: Registry, pointer: CurrentPointer, key: Ed25519PublicKey) -> None:
+    def __init__(
+        self, model: str, registry: Registry, pointer: CurrentPointer, key: Ed25519PublicKey
+    ) -> None:
+        self._model = model
         self._registry = registry
         self._pointer = pointer
         self._key = key
@@ -51,10 +56,12 @@ class Versions:
         ]
 
     def _one(self, wanted: Identity, current: bool) -> Version:
+        lists = wanted.model == self._model
         try:
             manifest = self._registry.show_any(self._key, wanted)
         except ArtifactRefused as refused:
-            return Version(wanted.model, wanted.version, current, refused=refused.reason)
+            why = refused.reason
+            return Version(wanted.model, wanted.version, current, refused=why, makes_lists=lists)
         quality = manifest.quality
         return Version(
             wanted.model,
@@ -64,4 +71,5 @@ class Versions:
             quality.verdict,
             quality.metrics,
             manifest.created_at,
+            makes_lists=lists,
         )

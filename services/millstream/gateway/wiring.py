@@ -115,7 +115,7 @@ def _parts(
         lists=making.lists,
         letters=_letters(settings, ground.producer),
         erasing=Erasing(settings, reverse, making.stored),
-        versions=Versions(*making.held),
+        versions=Versions(settings.model_name, *making.held),
         moves=Moves(*making.held, ground.delivery, settings.topic(MODELS)),
         rules=followed.rules,
         experiments=followed.experiments,

@@ -14,7 +14,7 @@ UNKNOWN = -1
 class Vocabulary:
     """Row r stands for the r-th id, for good. Raises ValueError where an id comes twice."""
 
-    __slots__ = ("_rows", "ids")
+    __slots__ = ("__weakref__", "_rows", "ids")
 
     def __init__(self, ids: Iterable[str]) -> None:
         self.ids = tuple(ids)

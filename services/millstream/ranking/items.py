@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ class ItemTable:
         self.codes = ItemCodes()
         self.ids = self.codes.ids
         self._near: dict[int, Neighbours] = {}
-        self._rows: tuple[Items | None, Codes] = (None, _codes([]))
+        self._rows: WeakKeyDictionary[Items, Codes] = WeakKeyDictionary()
         self._facts = _no_facts(0)
         self._asked_in = np.full(1, NEVER, dtype=np.int64)
         self._categories: dict[str, int] = {}
@@ -92,13 +93,12 @@ class ItemTable:
 
     def of_rows(self, items: Items, rows: NDArray[np.int32]) -> Codes:
         """The codes of a model's rows, in the shape of `rows`."""
-        held, codes = self._rows
+        codes = self._rows.get(items, _NO_CODES)
         most = int(rows.max(initial=-1)) + 1
-        if held is not items or len(codes) < most:
-            kept = codes if held is items else _codes([])
-            codes = np.full(max(most, 2 * len(kept)), NOTHING, dtype=np.int64)
+        if len(codes) < most:
+            kept, codes = codes, np.full(max(most, 2 * len(codes)), NOTHING, dtype=np.int64)
             codes[: len(kept)] = kept
-            self._rows = items, codes
+            self._rows[items] = codes
         missing = np.unique(rows[codes[rows] == NOTHING])
         codes[missing] = self.of(items[row] for row in missing.tolist())
         return codes[rows]
@@ -150,6 +150,9 @@ class ItemTable:
 
 def _codes(values: Sequence[int]) -> Codes:
     return np.array(values, dtype=np.int64)
+
+
+_NO_CODES = _codes([])
 
 
 def _no_facts(size: int) -> Facts:

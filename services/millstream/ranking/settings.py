@@ -54,6 +54,9 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """An item touched one event earlier leads this much less to further ones."""
     repeat_recency: Share = 0.99
     """An item touched one place earlier is itself proposed with this much less strength."""
+    learnt_blend: bool = True
+    """What sources are worth beside each other is as the model's version learnt it, if it did;
+    false: as the weights below say alone."""
     weights: dict[Source, float] = msgspec.field(
         default_factory=lambda: {
             Source.REPEAT: 1.0,

@@ -103,16 +103,17 @@ class Drafter:
             shoppers = await self._sign_ins.joined(shoppers, events)
         touched = (touch.item_id for shopper in shoppers.values() for touch in shopper.recent)
         await shop.refresh(set(touched))
-        serving = self._models.serving(tenant)
+        serving, named = self._models.serving(tenant), self._models.named(tenant)
         rules, drafts = self._rules(tenant), list[Draft]()
-        for way, part in self._variants.parted(tenant, names):
+        for way, part in self._variants.parted(tenant, names, named):
+            by = serving if way.version is None else named[way.version]
             asking = [shoppers[name] for name in part]
             ranked = await self._ranked(
                 partial(
                     rank,
                     asking,
                     shop,
-                    serving.scorer,
+                    by.scorer,
                     way.settings,
                     now_ms,
                     self._table(tenant),
@@ -121,7 +122,7 @@ class Drafter:
                 len(asking),
             )
             drafts += [
-                Draft(name, due[name], items, serving.version, way.label, way.digest)
+                Draft(name, due[name], items, by.version, way.label, way.digest)
                 for name, items in zip(part, ranked.lists, strict=True)
             ]
         return drafts

@@ -69,7 +69,11 @@ async def follow_shop(
             lambda record: told.catalogue.take(record.key, record.value),
         ),
         follow(servers, settings.topic(RULES), lambda record: take(record, told.rules)),
-        follow(servers, settings.topic(EXPERIMENTS), lambda record: take(record, told.experiments)),
+        follow(
+            servers,
+            settings.topic(EXPERIMENTS),
+            lambda record: take_experiment(record, told.experiments, models),
+        ),
         follow(servers, settings.topic(DEMAND), lambda record: take(record, told.demand)),
         follow(
             servers,
@@ -97,6 +101,17 @@ def take(record: ConsumerRecord[Any, Any], book: Book) -> None:
     book.take(record.key, record.value)
     if book.refused > refused:
         log.warning("a record that does not read is passed over", topic=record.topic)
+
+
+def take_experiment(
+    record: ConsumerRecord[Any, Any], book: ExperimentBook, models: HotSwap
+) -> None:
+    """Also has the versions that it names, or named, looked up: it is in force once they are
+    loaded."""
+    take(record, book)
+    tenant = (record.key or b"").decode(errors="replace").partition(":")[0]
+    if book.named_versions(tenant) or models.named(tenant):
+        models.announce(tenant)
 
 
 def take_announcement(record: ConsumerRecord[Any, Any], model: str, models: HotSwap) -> None:

@@ -2,46 +2,53 @@
 
 An announcement only says when to look: which version serves is what the pointer in Redis says, and
 it moves by compare-and-set. So a stale trainer, or a log that is read again, brings no older
-version back; an operator who moves the pointer back does, and all workers follow."""
+version back; an operator who moves the pointer back does, and all workers follow.
+
+The versions that an experiment names stand beside it, and stay as they are when it is swapped."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from millstream.domain.errors import OperatorError
+from millstream.domain.experiments import PinnedVersion
 from millstream.model.manifest import ArtifactRefused
-from millstream.model.registry import CurrentPointer, LoadedModel, Registry
-from millstream.model.scorer import Scorer
+from millstream.model.registry import CurrentPointer, Registry
+from millstream.model.serving import NOTHING_SERVES, Current, Named, NamedVersions, Serving
 from millstream.model.signed_files import Identity
 from millstream.recommender import telemetry
 
 log = structlog.get_logger()
 
-NO_MODEL = "none"
 LOOK_AGAIN_S = 30.0
 """An announcement may be lost, and a load that failed may work later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    version: str
-    scorer: Scorer | None
+def none_named(_tenant: str) -> Collection[PinnedVersion]:
+    return ()
 
 
 class HotSwap:
+    """`named`: a tenant's versions that its experiment names."""
+
     def __init__(
-        self, model: str, registry: Registry, pointer: CurrentPointer, key: Ed25519PublicKey
+        self,
+        model: str,
+        registry: Registry,
+        pointer: CurrentPointer,
+        key: Ed25519PublicKey,
+        named: Callable[[str], Collection[PinnedVersion]] = none_named,
     ) -> None:
         self._model = model
         self._registry = registry
         self._pointer = pointer
         self._key = key
-        self._loaded: dict[str, LoadedModel] = {}
+        self._named = NamedVersions(model, registry, key, named)
+        self._current: dict[str, Current] = {}
         self._known: set[str] = set()
         self._wanted: dict[str, int] = {}
         self._told: dict[str, int | None] = {}
@@ -49,13 +56,16 @@ class HotSwap:
 
     def serving(self, tenant: str) -> Serving:
         """What to score a batch with: taken once, so that no list mixes two models."""
-        loaded = self._loaded.get(tenant)
-        if loaded is None:
-            return Serving(NO_MODEL, None)
-        return Serving(f"{self._model}-v{loaded.manifest.version}", loaded.scorer)
+        current = self._current.get(tenant)
+        return NOTHING_SERVES if current is None else current[1]
+
+    def named(self, tenant: str) -> Named:
+        """As `serving`, those that an experiment names."""
+        return self._named.of(tenant)
 
     def announce(self, tenant: str) -> None:
-        """Someone says that a tenant's current model changed; `run` looks it up."""
+        """Someone says that a tenant's current model, or what its experiment names, changed; `run`
+        looks it up."""
         self._known.add(tenant)
         self._asked.put_nowait(tenant)
 
@@ -75,13 +85,14 @@ class HotSwap:
             await self.look_up(tenants)
 
     async def look_up(self, tenants: Iterable[str] | None = None) -> None:
-        """`refresh` of each of `tenants`, or of all that are known; a refusal is counted and, once
-        per version, logged."""
+        """`refresh` of each of `tenants`, or of all that are known, and then of the versions that
+        are named; a refusal is counted and, once per version, logged."""
         for tenant in sorted(self._known) if tenants is None else tenants:
             try:
                 await self.refresh([tenant])
             except (ArtifactRefused, OperatorError) as refused:
                 self._note(tenant, str(refused))
+            await self._refresh_named(tenant)
 
     def _note(self, tenant: str, why: str) -> None:
         telemetry.SWAPS.labels("refused").inc()
@@ -90,18 +101,29 @@ class HotSwap:
             self._told[tenant] = version
             log.error("model refused", tenant=tenant, why=why)
 
+    async def _refresh_named(self, tenant: str) -> None:
+        refused = await self._named.refresh(tenant, self._current.get(tenant))
+        for one, why in refused.items():
+            telemetry.SWAPS.labels("refused").inc()
+            log.error(
+                "model of an experiment refused: its lists are in no experiment",
+                tenant=tenant,
+                version=one.version,
+                why=why,
+            )
+
     async def refresh(self, tenants: Iterable[str]) -> None:
         """Takes each tenant's current version into service. Raises ArtifactRefused."""
         for tenant in tenants:
-            current = await self._pointer.read(tenant, self._model)
-            loaded = self._loaded.get(tenant)
-            if current is None or (loaded and loaded.manifest.version == current[0]):
+            pointed = await self._pointer.read(tenant, self._model)
+            held = self._current.get(tenant)
+            if pointed is None or (held and held[0].version == pointed[0]):
                 continue
-            self._wanted[tenant] = current[0]
-            wanted = Identity(tenant, self._model, *current)
-            self._loaded[tenant] = await asyncio.to_thread(self._registry.load, self._key, wanted)
+            self._wanted[tenant] = pointed[0]
+            wanted = Identity(tenant, self._model, *pointed)
+            loaded = await asyncio.to_thread(self._registry.load, self._key, wanted)
+            self._current[tenant] = PinnedVersion(*pointed), Serving.of(loaded)
             telemetry.SWAPS.labels("served").inc()
-            telemetry.MODEL_VERSION.labels(tenant).set(current[0])
-            created = self._loaded[tenant].manifest.created_at.timestamp()
-            telemetry.MODEL_CREATED.labels(tenant).set(created)
-            log.info("model in service", tenant=tenant, model=self._model, version=current[0])
+            telemetry.MODEL_VERSION.labels(tenant).set(pointed[0])
+            telemetry.MODEL_CREATED.labels(tenant).set(loaded.manifest.created_at.timestamp())
+            log.info("model in service", tenant=tenant, model=self._model, version=pointed[0])

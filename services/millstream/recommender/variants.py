@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from millstream.domain.experiments import Experiment, Variant
+from millstream.domain.experiments import Experiment, PinnedVersion, Variant
 from millstream.domain.identity import ShopperName
 from millstream.ranking.settings import RankingSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """`label`, `digest`: stand on the lists."""
+    """`label`, `digest`: stand on the lists. `version`: of the model; None: whichever serves."""
 
     label: str
     settings: RankingSettings
     digest: str
+    version: PinnedVersion | None = None
 
 
 def no_experiment(_tenant: str) -> Experiment | None:
@@ -37,11 +38,12 @@ class Variants:
         self._ways: dict[tuple[str, str], Way] = {}
 
     def parted(
-        self, tenant: str, names: Sequence[ShopperName]
+        self, tenant: str, names: Sequence[ShopperName], held: Collection[PinnedVersion] = ()
     ) -> Sequence[tuple[Way, Sequence[ShopperName]]]:
-        """Who gets lists made which way; as few parts as there are ways."""
+        """Who gets lists made which way; as few parts as there are ways, each with a version that
+        is `held`, where it names one."""
         experiment = self._running(tenant)
-        if experiment is None:
+        if experiment is None or not experiment.can_be_made_of(held):
             return [(self._plain, names)]
         parts: dict[str, tuple[Way, list[ShopperName]]] = {}
         for name in names:
@@ -55,5 +57,6 @@ class Variants:
         named = (experiment.tenant, experiment.label(variant))
         if named not in self._ways:
             settings = self._plain.settings.changed(variant.settings)
-            self._ways[named] = Way(named[1], settings, settings.digest())
+            version = experiment.version_of(variant)
+            self._ways[named] = Way(named[1], settings, settings.digest(), version)
         return self._ways[named]

@@ -135,14 +135,15 @@ class _Lists:
 async def _lists(stack: AsyncExitStack, ground: Ground) -> _Lists:
     settings, redis, keys = ground.settings, ground.redis, ground.keys
     affinities = AffinityStore(redis, keys, ground.slots, ground.numbers)
+    catalogue, demand, reviews = Catalogue(), DemandBook(), ReviewBook()
+    rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
     models = HotSwap(
         settings.model_name,
         Registry(settings.model_store),
         RedisModelPointer(redis, keys),
         load_public_key(settings.keys_dir),
+        experiments.named_versions,
     )
-    catalogue, demand, reviews = Catalogue(), DemandBook(), ReviewBook()
-    rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
     stack.callback(lambda: telemetry.log_totals(catalogue.refused))
     told = Told(catalogue, rules, experiments, demand, reviews)
     followers = await follow_shop(stack, settings, told, models)

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from millstream.domain.clock import Clock, as_datetime
-from millstream.domain.experiments import Experiment, check_terms, running
+from millstream.domain.experiments import Experiment, PinnedVersion, check_experiment, running
 
 _EXPERIMENTS = msgspec.json.Decoder(Experiment)
 
@@ -31,7 +31,7 @@ class ExperimentBook:
         else:
             try:
                 experiment = _EXPERIMENTS.decode(value)
-                check_terms(experiment.terms)
+                check_experiment(experiment)
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 self.refused += 1
                 return
@@ -61,3 +61,12 @@ class ExperimentBook:
         found = running(experiments.values(), now)
         self._held[tenant] = (min((at for at in turns if at > now), default=None), found)
         return found
+
+    def named_versions(self, tenant: str) -> set[PinnedVersion]:
+        """Of the model, by what is not over; also by what begins only now by this clock."""
+        experiments = self._experiments.get(tenant)
+        if not experiments:
+            return set()
+        now = as_datetime(self._clock())
+        at_work = (each for each in experiments.values() if now < each.over_at)
+        return {version for each in at_work for version in each.versions}

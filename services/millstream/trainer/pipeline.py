@@ -87,7 +87,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     announcement = await announce(tools.producer, settings.topic(MODELS), manifest, sha, outcome)
     telemetry.trained(announcement, facts.lines, started_ms, tools.clock())
     name = settings.tenant, settings.model_name
-    await retain(tools.registry, tools.pointer, name, settings.keep_versions)
+    await retain(tools.registry, tools.pointer, name, settings.keep_versions, tools.named())
     _log.info(
         "model version",
         version=manifest.version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import structlog
@@ -38,11 +39,17 @@ async def released(
 
 
 async def retain(
-    registry: Registry, pointer: PointerHistory, name: tuple[str, str], newest: int
+    registry: Registry,
+    pointer: PointerHistory,
+    name: tuple[str, str],
+    newest: int,
+    named: Iterable[int] = (),
 ) -> None:
-    """Old versions go, never one that serves or may be gone back to. `name`: tenant and model."""
+    """Old versions go, never one that serves or may be gone back to, or that is `named` by an
+    experiment. `name`: tenant and model."""
     current, before = await pointer.read(*name), await pointer.before(*name)
     served = {version[0] for version in (current, *before[:1]) if version is not None}
+    served.update(named)
     removed = await offload(partial(registry.retain, *name, newest, served))
     if removed:
         _log.info("old versions removed", versions=removed)

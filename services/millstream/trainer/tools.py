@@ -36,6 +36,8 @@ class Tools:
     """True once the process was told to end."""
     catalogue: Callable[[], Mapping[str, CatalogueItem]] = dict
     """What the shop sells now; an item may be missing from it."""
+    named: Callable[[], Collection[int]] = tuple
+    """Versions that a running experiment names: they stay in the store."""
     gate: GateRule = field(default_factory=GateRule)
 
     def fit_on(self, data: Interactions, network: Network, name: str, started_ms: int) -> Fitted:

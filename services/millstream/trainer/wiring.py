@@ -21,16 +21,17 @@ from millstream.model.signed_files import Identity
 from millstream.model.signing import load_private_key, load_public_key
 from millstream.ranking.settings import read_ranking
 from millstream.stores.catalogue import Catalogue
+from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.keys import Keys
 from millstream.stores.lake import last_record, offsets, read_accepted
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connected
-from millstream.streaming.followers import follow
+from millstream.streaming.followers import Take, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.starting import started
 from millstream.streaming.telemetry import AT_WORK
-from millstream.streaming.topics import CATALOG, EVENTS, TRAINING
+from millstream.streaming.topics import CATALOG, EVENTS, EXPERIMENTS, TRAINING
 from millstream.trainer.fitting import Fit
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
@@ -80,7 +81,7 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
     ranking = read_ranking(settings.ranking_file)
     stop, told = asyncio.Event(), threading.Event()
     _obey_signals(stop, told)
-    catalogue = Catalogue()
+    catalogue, experiments = Catalogue(), ExperimentBook(wall_clock)
     async with AsyncExitStack() as stack:
         redis = await connected(settings.redis_url)
         stack.push_async_callback(redis.aclose)
@@ -95,6 +96,7 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
             whole_lists=RankedLists(settings.tenant, ranking, sold),
             hidden=lambda: _hidden(sold()),
             catalogue=sold,
+            named=lambda: [v.version for v in experiments.named_versions(settings.tenant)],
             registry=registry,
             key=key,
             pointer=RedisModelPointer(redis, Keys(settings.redis_prefix)),
@@ -103,30 +105,31 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
             stop=told.is_set,
         )
         trigger = resumed_trigger(tools)
-        await _follow(stack, settings, catalogue, trigger)
+        await _follow(stack, settings, (catalogue, experiments), trigger)
         AT_WORK.set(1)
         await serve(StoredLake(settings), trigger, tools, stop, once=once)
 
 
 async def _follow(
-    stack: AsyncExitStack, settings: TrainerSettings, catalogue: Catalogue, trigger: Trigger
+    stack: AsyncExitStack,
+    settings: TrainerSettings,
+    told: tuple[Catalogue, ExperimentBook],
+    trigger: Trigger,
 ) -> None:
-    """The catalogue and what is asked for, read to their ends first or for ten seconds."""
+    """The catalogue, experiments and what is asked for, read to their ends first or for ten
+    seconds."""
     servers, name = settings.brokers, (settings.tenant, settings.model_name)
-    sold = follow(
-        servers,
-        settings.topic(CATALOG),
-        lambda record: catalogue.take(record.key, record.value),
-    )
-    asked = follow(
-        servers,
-        settings.topic(TRAINING),
-        lambda record: take_request(record, name, trigger),
-    )
-    for follower in (sold, asked):
+    catalogue, experiments = told
+    takers: dict[str, Take] = {
+        CATALOG: lambda record: catalogue.take(record.key, record.value),
+        EXPERIMENTS: lambda record: experiments.take(record.key, record.value),
+        TRAINING: lambda record: take_request(record, name, trigger),
+    }
+    followers = [follow(servers, settings.topic(topic), take) for topic, take in takers.items()]
+    for follower in followers:
         stack.push_async_callback(follower.close)
         await started(follower, servers)
-    await asyncio.gather(*(one.wait_caught_up(CATCH_UP_SECONDS) for one in (sold, asked)))
+    await asyncio.gather(*(one.wait_caught_up(CATCH_UP_SECONDS) for one in followers))
 
 
 def _hidden(items: Mapping[str, CatalogueItem]) -> frozenset[str]:

@@ -44,9 +44,9 @@ async def shop(
 
 
 @asynccontextmanager
-async def admin_of(shop: Gate, tenant: str) -> AsyncIterator[httpx.AsyncClient]:
-    """With a key that is in force."""
-    token = key_for(shop.settings, tenant, Scope.ADMIN, Scope.LISTS_READ)
+async def admin_of(shop: Gate, tenant: str, *more: Scope) -> AsyncIterator[httpx.AsyncClient]:
+    """With a key that is in force, and may do `more`."""
+    token = key_for(shop.settings, tenant, Scope.ADMIN, Scope.LISTS_READ, *more)
     async with caller(shop.door, token) as http:
 
         async def is_known() -> bool:

@@ -5,20 +5,29 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.commands import Done, ran
+from tests.flow.gateway.test_admin import admin_of
 from tests.flow.gateway.test_attribution import said, send
 from tests.flow.gateway.test_events import records_of
 from tests.flow.gateway.test_page import item
+from tests.flow.swapping import MODEL, SwappingTrainer
+from tests.flow.swapping import TENANT as TRAINED
 from tests.gateway import OTHER, TENANT, Gate, caller, key_for, variables_of
 
 from millstream.client import AsyncClient
 from millstream.domain.experiments import place_of
 from millstream.gateway.api_keys import Scope
 from millstream.local.ports import LOOPBACK, free_port
+from millstream.privacy.key_files import rotate
+from millstream.stores.redis import connect
+from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import RECOMMENDATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -73,10 +82,18 @@ async def seconds_until_listed_as(shop: Gate, user: str, labels: set[str]) -> fl
     return time.monotonic() - began
 
 
-async def test_an_experiment_is_in_force_counted_and_ended(shop: Gate) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker(shop: Gate) -> Gate:
+    """The shop with a recommender."""
+    rotate(shop.settings.pseudonym_keys_dir, TRAINED)
+    await shop.deployment.start("recommender")
+    return shop
+
+
+async def test_an_experiment_is_in_force_counted_and_ended(worker: Gate) -> None:
+    shop = worker
     goods = [item(name) for name in ("tea", "pot", "cup", "jug")]
     await shop.http.put("/v1/items", json={"items": goods})
-    await shop.deployment.start("recommender")
     counting = await shop.deployment.start("attribution")
     await seconds_until_listed_as(shop, "before", {"default"})
 
@@ -139,6 +156,87 @@ async def test_an_experiment_is_in_force_counted_and_ended(shop: Gate) -> None:
     again = (await shop.http.get("/v1/experiments")).json()["experiments"]
     assert [one["experiment_id"] for one in again] == [NAME]
     counting.close()
+
+
+@dataclass
+class Trial:
+    """Forty shoppers of the tenant whose models are at hand."""
+
+    shop: Gate
+    http: httpx.AsyncClient
+    round: int = 0
+
+    async def listed(self) -> dict[str, set[str]]:
+        """By label the versions that made their newest lists, after an event of each."""
+        self.round += 1
+        sent = [said(f"v{n}-{self.round}", "view_item", ["i1"], user=f"v{n}") for n in range(40)]
+        answer = await self.http.post("/v1/events", json={"events": sent})
+        assert answer.json()["accepted"] == len(sent), answer.text
+        newest: dict[str, dict[str, Any]] = {}
+
+        async def are_all_out() -> bool:
+            made = [one for one in await lists_of(self.shop) if one["tenant"] == TRAINED]
+            newest.update({one["user"]: one for one in made})
+            return len(made) >= 40 * self.round
+
+        await self.shop.until(are_all_out, "a list for each of the events")
+        found = defaultdict[str, set[str]](set)
+        for one in newest.values():
+            found[one["variant"]].add(one["model_version"])
+        return found
+
+    async def made_for_a_request(self, n: int) -> str:
+        """Its version; more places than a stored list has."""
+        answer = await self.http.get(f"/v1/recommendations/v{n}", params={"n": 30})
+        return str(answer.json()["model_version"])
+
+    async def until_listed_as(self, labels: set[str]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+
+        async def is_so() -> bool:
+            nonlocal found
+            found = await self.listed()
+            return found.keys() == labels
+
+        await self.shop.until(is_so, f"lists of {labels}")
+        return found
+
+
+async def test_each_variant_is_made_by_the_version_it_names(worker: Gate) -> None:
+    shop, name = worker, "two-versions"
+    redis = connect(shop.settings.redis_url)
+    async with (
+        producer_for(shop.settings, "test") as producer,
+        admin_of(shop, TRAINED, Scope.EVENTS_WRITE) as http,
+    ):
+        trainer, trial = SwappingTrainer(shop.settings, redis, producer), Trial(shop, http)
+        for _ in range(3):
+            await trainer.swap()
+        variants = [
+            {"name": version, "share": 500, "model_version": n}
+            for n, version in enumerate(("one", "two"), 1)
+        ]
+        for n, why in ((9, "cannot be read"), (3, "not signed by our key")):
+            if n == 3:
+                (trainer.registry.directory(TRAINED, MODEL, 3) / "manifest.sig").write_bytes(b"x")
+            wrong = [variants[0], {"name": "wrong", "share": 500, "model_version": n}]
+            refused = await begin(http, "wrong", variants=wrong)
+            assert refused.status_code == 409
+            assert f"version {n} of the model can't be used" in refused.json()["detail"]
+            assert why in refused.json()["detail"]
+
+        begun = await begin(http, name, variants=variants)
+        assert begun.status_code == 200, begun.text
+        labels = {f"{name}:one": {"embedding-v1"}, f"{name}:two": {"embedding-v2"}}
+        assert await trial.until_listed_as(set(labels)) == labels
+        serves = await trainer.swap()
+        assert await trial.listed() == labels, "whatever serves meanwhile"
+        live = {await trial.made_for_a_request(n) for n in range(20)}
+        assert live == {"embedding-v1", "embedding-v2"}, "for a request, too"
+
+        assert (await end(http, name)).status_code == 200
+        assert await trial.until_listed_as({"default"}) == {"default": {f"embedding-v{serves}"}}
+    await redis.aclose()
 
 
 @pytest.mark.parametrize(

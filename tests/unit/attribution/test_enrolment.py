@@ -92,6 +92,17 @@ def test_a_list_from_before_the_experiment_is_none_of_it() -> None:
     assert sums(joiner).clicked == 0
 
 
+def test_a_list_made_another_way_meanwhile_is_none_of_it() -> None:
+    joiner = fresh()
+    joiner.shown(listed("l1", "e:b", NOON_MS, "a"))
+    joiner.shown(listed("l2", "default", NOON_MS + 1, "b"))
+    joiner.acted(did(EventType.VIEW_ITEM_LIST, "b", of="l2"), NOON_MS + 2)
+    joiner.acted(did(EventType.SELECT_ITEM, "b", of="l2"), NOON_MS + 2)
+    assert sums(joiner) == Outcomes(shoppers=1)
+    joiner.acted(did(EventType.SELECT_ITEM, "a", of="l1"), NOON_MS + 3)
+    assert sums(joiner) == Outcomes(shoppers=1, clicked=1)
+
+
 def test_who_is_erased_is_not_held_any_more_and_sums_stay() -> None:
     joiner = fresh()
     joiner.shown(listed("l1", "e:b", NOON_MS, "a"))

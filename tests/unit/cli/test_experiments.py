@@ -13,7 +13,7 @@ from tests.unit.stores.test_experiment_book import DAY, NOON, Hour, experiment, 
 from millstream.cli.experiment_shown import TOO_FEW, rendered
 from millstream.cli.experiments import MOST_NAMED, chosen
 from millstream.domain.errors import OperatorError
-from millstream.domain.experiments import Experiment, Signed
+from millstream.domain.experiments import Experiment, ExperimentTerms, Metric, Signed, Variant
 from millstream.experiments.outcomes import Outcomes
 from millstream.experiments.report import report
 from millstream.experiments.showing import ExperimentShown, listed
@@ -76,6 +76,13 @@ def test_a_name_that_is_none_is_told_beside_those_there_are() -> None:
     many = [experiment(f"e{n}", begins=-n) for n in range(MOST_NAMED + 1)]
     with pytest.raises(OperatorError, match=r"one of the newest, e0, e1, .*e9$"):
         chosen(book(*many), "shop", "f")
+
+
+def test_versions_of_the_model_stand_beside_them_where_one_is_named() -> None:
+    variants = Variant("a", 500), Variant("b", 500, model_version=7)
+    assert "model version" not in text(told((500, 900)))
+    shown = told((500, 900), terms=ExperimentTerms(variants, Metric.CLICKED))
+    assert row(shown, "model version") == ["whichever serves", "7"]
 
 
 def test_what_was_counted_and_what_is_shown_stand_by_variant() -> None:

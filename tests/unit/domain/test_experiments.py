@@ -10,9 +10,11 @@ from millstream.domain.experiments import (
     Experiment,
     ExperimentTerms,
     Metric,
+    PinnedVersion,
     SettingsChange,
     Signed,
     Variant,
+    check_experiment,
     check_terms,
     experiment_of,
     place_of,
@@ -82,11 +84,41 @@ def test_the_label_names_experiment_and_variant() -> None:
     [
         ((Variant("a", 10), Variant("a", 10)), "name"),
         ((Variant("a", 600), Variant("b", 600)), "shares"),
+        (tuple(Variant(f"v{n}", 1, model_version=n) for n in (1, 2, 3, 4)), "versions"),
     ],
 )
 def test_terms_that_cannot_be_are_refused(variants: tuple[Variant, ...], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         check_terms(ExperimentTerms(variants, Metric.BOUGHT))
+
+
+def of_versions(*pinned: PinnedVersion) -> Experiment:
+    variants = (Variant("a", 1, model_version=4), Variant("b", 1, model_version=2), Variant("c", 1))
+    return msgspec.structs.replace(
+        experiment(500, 500), terms=ExperimentTerms(variants, Metric.CLICKED), versions=pinned
+    )
+
+
+TWO, FOUR = PinnedVersion(2, "2" * 64), PinnedVersion(4, "4" * 64)
+
+
+def test_a_variant_has_the_version_that_it_names_as_it_was_when_it_began() -> None:
+    held = of_versions(TWO, FOUR)
+    check_experiment(held)
+    assert [held.version_of(variant) for variant in held.terms.variants] == [FOUR, TWO, None]
+    assert held.can_be_made_of([FOUR, TWO])
+    assert not held.can_be_made_of([FOUR, PinnedVersion(2, "0" * 64)]), "of the same number"
+    assert experiment(500, 500).can_be_made_of([])
+
+
+@pytest.mark.parametrize(
+    "pinned", [(), (TWO,), (TWO, FOUR, FOUR), (TWO, PinnedVersion(5, "5" * 64))]
+)
+def test_versions_other_than_those_that_are_named_are_refused(
+    pinned: tuple[PinnedVersion, ...],
+) -> None:
+    with pytest.raises(ValueError, match="versions"):
+        check_experiment(of_versions(*pinned))
 
 
 def test_a_setting_that_there_is_not_is_refused() -> None:

@@ -12,11 +12,11 @@ from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
 
 from millstream.gateway.models_in_service import Models
-from millstream.gateway.stored_lists import NO_MODEL
 from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings
 from millstream.model.manifest import Manifest
 from millstream.model.registry import Registry
+from millstream.model.serving import NO_MODEL
 
 __all__ = ["describe", "key", "parts", "registry"]  # fixtures, used by name
 
@@ -31,7 +31,7 @@ def pointer(registry: Registry, key: Ed25519PrivateKey) -> MemoryPointer:
 
 
 def models(name: str, registry: Registry, pointer: MemoryPointer, key: Ed25519PrivateKey) -> Models:
-    return Models(name, registry, pointer, key.public_key(), lambda: {"default"})
+    return Models(name, registry, pointer, key.public_key(), lambda: {"default"}, lambda _: ())
 
 
 async def test_a_review_model_is_not_ours(

@@ -61,8 +61,9 @@ def both(
 
 
 async def test_versions_of_both_kinds_are_told(both: Registry, key: Ed25519PrivateKey) -> None:
-    found = await Versions(both, Pointer(), key.public_key()).all("default")
+    found = await Versions("embedding", both, Pointer(), key.public_key()).all("default")
     assert [(one.model, one.refused) for one in found] == [("embedding", None), ("sentiment", None)]
+    assert [one.makes_lists for one in found] == [True, False]
     assert found[1].metrics == {"accuracy": 0.9}
 
 

@@ -75,6 +75,7 @@ def test_codes_of_rows_are_made_as_they_are_asked_for() -> None:
     assert table.ids == ["i05", "i07", "i50"]
     other = FixedTaste(IDS[::-1], [0.0] * 60).items
     assert table.of_rows(other, np.array([[9]], np.int32)).tolist() == [[2]]
+    assert table.of_rows(rows, np.array([[5]], np.int32)).tolist() == [[0]], "two models in turn"
 
 
 def test_facts_follow_the_catalogue() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from tests.unit.ranking.worlds import NOW_MS, FixedShop, batch_of, shopper
+from tests.unit.ranking.worlds import NOW_MS, FixedShop, FixedTaste, batch_of, shopper
 
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
@@ -16,6 +16,7 @@ from millstream.model.blend import Blend, Calibration
 from millstream.ranking.batch import BOUGHT, IN_CART, LOOKED_AT, Batch
 from millstream.ranking.candidates import repeat
 from millstream.ranking.candidates.source import Candidates, Context
+from millstream.ranking.rank import taste_of
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.worth import worths
 
@@ -72,6 +73,16 @@ def test_without_a_blend_it_is_the_weight_times_the_strength() -> None:
     proposed = repeated(batch)
     (worth,) = worths(proposed, batch, settings, None)
     assert worth.tolist() == (3.0 * proposed[0][1].strengths).tolist()
+
+
+def test_settings_may_do_without_the_blend() -> None:
+    model = FixedTaste([], [])
+    model.blend = BLEND
+    batch = visited()
+    for learnt, blend in ((True, BLEND), (False, None)):
+        settings = RankingSettings(learnt_blend=learnt)
+        context = Context(FixedShop(), settings, taste_of(batch.shoppers, model), NOW_MS)
+        assert context.blend == blend
 
 
 def test_a_source_that_the_blend_does_not_know_keeps_its_weight() -> None:

@@ -16,10 +16,10 @@ from millstream.domain.identity import ShopperName
 from millstream.domain.lists import Source
 from millstream.features.replayed import ReplayedShopper
 from millstream.features.state import ShopperState
+from millstream.model.serving import NO_MODEL
 from millstream.ranking.rank import Ranked, rank
 from millstream.recommender import draft
 from millstream.recommender.draft import FEW, Drafter, Freshness, owed
-from millstream.recommender.hot_swap import NO_MODEL
 from millstream.streaming.decode import Arrival
 
 ALL = Freshness(0, lambda: NOON_MS)

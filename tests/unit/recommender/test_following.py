@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 from tests.builders import record
 
+from millstream.domain.experiments import (
+    Experiment,
+    ExperimentTerms,
+    Metric,
+    PinnedVersion,
+    Signed,
+    Variant,
+)
 from millstream.domain.models import ModelAnnouncement
+from millstream.model.serving import NOTHING_SERVES, Named
 from millstream.recommender import telemetry
-from millstream.recommender.following import take_announcement
+from millstream.recommender.following import take_announcement, take_experiment
 from millstream.recommender.hot_swap import HotSwap
+from millstream.stores.experiment_book import ExperimentBook
 
 
 def announced(**changes: object) -> bytes:
@@ -31,6 +43,10 @@ def announced(**changes: object) -> bytes:
 class Known(HotSwap):
     def __init__(self) -> None:
         self.tenants: list[str] = []
+        self.held: Named = {}
+
+    def named(self, _tenant: str) -> Named:
+        return self.held
 
     def announce(self, tenant: str) -> None:
         self.tenants.append(tenant)
@@ -70,3 +86,28 @@ def test_another_models_announcements_are_not_ours(model: str) -> None:
 )
 def test_what_is_no_announcement_is_counted_and_passed_over(value: bytes | None) -> None:
     assert take(value) == ([], 1)
+
+
+def test_the_versions_of_an_experiment_are_looked_up_when_it_begins_and_when_it_ends() -> None:
+    began, pinned = datetime(2026, 1, 1, tzinfo=UTC), PinnedVersion(3, "3" * 64)
+    known, book = Known(), ExperimentBook(lambda: round(began.timestamp() * 1000))
+    variants = Variant("a", 500), Variant("b", 500)
+    plain = Experiment(
+        tenant="shop",
+        experiment_id="e",
+        terms=ExperimentTerms(variants, Metric.CLICKED),
+        begun=Signed(began, "key"),
+    )
+    naming = msgspec.structs.replace(
+        plain,
+        terms=ExperimentTerms((variants[0], Variant("b", 500, model_version=3)), Metric.CLICKED),
+        versions=(pinned,),
+    )
+    ended = msgspec.structs.replace(naming, ended=Signed(began, "key"))
+    looked_up = []
+    for one in (plain, naming, ended):
+        take_experiment(replace(record(msgspec.json.encode(one)), key=b"shop:e"), book, known)
+        looked_up.append(len(known.tenants))
+        known.held = {pinned: NOTHING_SERVES} if one is naming else {}
+    assert looked_up == [0, 1, 2]
+    assert set(known.tenants) == {"shop"}

@@ -22,9 +22,10 @@ from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings
 from millstream.model.manifest import ArtifactRefused, Manifest, digest
 from millstream.model.registry import Registry
+from millstream.model.serving import NO_MODEL
 from millstream.recommender import telemetry
 from millstream.recommender.following import take_announcement
-from millstream.recommender.hot_swap import NO_MODEL, HotSwap
+from millstream.recommender.hot_swap import HotSwap
 
 __all__ = ["describe", "key", "parts", "registry"]  # fixtures, used by name
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
+import pytest
 from tests.builders import NOON_MS, arrival, event
 from tests.unit.recommender.conftest import MemoryAffinities
 from tests.unit.recommender.test_draft import recorded
@@ -12,11 +16,13 @@ from millstream.domain.experiments import (
     Experiment,
     ExperimentTerms,
     Metric,
+    PinnedVersion,
     SettingsChange,
     Signed,
     Variant,
 )
 from millstream.domain.lists import Source
+from millstream.model.serving import Serving
 from millstream.ranking.settings import RankingSettings
 from millstream.recommender.draft import Drafter
 from millstream.recommender.hot_swap import HotSwap
@@ -86,6 +92,64 @@ async def test_lists_say_their_variant_and_are_made_by_its_settings(
         assert popular == (draft.variant != "e:none")
     assert len({draft.settings_digest for draft in drafts}) == 2
     assert affinities.reads == ["default"], "a batch reads the shop once, however it is parted"
+
+
+ONE, TWO = PinnedVersion(1, "1" * 64), PinnedVersion(2, "2" * 64)
+OF_VERSIONS = msgspec.structs.replace(
+    experiment(Variant("one", 500, model_version=1), Variant("two", 500, model_version=2)),
+    versions=(ONE, TWO),
+)
+
+
+class Named(HotSwap):
+    """Of every tenant these versions, beside version 9 that serves."""
+
+    def __init__(self, *held: PinnedVersion) -> None:
+        self._held = {one: Serving(f"embedding-v{one.version}", None) for one in held}
+
+    def serving(self, tenant: str) -> Serving:  # noqa: ARG002
+        return Serving("embedding-v9", None)
+
+    def named(self, tenant: str) -> Mapping[PinnedVersion, Serving]:  # noqa: ARG002
+        return self._held
+
+
+async def drafted(
+    affinities: MemoryAffinities, trial: Experiment | None, *held: PinnedVersion
+) -> Counter[tuple[str, str]]:
+    """Of forty shoppers' lists: label and version."""
+    drafter = Drafter(
+        lambda tenant: CachedShop(
+            tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
+        ),
+        Named(*held),
+        Variants("plain", SETTINGS, lambda _: trial),
+    )
+    batch = recorded(*(arrival(event(f"e{i}", f"u{i}", "a"), i) for i in range(40)))
+    drafts = await drafter.draft(batch.due, batch)
+    return Counter((draft.variant, draft.model_version) for draft in drafts)
+
+
+async def test_each_variants_lists_are_made_by_the_version_it_names(
+    affinities: MemoryAffinities,
+) -> None:
+    made = await drafted(affinities, OF_VERSIONS, ONE, TWO)
+    assert made.keys() == {("e:one", "embedding-v1"), ("e:two", "embedding-v2")}
+    assert made.total() == 40
+
+
+@pytest.mark.parametrize("held", [(), (ONE,), (ONE, PinnedVersion(2, "0" * 64))])
+async def test_where_a_version_is_missing_nobody_is_in_the_experiment(
+    affinities: MemoryAffinities, held: tuple[PinnedVersion, ...]
+) -> None:
+    """Nor they whose variant's version is there: all variants lose the same shoppers."""
+    assert await drafted(affinities, OF_VERSIONS, *held) == {("plain", "embedding-v9"): 40}
+
+
+async def test_once_it_is_over_all_lists_are_made_by_the_version_that_serves(
+    affinities: MemoryAffinities,
+) -> None:
+    assert await drafted(affinities, None, ONE, TWO) == {("plain", "embedding-v9"): 40}
 
 
 def test_a_change_leaves_what_it_does_not_name() -> None:

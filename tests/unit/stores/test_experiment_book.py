@@ -7,7 +7,14 @@ from datetime import timedelta
 import msgspec
 
 from millstream.domain.clock import as_datetime
-from millstream.domain.experiments import Experiment, ExperimentTerms, Metric, Signed, Variant
+from millstream.domain.experiments import (
+    Experiment,
+    ExperimentTerms,
+    Metric,
+    PinnedVersion,
+    Signed,
+    Variant,
+)
 from millstream.domain.identity import record_key
 from millstream.stores.experiment_book import ExperimentBook
 
@@ -82,3 +89,22 @@ def test_what_does_not_read_is_counted_and_passed_over() -> None:
         book.take(b"shop:e", value)
     assert book.refused == 4
     assert running(book) == "e"
+
+
+def test_versions_are_named_until_it_is_over_and_soon_before_it_begins() -> None:
+    """Clocks differ: a worker's may be behind that of the gateway at which it was begun."""
+    clock, pinned = Hour(), PinnedVersion(3, "3" * 64)
+    book = ExperimentBook(clock)
+    variants = Variant("a", 500), Variant("b", 500, model_version=3)
+    one = msgspec.structs.replace(
+        experiment("e"),
+        terms=ExperimentTerms(variants, Metric.CLICKED, days=2),
+        versions=(pinned,),
+    )
+    take(book, one)
+    assert book.named_versions("nobody") == set()
+    for days, named in ((-0.001, {pinned}), (1, {pinned}), (2, set[PinnedVersion]())):
+        clock.at(days)
+        assert book.named_versions("shop") == named
+    take(book, msgspec.structs.replace(one, experiment_id="f", versions=()))
+    assert (book.find("shop", "f"), book.refused) == (None, 1), "what it names is not pinned"

@@ -82,7 +82,10 @@ class Context:
 
     @property
     def blend(self) -> Blend | None:
-        return None if self.taste is None else self.taste.model.blend
+        """None where fixed weights hold."""
+        if self.taste is None or not self.settings.learnt_blend:
+            return None
+        return self.taste.model.blend
 
 
 class Candidates(NamedTuple):

@@ -36,7 +36,8 @@ const changes = ({ weights, ...others } = {}) => [
 ];
 
 const Settings = ({ variant }) => {
-  const said = changes(variant.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
+  const by = variant.model_version ? [`model v${variant.model_version}`] : [];
+  const said = [...by, ...changes(variant.settings).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)];
   return html`<span class="hint">${said.join(", ") || "as it is"}</span>`;
 };
 
