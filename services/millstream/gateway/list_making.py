@@ -16,6 +16,7 @@ from millstream.gateway.ground import Ground
 from millstream.gateway.lists import Lists
 from millstream.gateway.live_ranking import LaidDown, LiveRanking
 from millstream.gateway.models_in_service import Models
+from millstream.gateway.remade_lists import RemadeLists
 from millstream.gateway.ruled_lists import Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.gateway.stored_lists import StoredLists
@@ -71,19 +72,20 @@ async def opened_lists(stack: AsyncExitStack, ground: Ground, followed: Followed
     named = followed.trials.named_versions
     models = Models(settings.model_name, *held, lambda: ground.callers.tenants, named)
     await models.refresh()
-    stored = StoredLists(
-        ServedLists(redis, keys, slots, numbers),
-        numbers,
-        shelf,
-        settings.topic(EVENTS),
-        Ruled(followed.book, followed.catalogue.get),
-    )
     states = FeatureStore(redis, keys, slots, partitions=1)
     laid_down = LaidDown(
         read_ranking(settings.ranking_file), followed.book.in_force, followed.trials.running
     )
     live = LiveRanking(shop_of, models, states, numbers, ground.clock, laid_down)
     stack.callback(live.close)
+    stored = StoredLists(
+        ServedLists(redis, keys, slots, numbers),
+        numbers,
+        shelf,
+        settings.topic(EVENTS),
+        Ruled(followed.book, followed.catalogue.get),
+        RemadeLists(live, followed.book.in_force, followed.rules.moved_ms),
+    )
     lists = Lists(stored, live, followed.catalogue.get)
     beside = shelf.follow, models.follow, lambda: _numbers(numbers)
     return ListMaking(held, models, shop_of, states, stored, live, lists, beside)

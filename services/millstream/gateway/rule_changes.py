@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
-from millstream.domain.rules import RuleChange
+from millstream.domain.rules import RuleChange, Scenario
 
 KEPT = 10_000
 """Changes of a tenant that can be listed and undone; older ones stay in the topic."""
@@ -23,6 +24,7 @@ _CHANGES = msgspec.json.Decoder(RuleChange)
 class RuleChanges:
     def __init__(self) -> None:
         self._changes: dict[str, dict[str, RuleChange]] = defaultdict(dict)
+        self._moved: dict[str, datetime] = {}
         self.refused = 0
 
     def take(self, _key: bytes | None, value: bytes | None) -> None:
@@ -36,6 +38,16 @@ class RuleChanges:
         held[change.change_id] = change
         if len(held) > KEPT:
             del held[min(held)]
+        at = change.changed_at
+        if any(
+            terms and terms.is_in_force(at, Scenario.HOME)
+            for terms in (change.before, change.after)
+        ):
+            self._moved[change.tenant] = max(at, self._moved.get(change.tenant, at))
+
+    def moved_at(self, tenant: str) -> datetime | None:
+        """When one last changed what was in force in shoppers' own lists at once."""
+        return self._moved.get(tenant)
 
     def find(self, tenant: str, change_id: str) -> RuleChange | None:
         return self._changes[tenant].get(change_id) if tenant in self._changes else None

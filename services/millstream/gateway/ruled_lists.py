@@ -1,10 +1,10 @@
-"""Merchandising rules on lists that were made before they came in force.
-
-A stored list does not tell what a boost did to it, so boosts wait for the shopper's next list."""
+"""Merchandising rules on lists that were made before they came in force, as far as such a list can
+follow them without being made anew (remade_lists.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.lists import Source
@@ -28,10 +28,21 @@ class Ruled:
         """Or had some, which lists may still show."""
         return self._book.has_heard_of(tenant)
 
-    def of(self, tenant: str, items: Sequence[Listed]) -> tuple[Listed, ...]:
-        def item_of(item_id: str) -> CatalogueItem | None:
-            return self._item_of(tenant, item_id)
+    def popular(self, tenant: str, items: Sequence[AnsweredItem]) -> tuple[Listed, ...]:
+        """As `of`, of what was scored without rules: boosts, too."""
+        boosts = [rule.terms for rule in self._book.in_force(tenant).boosts]
 
+        def boosted(item: Listed) -> float:
+            score = item.score
+            for terms in boosts:
+                if _speaks_of([terms], item.item_id, partial(self._item_of, tenant)):
+                    score *= terms.factor or 1.0
+            return score
+
+        return self.of(tenant, sorted(items, key=boosted, reverse=True) if boosts else items)
+
+    def of(self, tenant: str, items: Sequence[Listed]) -> tuple[Listed, ...]:
+        item_of = partial(self._item_of, tenant)
         return tuple(under_rules(items, self._book.in_force(tenant), item_of))
 
 

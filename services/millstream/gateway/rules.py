@@ -68,6 +68,12 @@ class Rules:
             for rule_id, terms in self._book.rules(tenant).items()
         )
 
+    def moved_ms(self, tenant: str) -> int:
+        """When what is in force in shoppers' own lists last changed, by somebody or by a schedule;
+        0: never."""
+        times = self._changes.moved_at(tenant), self._book.turned_at(tenant)
+        return max((round(at.timestamp() * 1000) for at in times if at is not None), default=0)
+
     def newest_changes(self, tenant: str, n: int) -> tuple[RuleChange, ...]:
         return self._changes.newest(tenant, n)
 

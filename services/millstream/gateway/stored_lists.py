@@ -14,19 +14,27 @@ from millstream.domain.acceptance import Shopper
 from millstream.domain.lists import Origin, recommendation_id
 from millstream.gateway import telemetry
 from millstream.gateway.answers import AnsweredItem
+from millstream.gateway.live_ranking import Made
+from millstream.gateway.remade_lists import Freshness, RemadeLists
 from millstream.gateway.ruled_lists import Listed, Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.model.serving import NO_MODEL
 from millstream.stores.item_numbers import ItemNumbers
-from millstream.stores.served_lists import ServedItem, ServedLists, item_numbers, unpack
+from millstream.stores.served_lists import (
+    ServedItem,
+    ServedLists,
+    freshness_of,
+    item_numbers,
+    unpack,
+)
 
 KEPT = 100_000
 """Lists in memory, some 250 bytes each: those asked for least lately go first."""
 AWAY_S = 1.0
 """For so long after a failure Redis is not asked again: lists come from memory at once."""
 
-_stored, _last, _popular = (
-    telemetry.LISTS.labels(origin) for origin in ("stored", "last", "popular")
+_stored, _last, _popular, _made = (
+    telemetry.LISTS.labels(origin) for origin in ("stored", "last", "popular", "made")
 )  # to look them up costs more than to count
 
 log = structlog.get_logger("millstream.gateway")
@@ -48,12 +56,14 @@ class StoredLists:
         shelf: Shelf,
         events_topic: str,
         ruled: Ruled,
+        remade: RemadeLists,
     ) -> None:
         self._served = served
         self._numbers = numbers
         self._shelf = shelf
         self._topic = events_topic
         self._ruled = ruled
+        self._remade = remade
         self._last: OrderedDict[Shopper, bytes] = OrderedDict()
         self._away_until = 0.0
 
@@ -63,11 +73,13 @@ class StoredLists:
         name = (tenant, shopper)
         if time.monotonic() < self._away_until:
             return self._from_memory(name, n)
-        ruled = self._ruled.has_rules(tenant)
+        ruled, made = self._ruled.has_rules(tenant), None
         try:
             packed = await self._served.packed(tenant, shopper)
             if packed is not None:
                 await self._learn(tenant, item_numbers(packed, None if ruled else n))
+                if ruled:
+                    made = await self._remade.of(name, freshness_of(packed))
         except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
             self._note_away(error)
             return self._from_memory(name, n)
@@ -75,6 +87,8 @@ class StoredLists:
             self._last.pop(name, None)
             return self._popular(tenant, n, stale=False)
         self._keep(name, packed)
+        if made is not None:
+            return self._anew(name, packed, made, n)
         _stored.inc()
         return self._read(name, packed, n, stale=False)
 
@@ -85,7 +99,9 @@ class StoredLists:
 
     def forget(self, shoppers: Iterable[Shopper]) -> None:
         """Who was erased."""
-        for name in shoppers:
+        erased = list(shoppers)
+        self._remade.forget(erased)
+        for name in erased:
             self._last.pop(name, None)
 
     def _from_memory(self, name: Shopper, n: int) -> Found:
@@ -98,16 +114,26 @@ class StoredLists:
     def _read(self, name: Shopper, packed: bytes, n: int, *, stale: bool) -> Found:
         ruled = self._ruled.has_rules(name[0])
         found = unpack(packed, self._numbers.names(name[0]), None if ruled else n)
-        _, partition, offset = found.freshness
-        made_of = recommendation_id(*name, Origin(self._topic, partition, offset))
         items = self._ruled.of(name[0], found.items)[:n] if ruled else found.items
-        return Found(made_of, found.model_version, items, stale)
+        return Found(self._id(name, found.freshness), found.model_version, items, stale)
+
+    def _anew(self, name: Shopper, packed: bytes, made: Made, n: int) -> Found:
+        """With the stored list's id: it answers the same event."""
+        _made.inc()
+        items = (AnsweredItem(i.item_id, round(i.score, 4), i.source) for i in made.items[:n])
+        made_of = self._id(name, freshness_of(packed))
+        return Found(made_of, made.model_version, tuple(items), stale=False)
+
+    def _id(self, name: Shopper, freshness: Freshness) -> str:
+        _, partition, offset = freshness
+        return recommendation_id(*name, Origin(self._topic, partition, offset))
 
     def _popular(self, tenant: str, n: int, *, stale: bool) -> Found:
         _popular.inc()
-        items: Sequence[Listed] = self._shelf.items(tenant)
+        shelf = self._shelf.items(tenant)
+        items: Sequence[Listed] = shelf
         if self._ruled.has_rules(tenant):
-            items = self._ruled.of(tenant, items)
+            items = self._ruled.popular(tenant, shelf)
         return Found(uuid7().hex, NO_MODEL, tuple(items[:n]), stale)
 
     def _keep(self, name: Shopper, packed: bytes) -> None:

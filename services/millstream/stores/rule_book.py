@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,13 +24,21 @@ from millstream.domain.rules import (
 _RULES = msgspec.json.Decoder(MerchandisingRule)
 
 
+class _Standing(NamedTuple):
+    """`until`: the next turn of a schedule, `since`: the last one."""
+
+    since: datetime | None
+    until: datetime | None
+    rules: RulesInForce
+
+
 class RuleBook:
     """`clock`: the wall's, by which schedules go."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rules: dict[str, dict[str, RuleTerms]] = defaultdict(dict)
-        self._held: dict[tuple[str, Scenario], tuple[datetime | None, RulesInForce]] = {}
+        self._held: dict[tuple[str, Scenario], _Standing] = {}
         self.refused = 0
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
@@ -61,14 +70,23 @@ class RuleBook:
         """One look-up where the tenant has no rules; else worked out anew where a record came or a
         schedule turned."""
         rules = self._rules.get(tenant)
-        if not rules:
-            return NO_RULES
+        return self._standing(tenant, scenario, rules).rules if rules else NO_RULES
+
+    def turned_at(self, tenant: str, scenario: Scenario = Scenario.HOME) -> datetime | None:
+        """When a schedule of a rule that there is last put it in force or ended it."""
+        rules = self._rules.get(tenant)
+        return self._standing(tenant, scenario, rules).since if rules else None
+
+    def _standing(self, tenant: str, scenario: Scenario, rules: dict[str, RuleTerms]) -> _Standing:
         now = as_datetime(self._clock())
-        until, held = self._held.get((tenant, scenario), (now, NO_RULES))
-        if until is None or now < until:
+        held = self._held.get((tenant, scenario))
+        if held is not None and (held.until is None or now < held.until):
             return held
         named = [NamedRule(rule_id, terms) for rule_id, terms in rules.items()]
-        found = in_force(named, now, scenario)
-        ahead = min((at for at in turns(named) if at > now), default=None)
-        self._held[tenant, scenario] = (ahead, found)
+        times = list(turns(named))
+        found = self._held[tenant, scenario] = _Standing(
+            max((at for at in times if at <= now), default=None),
+            min((at for at in times if at > now), default=None),
+            in_force(named, now, scenario),
+        )
         return found

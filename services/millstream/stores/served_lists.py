@@ -99,6 +99,11 @@ def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> by
     return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(version)]), version, *rows])
 
 
+def freshness_of(packed: bytes) -> tuple[int, int, int]:
+    """Of a list as it is stored: as RecommendationList.freshness."""
+    return cast(tuple[int, int, int], _HEAD.unpack_from(packed))
+
+
 def item_numbers(packed: bytes, most: int | None = None) -> list[int]:
     """Of the items of a list as it is stored; with `most` of the first so many."""
     items = _ITEM.iter_unpack(packed[_end_of_head(packed) :])

@@ -111,8 +111,16 @@ async def test_rules_are_in_force_told_and_taken_back(shop: Gate) -> None:
     again = await shop.http.post("/v1/rules:undo", json={"change_id": newest["change_id"]})
     assert again.status_code == 409, "the rule was changed since"
 
+    await put(shop.http, "pot-down", kind="boost", item_id="pot", factor=0.001)
+    for path in ("", "?n=30"):
+        sunk = await seconds_until(shop, "ann", lambda ids: ids.index("pot") > 1, path)
+        assert sunk < IN_FORCE_S
+    assert (await shop.http.delete("/v1/rules/pot-down")).status_code == 200
+    assert await seconds_until(shop, "ann", lambda ids: ids.index("pot") < 2) < IN_FORCE_S
+
     assert (await shop.http.delete("/v1/rules/no-cups")).status_code == 200
-    assert await seconds_until(shop, "ann", lambda ids: "cup" in ids) < IN_FORCE_S
+    for user in ("ann", "cleo"):  # cleo's list was made without cups
+        assert await seconds_until(shop, user, lambda ids: "cup" in ids) < IN_FORCE_S
     took = await seconds_until_made(
         shop, "dora", lambda made: "cup" in dict(made) and made[0] != pinned
     )

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from tests.unit.ranking.worlds import entry
 
 from millstream.domain.lists import Source
-from millstream.domain.rules import NO_RULES, NamedRule, RuleKind, RulesInForce, RuleTerms
-from millstream.gateway.ruled_lists import Listed, under_rules
+from millstream.domain.rules import (
+    NO_RULES,
+    MerchandisingRule,
+    NamedRule,
+    RuleKind,
+    RulesInForce,
+    RuleTerms,
+)
+from millstream.gateway.answers import AnsweredItem
+from millstream.gateway.ruled_lists import Listed, Ruled, under_rules
+from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedItem
 
 CATALOGUE = {
@@ -84,3 +94,15 @@ def test_what_a_rule_placed_goes_with_the_rule() -> None:
     pinned = under_rules(STORED, RulesInForce(pins=(pin("up", 1, "cup"),)), CATALOGUE.get)
     assert pinned[0].item_id == "cup"
     assert under_rules(pinned, NO_RULES, CATALOGUE.get) == STORED
+
+
+def test_boosts_order_what_is_popular() -> None:
+    book = RuleBook(lambda: 0)
+    for n, (item, factor) in enumerate((("d", 100.0), ("a", 0.01))):
+        terms = RuleTerms(kind=RuleKind.BOOST, item_id=item, factor=factor)
+        rule = MerchandisingRule(tenant="shop", rule_id=f"r{n}", terms=terms)
+        book.take(None, msgspec.json.encode(rule))
+    shelf = [AnsweredItem(item.item_id, item.score, Source.POPULAR) for item in STORED]
+    ruled = Ruled(book, lambda _, item: CATALOGUE.get(item))
+    assert [item.item_id for item in ruled.popular("shop", shelf)] == ["d", "b", "c", "a"]
+    assert ruled.popular("other", shelf) == tuple(shelf)

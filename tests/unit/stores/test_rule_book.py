@@ -111,3 +111,20 @@ def test_what_does_not_read_as_a_rule_is_counted_and_changes_nothing() -> None:
 def test_terms_that_do_not_fit_together_are_named(terms: RuleTerms, names_field: str) -> None:
     with pytest.raises(ValueError, match=names_field):
         check_terms(terms)
+
+
+def test_when_a_schedule_last_turned_is_known() -> None:
+    clock, book = Hour(), RuleBook(Hour())
+    take(book, "one", HIDE)
+    assert book.turned_at("shop") is None
+    assert book.turned_at("nobody") is None
+    book = RuleBook(clock)
+    scheduled = RuleTerms(
+        kind=RuleKind.HIDE, item_id="a", starts_at=NOON + HOUR, ends_at=NOON + 2 * HOUR
+    )
+    take(book, "one", scheduled)
+    found = []
+    for _ in range(3):
+        found.append(book.turned_at("shop"))
+        clock.ms += 3_600_000
+    assert found == [None, NOON + HOUR, NOON + 2 * HOUR]
