@@ -196,10 +196,15 @@ def kafka() -> None:
 @app.command()
 def schemas(
     directory: Annotated[Path, typer.Option(help="Where to write.")] = Path("schemas"),
+    reference: Annotated[Path, typer.Option(help="The page for people.")] = Path(
+        "docs/messages.md"
+    ),
 ) -> None:
-    """Writes the JSON Schemas of the wire and the gateway's OpenAPI document from the types."""
+    """Writes JSON Schemas, the gateway's OpenAPI and the reference page from the types."""
+    from millstream.cli.message_reference import write_reference
     from millstream.cli.openapi import write_openapi
     from millstream.cli.schemas import write_schemas
 
-    for path in [*write_schemas(directory), write_openapi(directory)]:
+    written = [*write_schemas(directory), write_openapi(directory)]
+    for path in [*written, write_reference(directory, reference)]:
         typer.echo(path)

@@ -21,14 +21,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS = 86_400_000
 
 # Python's `$` also matches before a last line break, hence the look-ahead after each.
-_ID_PATTERN = r"^[^\u0000-\u001f\u007f{}]+$"
+ID_PATTERN = r"^[^\u0000-\u001f\u007f{}]+$"
+ID_TEXT = "NFC text without control or bidirectional characters and without braces"
 Id = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=MAX_ID_CHARS,
-        description="NFC text without control or bidirectional characters and without braces",
-        extra_json_schema={"pattern": _ID_PATTERN},
+        description=ID_TEXT,
+        extra_json_schema={"pattern": ID_PATTERN},
     ),
 ]
 Tenant = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$(?!\n)")]
@@ -84,8 +85,11 @@ class Line(Struct, frozen=True, omit_defaults=True, gc=False):  # no cycle can b
 
     item_id: Id
     quantity: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1
-    price: Money | None = None
-    index: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    price: Annotated[Money | None, Meta(description="Of one piece, in `currency`")] = None
+    index: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(description="The place in the list that was shown"),
+    ] = None
 
 
 class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):  # nor here
@@ -93,18 +97,31 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):  #
 
     event_id: Id
     type: EventType
-    time: Timestamp
-    tenant: Tenant = "default"
-    user_id: Id | None = None
-    anonymous_id: Id | None = None
-    items: Annotated[tuple[Line, ...], Meta(max_length=MAX_ITEMS)] = ()
-    query: Text | None = None
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
-    session_id: Id | None = None
-    transaction_id: Id | None = None
-    recommendation_id: Id | None = None
+    time: Annotated[Timestamp, Meta(description="When it happened, by the shop's clock")]
+    tenant: Annotated[Tenant, Meta(description="Whose shop it is")] = "default"
+    user_id: Annotated[Id | None, Meta(description="Who is signed in")] = None
+    anonymous_id: Annotated[
+        Id | None, Meta(description="The browser; beside a user_id the event counts for the user")
+    ] = None
+    items: Annotated[
+        tuple[Line, ...], Meta(max_length=MAX_ITEMS, description="How many, the type says")
+    ] = ()
+    query: Annotated[Text | None, Meta(description="What was searched for")] = None
+    currency: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None,
+        Meta(description="ISO 4217, of the prices"),
+    ] = None
+    session_id: Annotated[Id | None, Meta(description="The visit, as the shop counts them")] = None
+    transaction_id: Annotated[Id | None, Meta(description="The order")] = None
+    recommendation_id: Annotated[
+        Id | None, Meta(description="The list that was shown or acted on")
+    ] = None
     context: Annotated[
-        dict[Text, Text | int | float | bool | None], Meta(max_length=MAX_CONTEXT_KEYS)
+        dict[Text, Text | int | float | bool | None],
+        Meta(
+            max_length=MAX_CONTEXT_KEYS,
+            description="Whatever else; `country` (ISO 3166-1 alpha-2) tells quality by country",
+        ),
     ] = field(default_factory=dict)
 
     @property

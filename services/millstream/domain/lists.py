@@ -45,18 +45,21 @@ class Origin(Struct, frozen=True):
 
 
 class RecommendationList(Struct, frozen=True, kw_only=True):
-    """Of two lists for one shopper the one with the greater `freshness` counts."""
+    """Of two lists for one shopper the one with the greater `log_time`, `origin.partition`,
+    `origin.offset` counts (`freshness`)."""
 
     recommendation_id: Id
     tenant: Tenant
-    user: Annotated[str, Meta(min_length=1, max_length=129)]
-    variant: str
-    items: tuple[RankedItem, ...]
+    user: Annotated[
+        str, Meta(min_length=1, max_length=129, description="`~` before an anonymous id")
+    ]
+    variant: Annotated[str, Meta(description="That of an experiment, else MILLSTREAM_VARIANT")]
+    items: Annotated[tuple[RankedItem, ...], Meta(description="The best first")]
     model_version: str
-    settings_digest: str
+    settings_digest: Annotated[str, Meta(description="Alike where the ranking's settings are")]
     origin: Origin
-    event_time: Timestamp
-    log_time: Timestamp
+    event_time: Annotated[Timestamp, Meta(description="When the shopper did it")]
+    log_time: Annotated[Timestamp, Meta(description="When it came to the log")]
     published_at: Timestamp
 
     @property
