@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +17,7 @@ DOCUMENTS = (
 )
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_INDENTED = re.compile(r"(?:\A|\n)[ \t]*\n {4,}(?![-*\d ])|\n[ \t]*(?:```|~~~)")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _QUOTED = re.compile(r"`([^`\n]+)`")
 _COMMENT = re.compile(r"<!-- .*? -->")
@@ -26,7 +29,33 @@ def text_of(document: str) -> str:
 
 def blocks(document: str, language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return [body for kind, body in _FENCE.findall(text_of(document)) if kind == language]
+    return [body for kind, body in fences(document) if kind == language]
+
+
+def fences(document: str) -> list[tuple[str, str]]:
+    """Language and body of every fenced block."""
+    return _FENCE.findall(text_of(document))
+
+
+def is_fenced_only(document: str) -> bool:
+    """Whether no code stands in a block of another kind, where no test would find it."""
+    return _INDENTED.search(_FENCE.sub("", text_of(document))) is None
+
+
+def shell_calls(document: str) -> Iterator[list[str]]:
+    """What the sh blocks call, as the words that a shell would make of them; variables stay."""
+    for body in blocks(document, "sh"):
+        text = ""
+        for line in body.replace("\\\n", " ").split("\n"):
+            text += line + "\n"
+            try:
+                words = shlex.split(text, comments=True)
+            except ValueError:  # a quotation goes on in the next line
+                continue
+            text = ""
+            if words:
+                yield words
+        assert not text, f"{document}: a quotation without an end"
 
 
 def quoted(document: str) -> list[str]:

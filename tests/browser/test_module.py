@@ -7,21 +7,8 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
-
-from millstream.domain.errors import OperatorError
-from millstream.local.browsers import node
-
 MODULE = Path(str(files("millstream.gateway"))) / "static" / "millstream.js"
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def node_js() -> str:
-    try:
-        return node()
-    except OperatorError as missing:
-        pytest.skip(str(missing))
 
 
 def test_it_keeps_its_promises(node_js: str) -> None:

@@ -14,7 +14,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from tests.documents import ROOT
+from tests.documents import ROOT, blocks
 from tests.go_tools import DEFINITIONS, Missing, definitions, helm_program
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -128,6 +128,32 @@ def pods(resources: list[Resource]) -> dict[str, Resource]:
         if one["kind"] in {"Deployment", "Job", "CronJob"}:
             found[one["metadata"]["labels"]["app.kubernetes.io/component"]] = inner["template"]
     return found
+
+
+def test_a_second_tenant_is_a_release_of_trainer_and_insights(helm: Path, tmp_path: Path) -> None:
+    """As docs/tenants.md has it, beside a first release called shop."""
+    [second] = blocks("docs/tenants.md", "yaml")
+    (tmp_path / "second.yaml").write_text(second)
+    shop = rendered(helm, values("least"))
+    made = rendered(helm, values("least"), f"--values={tmp_path / 'second.yaml'}")
+    counts = {
+        one["metadata"]["name"]: one["spec"].get("replicas", 1)
+        for one in made
+        if one["kind"] in {"Deployment", "Job", "CronJob"}
+    }
+    assert counts == {"shop-recommender": 0, "shop-trainer": 1, "shop-insights": 1}
+    assert not of(made, "PersistentVolumeClaim")
+    claims = {one["metadata"]["name"] for one in of(shop, "PersistentVolumeClaim")}
+    for role in ("trainer", "insights"):
+        pod = pods(made)[role]["spec"]
+        told = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+        assert told["MILLSTREAM_TENANT"] == "other"
+        used = {
+            v["persistentVolumeClaim"]["claimName"]
+            for v in pod["volumes"]
+            if "persistentVolumeClaim" in v
+        }
+        assert used == claims == {"shop-lake", "shop-models"}
 
 
 @pytest.mark.parametrize("case", CASES)

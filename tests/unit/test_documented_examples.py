@@ -1,20 +1,36 @@
-"""The examples of README and of docs/extend.md are run as they stand there."""
+"""The code blocks of the documents are run as they stand there, or are named here with who does."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+import yaml
 from tests.builders import NOON_MS, event
-from tests.documents import blocks
+from tests.documents import (
+    DOCUMENTS,
+    ROOT,
+    blocks,
+    fences,
+    is_fenced_only,
+    shell_calls,
+)
 
 from millstream import client
+from millstream.client import http
 from millstream.domain import lists
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
+from millstream.domain.errors import OperatorError
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
 from millstream.features import state
@@ -26,10 +42,35 @@ from millstream.ranking.candidates.source import Context
 from millstream.ranking.items import ItemTable
 from millstream.ranking.policy.rule import Lines
 from millstream.ranking.replayed_shop import ReplayedShop
-from millstream.ranking.settings import RankingSettings
+from millstream.ranking.settings import RankingSettings, read_ranking
 from millstream.ranking.shop import Shopper
+from millstream.streaming import rights
+from millstream.streaming.rights import Role, require_rights
 
-EXAMPLES = [body for name in ("README.md", "docs/extend.md") for body in blocks(name, "python")]
+EXAMPLES = [body for name in DOCUMENTS for body in blocks(name, "python")]
+
+OTHERS = {
+    ("README.md", "json"): (4, "what commands printed: tests/unit/test_readme.py"),
+    ("README.md", "mermaid"): (1, "the folders: tests/unit/test_readme.py"),
+    ("README.md", "properties"): (1, "run by tests/flow/test_partitioner.py"),
+    ("docs/connect.md", "html"): (1, "run by tests/browser/test_documented_page.py"),
+    ("docs/messages.md", "json"): (13, "decoded by tests/contract/test_message_reference.py"),
+    ("docs/reviews.md", "mermaid"): (1, "a drawing: nothing to run"),
+    ("docs/security.md", "text"): (1, "raised below"),
+    ("docs/tenants.md", "yaml"): (1, "rendered by tests/contract/test_helm.py"),
+    ("docs/variety.md", "json"): (1, "read below"),
+}
+"""Blocks that are neither python nor sh: how many, and who holds them to the code."""
+
+PROGRAMS = {
+    "millstream": "commands and options: tests/unit/test_readme.py",
+    "make": "targets: tests/unit/test_readme.py",
+    "curl": "sent to a gateway by tests/flow/gateway/test_documented_calls.py",
+    ".ci/run": "CI",
+    "helm": "the chart: tests/contract/test_helm.py",
+    "kafka-acls.sh": "held to deploy/kafka/acls.yaml below",
+}
+"""What sh blocks may call, and who holds that to the code."""
 
 
 def example(containing: str) -> str:
@@ -44,8 +85,26 @@ def run(source: str) -> dict[str, Any]:
 
 
 def test_no_example_is_left_unrun() -> None:
-    kinds = ("import Client", "UserFeature[", "-> Mask", "SOURCE =")
+    kinds = ("with Client(", "UserFeature[", "-> Mask", "SOURCE =", "HttpClient(", "ADAPTERS[")
     assert sorted(example(kind) for kind in kinds) == sorted(EXAMPLES)
+
+
+def test_no_other_block_is_unknown() -> None:
+    found = Counter(
+        (document, kind)
+        for document in DOCUMENTS
+        for kind, _ in fences(document)
+        if kind not in {"python", "sh"}
+    )
+    assert found == {name: count for name, (count, _) in OTHERS.items()}
+    assert all(is_fenced_only(document) for document in DOCUMENTS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_shell_blocks_call_what_is_tested(document: str) -> None:
+    for words in shell_calls(document):
+        program = next(word for word in words if "=" not in word)
+        assert program in PROGRAMS, f"{document}: {program}"
 
 
 def test_the_client_example_runs_against_the_client_as_it_is(
@@ -57,7 +116,7 @@ def test_the_client_example_runs_against_the_client_as_it_is(
     item = lists.RankedItem("71053", 0.9, Source.COVISITED, "others took it with it")
     shop.recommendations.return_value.items = (item,)
     monkeypatch.setattr(client, "Client", fake)
-    run(example("import Client"))
+    run(example("with Client("))
     shop.track.assert_called_once()
     shop.recommendations.assert_called_once_with("17850", after=event("e1", "17850"), timeout=5)
     assert capsys.readouterr().out == "71053 covisited others took it with it\n"
@@ -105,3 +164,63 @@ def test_the_source_example_proposes_the_cart(monkeypatch: pytest.MonkeyPatch) -
     batch = Batch([Shopper("default", "ann", touched)], ItemTable())
     proposed = source["propose"](batch, context)
     assert [batch.table.ids[item] for item in proposed.items] == ["a"]
+
+
+def test_the_http_example_tells_of_what_was_not_acknowledged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "ms_a-key")
+    fake = create_autospec(http.HttpClient)
+    shop = fake.return_value.__enter__.return_value
+    item = lists.RankedItem("71053", 0.9, Source.COVISITED, "others took it with it")
+    shop.recommendations.return_value.items = (item,)
+    monkeypatch.setattr(http, "HttpClient", fake)
+    visit: Callable[[], None] = run(example("HttpClient("))["visit"]
+    visit()
+    assert capsys.readouterr().out == "71053 covisited\n"
+    shop.flush.side_effect = client.DeliveryFailed("no answer", (event("e1", "ann"),))
+    visit()
+    fake.assert_called_with("https://reco.example", "ms_a-key")
+    assert capsys.readouterr().out.endswith("to be sent again or looked at: 1\n")
+
+
+def test_the_adapter_example_sends_what_maps_and_returns_what_is_faulty() -> None:
+    shop = create_autospec(client.Client, instance=True)
+    forward = run(example("ADAPTERS["))["forward"]
+    recorded = (ROOT / "tests" / "golden" / "segment.jsonl").read_text().splitlines()
+    faulty = [one for line in recorded for one in forward(shop, json.loads(line))]
+    golden = (ROOT / "tests" / "golden" / "segment.golden.jsonl").read_text()
+    sent = [call.args[0] for call in shop.track_nowait.call_args_list]
+    assert sent[0] == "search"
+    assert len(sent) == golden.count('"event_id"')
+    assert faulty
+
+
+def test_the_settings_of_variety_are_a_ranking_file(tmp_path: Path) -> None:
+    [body] = blocks("docs/variety.md", "json")
+    (tmp_path / "ranking.json").write_text(body)
+    read = read_ranking(tmp_path / "ranking.json")
+    assert {name: getattr(read, name) for name in json.loads(body)} == json.loads(body)
+    assert read.digest() != RankingSettings().digest()
+
+
+def test_the_rights_that_are_missing_are_told_in_these_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def missing(*_: object) -> list[str]:
+        return ["Read on topic shop.catalog.v1", "..."]
+
+    monkeypatch.setattr(rights, "missing_rights", missing)
+    with pytest.raises(OperatorError) as raised:
+        asyncio.run(require_rights("kafka:9093", Role({}, None), "storefront"))
+    assert blocks("docs/security.md", "text") == [f"millstream: {raised.value}\n"]
+
+
+def test_the_acl_example_gives_the_lake_what_it_reads() -> None:
+    [(_, *words)] = [w for w in shell_calls("docs/security.md") if w[0] == "kafka-acls.sh"]
+    topics = [word for before, word in pairwise(words) if before == "--topic"]
+    role = yaml.safe_load((ROOT / "deploy" / "kafka" / "acls.yaml").read_text())["lake"]
+    assert "User:lake" in words
+    assert {f"staging.{topic}" for topic, of in role["topics"].items() if "Read" in of} == set(
+        topics
+    )

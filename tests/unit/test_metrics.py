@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
-from tests.documents import ROOT
-from tests.metric_names import Metric, listed
+from tests.documents import DOCUMENTS, ROOT, text_of
+from tests.metric_names import Metric, listed, series
 
 REGISTERED = """
 import importlib, json, sys
@@ -50,6 +51,23 @@ def test_the_list_names_each_metric_once_with_its_meaning() -> None:
     assert by_service.keys() == {"every service", *SERVICES, "rebuild", "others"}
     for name, metric in ((n, m) for ms in by_service.values() for n, m in ms.items()):
         assert name.endswith("_total") == (metric.type == "counter"), name
+
+
+RUNBOOKS = sorted(f"deploy/runbooks/{p.name}" for p in (ROOT / "deploy" / "runbooks").glob("*.md"))
+
+
+def test_documents_name_only_metrics_that_are_told() -> None:
+    """`millstream_insights_lag_*` names all that begin so."""
+    names = {name for metrics in listed().values() for name in metrics} | series().keys()
+    told = {
+        (document, name, rest)
+        for document in (*DOCUMENTS, *RUNBOOKS)
+        for name, rest in re.findall(r"\b(millstream_[a-z_]+)(\*?)", text_of(document))
+    }
+    assert len(told) > len(names) // 4
+    for document, name, rest in told:
+        known = any(one.startswith(name) for one in names) if rest else name in names
+        assert known, f"{document} names {name}{rest}"
 
 
 def test_no_label_holds_an_id() -> None:
