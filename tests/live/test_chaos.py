@@ -13,17 +13,20 @@ MINUTES = "1.5"
 DEADLINE_S = 420
 
 
-def test_a_short_run_keeps_every_promise(live_kafka_possible: None) -> None:
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "millstream", "chaos"),
-            *("--seed", "3", "--minutes", MINUTES, "--tier", "bare", "--lanes", "2"),
-            *("--schedules", "20", "--json"),
-        ],
+def chaos(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "millstream", "chaos", *words, "--json"],
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
         check=False,
+    )
+
+
+def test_a_short_run_keeps_every_promise(live_kafka_possible: None) -> None:
+    run = chaos(
+        *("--seed", "3", "--minutes", MINUTES, "--tier", "bare", "--lanes", "2"),
+        *("--schedules", "20"),
     )
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr[-4000:]}"
     found = json.loads(run.stdout.splitlines()[-1])
@@ -32,3 +35,13 @@ def test_a_short_run_keeps_every_promise(live_kafka_possible: None) -> None:
     assert found["schedules"] >= 1
     assert found["duplicates_sent"] >= 100
     assert (found["lost"], found["doubled"], found["conservation_residue"]) == (0, 0, 0)
+
+
+def test_a_missing_witness_is_found(live_kafka_possible: None) -> None:
+    """The other checks: tests/contract/test_chaos_checks.py."""
+    run = chaos("--seed", "5", "--minutes", "1", "--without", "witness")
+    assert run.returncode == 3, f"{run.stdout}\n{run.stderr[-4000:]}"
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["faults_by_kind"] == {"topic-made-anew-longer": 1}
+    assert found["violations"] >= 1
+    assert found["doubled"] >= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from millstream.local.chaos.faults import Fault, NothingToBreak
 from millstream.local.chaos.plan import Told
@@ -94,10 +95,28 @@ async def end_with(fault: Fault, scene: Scene, report: Report, told: Told) -> No
         before = sums(await read_slots(wire, scene.where))
     await fault.inject(scene)
     report.faults_by_kind[fault.kind] += 1
-    await _expect_halt(fault, scene, report)
+    waits = [
+        asyncio.create_task(wait)
+        for wait in (_expect_halt(fault, scene, report), _counted_more(scene, before))
+    ]
+    done, rest = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
     async with scene.redis() as wire:
         after = sums(await read_slots(wire, scene.where))
     if after != before:
         more = {name: after[name] - before[name] for name in after if after[name] != before[name]}
         report.doubled += max(0, more.get("acc", 0))
         report.violations.append(f"{fault.kind}: counted of a log that is another: {more}")
+
+
+async def _counted_more(scene: Scene, before: Counter[str]) -> None:
+    """Returns when something has been counted; there is nothing to wait for then."""
+    while True:
+        async with scene.redis() as wire:
+            if sums(await read_slots(wire, scene.where)) != before:
+                return
+        await asyncio.sleep(BREATH_S)

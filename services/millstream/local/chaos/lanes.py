@@ -26,6 +26,8 @@ from millstream.local.chaos.view import View
 
 EPISODE_S = 150.0
 WITNESS_EPISODE_S = 10.0
+WITNESS_RATE = 500.0
+"""The one fault that shows it needs a log, not a long one."""
 SHORTEST_EPISODE_S = 25.0
 RECKONING_S = 35.0
 LANES_APART = 100
@@ -101,14 +103,16 @@ def _plan(run: Run, lane: int, number: int) -> Plan:
     orders = run.orders
     deck, last = run.deck, next(run.lasts)
     seconds = min(EPISODE_S, max(SHORTEST_EPISODE_S, run.left_s - RECKONING_S))
+    rate = orders.rate / len(run.tiers)
     if orders.without == "witness":
+        rate = min(rate, WITNESS_RATE)
         seconds, last, deck = WITNESS_EPISODE_S, TopicMadeAnewLonger, Deck((), random.Random())  # noqa: S311
     return Plan(
         tier=run.tiers[lane],
         lane=lane,
         seed=orders.seed * 1_000 + lane * LANES_APART + number,
         seconds=seconds,
-        rate=orders.rate / len(run.tiers),
+        rate=rate,
         deck=deck,
         last=last,
         library=orders.library,
