@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.documents import ROOT, tables
+from tests.documents import ROOT, tables, text_of
 from tests.unit.recommender.test_preconditions import AGENTS, SETTINGS
 
 DOCUMENT = "docs/exactness.md"
@@ -44,3 +44,9 @@ def test_each_is_shown_by_tests_that_exist(fact: str) -> None:
         assert name in functions(ROOT / path), f"{path} has no {name}"
         if parameter:
             assert parameter in PARAMETERS[name], f"{name} has no case {parameter}"
+
+
+def test_decisions_name_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of("docs/decisions.md"))
+    assert named
+    assert [(path, name) for path, name in named if name not in functions(ROOT / path)] == []

@@ -15,12 +15,14 @@ import random
 import selectors
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from millstream.domain import failpoints
 from millstream.local.chaos import bare_worker
+from millstream.local.chaos.worker_process import CLOCK_VARIABLE
 
 READ_BYTES = 65_536
 _TASKS = Path("/proc/self/task")
@@ -95,9 +97,17 @@ def _live(order: dict[str, Any]) -> int:
     os.environ.update(order["variables"])
     random.seed()
     importlib.reload(failpoints)  # it reads its variables when it is imported
+    _set_clock(int(os.environ.get(CLOCK_VARIABLE, "0")))
     code = bare_worker.run()
     sys.stdout.flush()
     return code
+
+
+def _set_clock(ahead_s: int) -> None:
+    """The wall clock of this process, as far as Python asks for it; the monotonic one stays."""
+    seconds, nanoseconds = time.time, time.time_ns
+    time.time = lambda: seconds() + ahead_s
+    time.time_ns = lambda: nanoseconds() + ahead_s * 1_000_000_000
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from millstream.local.guard import set_guard
 from millstream.local.server import GUARD, LocalServer
 
 FAILPOINT_FILE = "MILLSTREAM_FAILPOINT_FILE"
+CLOCK_VARIABLE = "MILLSTREAM_CHAOS_CLOCK_AHEAD_S"
+"""Of bare workers: seconds by which their wall clock is ahead (nursery.py)."""
 
 
 class WorkerProcess(LocalServer):

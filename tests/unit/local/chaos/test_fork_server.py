@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from millstream.domain.clock import wall_clock
+from millstream.local.chaos import nursery
 from millstream.local.chaos.bare_worker import HALTED, PARTITIONS_VARIABLE
 from millstream.local.chaos.fork_server import ForkServer
 
@@ -62,3 +64,16 @@ def test_forks_end_with_the_server(tmp_path: Path) -> None:
             return
         time.sleep(0.05)
     pytest.fail("the fork outlived its server")
+
+
+@pytest.mark.parametrize("ahead_s", [3_600, -3_600])
+def test_a_wall_clock_that_is_off_is_off_alone(
+    monkeypatch: pytest.MonkeyPatch, ahead_s: int
+) -> None:
+    for name in ("time", "time_ns"):
+        monkeypatch.setattr(time, name, getattr(time, name))  # put back afterwards
+    before_ms, before_s, steady = wall_clock(), time.time(), time.monotonic()
+    nursery._set_clock(ahead_s)
+    assert 0 <= wall_clock() - before_ms - ahead_s * 1000 < 60_000
+    assert 0 <= time.time() - before_s - ahead_s < 60
+    assert 0 <= time.monotonic() - steady < 60

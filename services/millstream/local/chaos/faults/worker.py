@@ -9,9 +9,12 @@ from typing import ClassVar
 
 from millstream.local.chaos.faults.fault import Fault, NothingToBreak
 from millstream.local.chaos.scene import Scene, Tier
+from millstream.local.chaos.worker_process import CLOCK_VARIABLE
 from millstream.local.chaos.workers import Member
 
 FAUST_ONLY: tuple[Tier, ...] = ("faust",)
+BARE_ONLY: tuple[Tier, ...] = ("bare",)
+CLOCK_OFF_S = 3_600
 MOST_MEMBERS = 3
 REACHED_WITHIN_S = 40.0
 RAN_FOR_S = 1.0
@@ -93,6 +96,25 @@ class Zombie(Fault):
             await self._member.kill()
 
 
+class ClockOff(Fault):
+    """It starts again with a wall clock an hour before or behind; what counts goes by the log's."""
+
+    kind = "worker-clock-off"
+    tiers = BARE_ONLY
+    hold_s = (3.0, 6.0)
+
+    async def inject(self, scene: Scene) -> None:
+        self._member = victim(scene)
+        ahead_s = scene.rng.choice((-CLOCK_OFF_S, CLOCK_OFF_S))
+        self._member.process.variables[CLOCK_VARIABLE] = str(ahead_s)
+        self._member.process.signal(signal.SIGKILL)
+
+    async def heal(self, scene: Scene) -> None:  # noqa: ARG002
+        del self._member.process.variables[CLOCK_VARIABLE]
+        if self._member.process.alive:
+            self._member.process.signal(signal.SIGKILL)
+
+
 class WorkerAdded(Fault):
     kind = "worker-added"
     tiers = FAUST_ONLY
@@ -164,6 +186,7 @@ KINDS: tuple[type[Fault], ...] = (
     WorkerTerminated,
     WorkerStopped,
     Zombie,
+    ClockOff,
     WorkerAdded,
     WorkerRemoved,
     *KILLED_AT,
