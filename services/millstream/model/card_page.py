@@ -228,8 +228,7 @@ def _data(card: Card) -> list[str]:
 def _weight_in_a_list(rule: ServingRule) -> str:
     if rule.blend is None:
         return f"{rule.weight:g} of what ranking gives to the model"
-    lengths = ", ".join(map(str, rule.blend.lengths))
-    return "a learnt blend" + (f", by visits of {lengths} touches and more" if lengths else "")
+    return "a learnt blend"
 
 
 def _recent(rule: ServingRule, network: Network) -> str:

@@ -61,18 +61,6 @@ class Batch:
         ]
         return np.array(kinds, dtype=np.int64)
 
-    def visit_lengths(self, gap_ms: int) -> Codes:
-        """(n,) how many of each shopper's touches are from the newest visit, which began after the
-        last pause longer than the gap."""
-        shoppers, _, times_ms, places = self.touches
-        parted = np.zeros(len(times_ms), dtype=np.int64)
-        parted[1:] = (places[1:] > 0) & (times_ms[:-1] - times_ms[1:] > gap_ms)
-        pauses = parted.cumsum()
-        first = np.flatnonzero(places == 0)
-        counts = np.diff(np.append(first, len(places)))
-        within = pauses == np.repeat(pauses[first], counts)
-        return np.bincount(shoppers[within], minlength=len(self)).astype(np.int64)
-
     def touched(self, items: Codes, shoppers: Codes) -> Mask:
         """(n, w), line i: which of the codes `items[i]` shopper `shoppers[i]` touched lately."""
         return self._among(items, shoppers, self.touches.shoppers, self.touches.items)

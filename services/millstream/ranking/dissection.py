@@ -51,7 +51,7 @@ def dissect(
     (line,) = composed(columns, scored, sources, batch, context)
     ids = batch.table.ids
     parts: dict[str, dict[Source, float]] = {}
-    added = worths(proposed, batch, settings, context.blend)
+    added = worths(proposed, settings, context.blend)
     for (source, candidates), worth in zip(proposed, added, strict=True):
         for code, part in zip(candidates.items, worth, strict=True):
             parts.setdefault(ids[code], {})[source] = round(float(part), 4)

@@ -38,7 +38,7 @@ def score(
 ) -> Scored:
     """An item that several sources name keeps all that they add. Scores that are not finite come
     last, equal ones in the order of the item ids."""
-    parts = worths(proposed, batch, settings, blend)
+    parts = worths(proposed, settings, blend)
     told = [*(candidates for _, candidates in proposed), Candidates.none()]
     shoppers = np.concatenate([each.shoppers for each in told])
     items = np.concatenate([each.items for each in told])

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from millstream.domain.lists import Source
 from millstream.model.blend import Blend
-from millstream.ranking.batch import Batch
 from millstream.ranking.candidates.source import Candidates
 from millstream.ranking.settings import RankingSettings
 
@@ -18,7 +17,6 @@ _USUAL = RankingSettings().weights
 
 def worths(
     proposed: Sequence[tuple[Source, Candidates]],
-    batch: Batch,
     settings: RankingSettings,
     blend: Blend | None,
 ) -> list[NDArray[np.float64]]:
@@ -27,20 +25,15 @@ def worths(
     know adds its weight times the strength, as without a blend."""
     if blend is None:
         return [settings.weights.get(source, 0.0) * told.strengths for source, told in proposed]
-    lengths = blend.which_length(batch.visit_lengths(blend.visit_gap_ms))
-    return [_worth(source, told, lengths, settings, blend) for source, told in proposed]
+    return [_worth(source, told, settings, blend) for source, told in proposed]
 
 
 def _worth(
-    source: Source,
-    told: Candidates,
-    lengths: NDArray[np.int64],
-    settings: RankingSettings,
-    blend: Blend,
+    source: Source, told: Candidates, settings: RankingSettings, blend: Blend
 ) -> NDArray[np.float64]:
     weight, learnt = settings.weights.get(source, 0.0), blend.sources.get(source)
     usual = _USUAL.get(source, 0.0)
     if learnt is None or not usual:
         return weight * told.strengths
     kinds = np.zeros(len(told.items), dtype=np.int64) if told.kinds is None else told.kinds
-    return weight / usual * learnt.worth(told.strengths, kinds, lengths[told.shoppers])
+    return weight / usual * learnt.worth(told.strengths, kinds)

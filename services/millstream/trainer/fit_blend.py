@@ -31,7 +31,6 @@ LEARNT: dict[Source, tuple[int, tuple[int, ...]]] = {
     Source.NEW: (1, _DOUBLINGS),
 }
 """How many kinds of candidate each has, and the powers of its strengths."""
-LENGTHS = (2, 5)
 LEAST = 100
 """Questions with an answer: of fewer nothing is learnt."""
 RIDGE = 3.0
@@ -41,31 +40,21 @@ _MOST_STEPS = 100
 @dataclass(frozen=True, slots=True)
 class Examples:
     """(m, f) what is known of each candidate, a column for each weight to be learnt; (m,) the
-    question it is for, rising, and its part of what the question wants; (n,) touches in the visit
-    under way of each question."""
+    question it is for, from 0 and without a gap, and its part of what the question wants."""
 
     features: Floats
     questions: Ints
     wanted: Floats
-    touches: Ints
 
-    def of_length(self, which: int, lengths: tuple[int, ...]) -> Examples:
-        chosen = np.searchsorted(np.array(lengths), self.touches, side="right") == which
-        kept = chosen[self.questions]
-        numbers = np.cumsum(chosen) - 1
-        return Examples(
-            self.features[kept],
-            numbers[self.questions[kept]],
-            self.wanted[kept],
-            self.touches[chosen],
-        )
+    def __len__(self) -> int:
+        """Questions."""
+        return int(self.questions[-1]) + 1 if len(self.questions) else 0
 
 
 def examples(
     proposed: Sequence[tuple[Source, Candidates]],
     batch: Batch,
     wanted: Sequence[Sequence[str] | frozenset[str]],
-    visit_gap_ms: int,
 ) -> Examples:
     """Of the questions for which anything that is wanted was proposed: the others teach nothing.
     `wanted`: of each shopper in the batch."""
@@ -90,38 +79,30 @@ def examples(
         features[kept],
         numbers[sums.shoppers[kept]],
         hits[kept] / found[sums.shoppers[kept]],
-        batch.visit_lengths(visit_gap_ms)[found > 0],
     )
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
     """Of questions one after the other."""
-    starts = np.cumsum([0, *(len(part.touches) for part in parts)])
+    starts = np.cumsum([0, *(len(part) for part in parts)])
     return Examples(
         np.concatenate([np.zeros((0, WEIGHTS)), *(part.features for part in parts)]),
         np.concatenate(
             [np.zeros(0, np.int64), *(p.questions + s for p, s in zip(parts, starts, strict=False))]
         ),
         np.concatenate([np.zeros(0), *(part.wanted for part in parts)]),
-        np.concatenate([np.zeros(0, np.int64), *(part.touches for part in parts)]),
     )
 
 
-def fit_blend(told: Examples, lengths: tuple[int, ...], visit_gap_ms: int) -> Blend | None:
-    """None where too few questions have anything that they want among their candidates. The weights
-    of a length of visit are drawn to those of all, by so much the more as it has fewer."""
-    if len(told.touches) < LEAST:
+def fit_blend(told: Examples) -> Blend | None:
+    """None where too few questions have anything that they want among their candidates."""
+    if len(told) < LEAST:
         return None
-    common = _fitted(told, np.zeros(WEIGHTS))
-    lines = [common]
-    if lengths:
-        parts = [told.of_length(which, lengths) for which in range(len(lengths) + 1)]
-        lines = [_fitted(part, common) if len(part.touches) else common for part in parts]
     # Serving reads six decimals: what is measured here is what the manifest holds.
-    return _blend(np.round(lines, 6), lengths, visit_gap_ms)
+    return _blend(np.round(_fitted(told), 6))
 
 
-def _fitted(told: Examples, prior: Floats) -> Floats:
+def _fitted(told: Examples) -> Floats:
     """(f,) not negative."""
     starts = np.flatnonzero(np.diff(told.questions, prepend=-1))
     gained = told.features.T @ told.wanted
@@ -132,16 +113,15 @@ def _fitted(told: Examples, prior: Floats) -> Floats:
         shares = np.exp(scores - best[told.questions])
         sums = np.add.reduceat(shares, starts)
         shares /= sums[told.questions]
-        away = weights - prior
-        value = float((np.log(sums) + best).sum() - gained @ weights + 0.5 * RIDGE * away @ away)
-        return value, told.features.T @ shares - gained + RIDGE * away
+        value = (np.log(sums) + best).sum() - gained @ weights + 0.5 * RIDGE * weights @ weights
+        return float(value), told.features.T @ shares - gained + RIDGE * weights
 
     found = minimize(
         loss,
-        prior,
+        np.zeros(WEIGHTS),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1000.0)] * len(prior),
+        bounds=[(0.0, 1000.0)] * WEIGHTS,
         options={"maxiter": _MOST_STEPS},
     )
     return np.asarray(found.x, dtype=np.float64)
@@ -168,17 +148,11 @@ def _place(source: Source) -> int:
     return first
 
 
-def _blend(lines: Floats, lengths: tuple[int, ...], visit_gap_ms: int) -> Blend:
-    """`lines`: (lengths + 1, f)."""
+def _blend(learnt: Floats) -> Blend:
+    """`learnt`: (f,)."""
     sources = {}
     for source, (kinds, doublings) in LEARNT.items():
         first, width = _place(source), 1 + len(doublings)
-        weights = tuple(
-            tuple(
-                tuple(line[first + kind * width : first + (kind + 1) * width].tolist())
-                for line in lines
-            )
-            for kind in range(kinds)
-        )
-        sources[source] = Calibration(doublings, weights)
-    return Blend(visit_gap_ms, lengths, sources)
+        lines = learnt[first : first + kinds * width].reshape(kinds, width).tolist()
+        sources[source] = Calibration(doublings, tuple(tuple(line) for line in lines))
+    return Blend(sources)

@@ -20,7 +20,6 @@ def follow(
     asked: Sequence[Query],
     lines: pl.DataFrame,
     scorers: Sequence[Scorer],
-    visit_gap_ms: int,
 ) -> list[Examples]:
     """By scorer. `asked`, in order of time, are questions of the time of `lines` (n, 6), up to
     which the shop has learnt everything; afterwards it has learnt them too. A model stands still:
@@ -33,6 +32,6 @@ def follow(
         shop.learn(lines[learnt:until])
         learnt = max(learnt, until)
         for parts, scorer in zip(found, scorers, strict=True):
-            parts.append(shop.examples(turn, scorer, visit_gap_ms))
+            parts.append(shop.examples(turn, scorer))
     shop.learn(lines[learnt:])
     return [joined(parts) for parts in found]

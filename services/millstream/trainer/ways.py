@@ -83,28 +83,25 @@ def blended(
     is_early = pl.col("time_ms") < (late[0].at_ms if late else 0)
     halves = parts.validation.filter(is_early), parts.validation.filter(~is_early)
     scorers = [Scorer(one.assembled(settings.ridge)) for one in learnt]
-    told = follow(shop, early, halves[0], scorers, rule.visit_gap_ms)
+    told = follow(shop, early, halves[0], scorers)
     tried: list[Tried] = []
     for one, known in zip(learnt, told, strict=True):
-        ways = _ways(one, known, rule.visit_gap_ms, standing)
+        ways = _ways(one, known, standing)
         tried += _weighed(one, ways, late, shop, settings)
     best = _best(tried)
     if best.serving.blend is None or (standing and best.serving.blend == standing.rule.blend):
         return best
     place = [one.network for one in learnt].index(best.network)
-    (more,) = follow(shop, late, halves[1], scorers[place : place + 1], rule.visit_gap_ms)
-    known = joined([told[place], more])
-    blend = fit_blend(known, best.serving.blend.lengths, rule.visit_gap_ms)
+    (more,) = follow(shop, late, halves[1], scorers[place : place + 1])
+    blend = fit_blend(joined([told[place], more]))
     return replace(best, serving=msgspec.structs.replace(best.serving, blend=blend))
 
 
-def _ways(
-    learnt: Learnt, known: Examples, visit_gap_ms: int, standing: Way | None
-) -> list[ServingRule]:
+def _ways(learnt: Learnt, known: Examples, standing: Way | None) -> list[ServingRule]:
     """That of the version in service, if it has this network, then each fixed weight and a new
     blend: a model that is good by itself may say what the shop's own sources say already."""
     ways = [msgspec.structs.replace(learnt.serving, weight=weight) for weight in _WEIGHTS]
-    blend = fit_blend(known, (), visit_gap_ms)
+    blend = fit_blend(known)
     ways += [msgspec.structs.replace(learnt.serving, blend=blend)] if blend else []
     if standing is None or standing.network is not learnt.network:
         return ways
@@ -149,7 +146,6 @@ def _as_good(lists: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
 
 def _told(one: Tried) -> tuple[str, str, float, float]:
     serving = one.learnt.serving
-    blend = serving.blend
-    way = f"weight {serving.weight:g}" if blend is None else f"blend {blend.lengths}"
+    way = f"weight {serving.weight:g}" if serving.blend is None else "blend"
     lists = float(one.lists.mean()) if len(one.lists) else 0.0
     return str(one.learnt.network), way, round(lists, 4), round(one.alone, 4)

@@ -56,7 +56,7 @@ class Lists(Protocol):
         """`lines` (n, 6) happen to the shop."""
         ...
 
-    def examples(self, queries: Sequence[Query], scorer: Scorer, visit_gap_ms: int, /) -> Examples:
+    def examples(self, queries: Sequence[Query], scorer: Scorer, /) -> Examples:
         """What is proposed for the queries, for a blend to learn from."""
         ...
 
@@ -83,12 +83,12 @@ class StandingShop:
         for event in _events(lines):
             self.shop.learn(event)
 
-    def examples(self, queries: Sequence[Query], scorer: Scorer, visit_gap_ms: int) -> Examples:
+    def examples(self, queries: Sequence[Query], scorer: Scorer) -> Examples:
         shoppers = [self._shopper(query) for query in queries]
         batch = Batch(shoppers, ItemTable())
         taste = taste_of(shoppers, scorer)
         proposed, _ = propose(batch, Context(self.shop, self.settings, taste, self.now_ms))
-        return examples(proposed, batch, [query.wanted for query in queries], visit_gap_ms)
+        return examples(proposed, batch, [query.wanted for query in queries])
 
     def _shopper(self, query: Query) -> Shopper:
         touches = query.touches

@@ -327,6 +327,20 @@ def test_a_manifest_of_an_earlier_release_reads_as_it_was_signed(
     assert msgspec.json.decode(msgspec.json.encode(manifest)) == now
 
 
+def test_a_blend_by_the_length_of_a_visit_is_refused_by_name(
+    version: Path, key: Ed25519PrivateKey
+) -> None:
+    """As trainers wrote them before 0.1.0: its weights would be looked up in the wrong places."""
+    told = {"doublings": [0], "weights": [[[0.1, 0.2], [0.3, 0.4]]]}
+    blend = {"visit_gap_ms": 1, "lengths": [2], "sources": {"popular": told}}
+    now = msgspec.json.decode((version / MANIFEST_NAME).read_bytes())
+    raw = msgspec.json.encode(now | {"rule": now["rule"] | {"blend": blend}})
+    (version / MANIFEST_NAME).write_bytes(raw)
+    (version / SIGNATURE_NAME).write_bytes(key.sign(raw))
+    announced = Identity("default", "embedding", 1, digest(raw))
+    assert "unknown field `visit_gap_ms`" in refused(version, key, announced)
+
+
 @pytest.mark.parametrize(
     "starts", [[0, 12, 12, 29], [1, 12, 12, 30], [0, 12, 11, 30], [0, 31, 12, 30], [0, 30]]
 )

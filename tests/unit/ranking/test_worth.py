@@ -21,8 +21,8 @@ from millstream.ranking.settings import RankingSettings
 from millstream.ranking.worth import worths
 
 MINUTE = 60_000
-BY_KIND = Calibration((0,), (((0.0, 1.0),), ((5.0, 0.0),), ((0.5, 0.0),)))
-BLEND = Blend(30 * MINUTE, (), {Source.REPEAT: BY_KIND})
+BY_KIND = Calibration((0,), ((0.0, 1.0), (5.0, 0.0), (0.5, 0.0)))
+BLEND = Blend({Source.REPEAT: BY_KIND})
 
 
 def visited() -> Batch:
@@ -45,16 +45,9 @@ def test_a_touch_is_looked_at_in_the_cart_or_bought() -> None:
     assert visited().touch_kinds.tolist() == [LOOKED_AT, IN_CART, BOUGHT, BOUGHT]
 
 
-def test_a_visit_ends_with_a_long_pause() -> None:
-    assert visited().visit_lengths(30 * MINUTE).tolist() == [3, 0]
-    assert visited().visit_lengths(90 * MINUTE).tolist() == [4, 0]
-    assert visited().visit_lengths(MINUTE - 1).tolist() == [1, 0]
-    assert batch_of([]).visit_lengths(MINUTE).tolist() == []
-
-
 def test_what_is_in_the_cart_may_be_worth_more_than_what_was_seen_later() -> None:
     batch = visited()
-    (worth,) = worths(repeated(batch), batch, RankingSettings(), BLEND)
+    (worth,) = worths(repeated(batch), RankingSettings(), BLEND)
     assert worth.tolist() == [1.0, 5.0, 0.5, 0.5]
 
 
@@ -63,15 +56,15 @@ def test_a_weight_of_the_settings_counts_by_its_ratio_to_the_usual(ratio: float)
     batch, usual = visited(), RankingSettings()
     weights = {**usual.weights, Source.REPEAT: ratio * usual.weights[Source.REPEAT]}
     changed = msgspec.structs.replace(usual, weights=weights)
-    (plain,) = worths(repeated(batch), batch, usual, BLEND)
-    (worth,) = worths(repeated(batch), batch, changed, BLEND)
+    (plain,) = worths(repeated(batch), usual, BLEND)
+    (worth,) = worths(repeated(batch), changed, BLEND)
     np.testing.assert_allclose(worth, ratio * plain)
 
 
 def test_without_a_blend_it_is_the_weight_times_the_strength() -> None:
     batch, settings = visited(), RankingSettings(weights={Source.REPEAT: 3.0})
     proposed = repeated(batch)
-    (worth,) = worths(proposed, batch, settings, None)
+    (worth,) = worths(proposed, settings, None)
     assert worth.tolist() == (3.0 * proposed[0][1].strengths).tolist()
 
 
@@ -87,6 +80,6 @@ def test_settings_may_do_without_the_blend() -> None:
 
 def test_a_source_that_the_blend_does_not_know_keeps_its_weight() -> None:
     batch, settings = visited(), RankingSettings()
-    unknown = Blend(MINUTE, (), {})
-    (worth,) = worths(repeated(batch), batch, settings, unknown)
+    unknown = Blend({})
+    (worth,) = worths(repeated(batch), settings, unknown)
     assert worth.tolist() == repeated(batch)[0][1].strengths.tolist()

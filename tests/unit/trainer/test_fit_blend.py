@@ -8,9 +8,7 @@ from tests.unit.ranking.worlds import batch_of, shopper
 
 from millstream.domain.lists import Source
 from millstream.ranking.candidates.source import Candidates
-from millstream.trainer.fit_blend import LEAST, LENGTHS, Examples, examples, fit_blend, joined
-
-GAP_MS = 30 * 60_000
+from millstream.trainer.fit_blend import LEAST, Examples, examples, fit_blend, joined
 
 
 def world(questions: int, right: Source) -> Examples:
@@ -29,16 +27,16 @@ def world(questions: int, right: Source) -> Examples:
             for source in (Source.COVISITED, Source.POPULAR)
         ]
         wanted = f"{right}-{2 if number % 4 == 0 else 1}"
-        parts.append(examples(proposed, batch, [[wanted]], GAP_MS))
+        parts.append(examples(proposed, batch, [[wanted]]))
     return joined(parts)
 
 
 @pytest.mark.parametrize("right", [Source.COVISITED, Source.POPULAR])
 def test_the_source_that_is_right_gets_the_weight(right: Source) -> None:
-    blend = fit_blend(world(LEAST, right), (), GAP_MS)
+    blend = fit_blend(world(LEAST, right))
     assert blend is not None
-    zeros, ends = np.zeros(2, dtype=np.int64), np.array([1.0, 0.1])
-    worth = {s: blend.sources[s].worth(ends, zeros, zeros) for s in blend.sources}
+    kinds, ends = np.zeros(2, dtype=np.int64), np.array([1.0, 0.1])
+    worth = {s: blend.sources[s].worth(ends, kinds) for s in blend.sources}
     wrong = Source.POPULAR if right is Source.COVISITED else Source.COVISITED
     assert worth[right].min() > worth[wrong].max() + 1
     # Three to one: the logarithm of it lies between the stronger and the weaker.
@@ -47,12 +45,12 @@ def test_the_source_that_is_right_gets_the_weight(right: Source) -> None:
 
 def test_the_same_examples_give_the_same_blend() -> None:
     told = world(LEAST, Source.POPULAR)
-    assert fit_blend(told, LENGTHS, GAP_MS) == fit_blend(told, LENGTHS, GAP_MS)
+    assert fit_blend(told) == fit_blend(told)
 
 
 def test_of_too_few_questions_nothing_is_learnt() -> None:
-    assert fit_blend(world(LEAST - 1, Source.POPULAR), (), GAP_MS) is None
-    assert fit_blend(joined([]), LENGTHS, GAP_MS) is None
+    assert fit_blend(world(LEAST - 1, Source.POPULAR)) is None
+    assert fit_blend(joined([])) is None
 
 
 def test_questions_without_an_answer_among_the_candidates_are_left_out() -> None:
@@ -60,6 +58,6 @@ def test_questions_without_an_answer_among_the_candidates_are_left_out() -> None
     proposed = [
         (Source.POPULAR, Candidates.per_shopper(batch, [[("x", 1.0, None)], [("x", 1.0, None)]]))
     ]
-    told = examples(proposed, batch, [["y"], ["x", "y"]], GAP_MS)
+    told = examples(proposed, batch, [["y"], ["x", "y"]])
     assert told.questions.tolist() == [0]
     assert told.wanted.tolist() == [1.0]

@@ -93,7 +93,7 @@ class NothingUseful:
     def learn(self, _lines: pl.DataFrame) -> None:
         """It sells what it sells."""
 
-    def examples(self, _queries: Sequence[Query], _scorer: Scorer, _gap_ms: int) -> Examples:
+    def examples(self, _queries: Sequence[Query], _scorer: Scorer) -> Examples:
         return joined([])
 
     def __call__(self, queries: Sequence[Query], _scorer: Scorer) -> Sequence[Sequence[str]]:

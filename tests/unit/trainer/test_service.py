@@ -96,7 +96,7 @@ class NoLists:
     def learn(self, _lines: pl.DataFrame) -> None:
         """It sells what it sells."""
 
-    def examples(self, _queries: Sequence[Query], _scorer: Scorer, _gap_ms: int) -> Examples:
+    def examples(self, _queries: Sequence[Query], _scorer: Scorer) -> Examples:
         return joined([])
 
     def __call__(self, queries: Sequence[Query], _scorer: Scorer) -> list[list[str]]:

@@ -16,7 +16,7 @@ from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.ways import Learnt, Tried, Way, _best, _ways
 
 RULE = ServingRule(4, 10.0, 0.5)
-BLENDED = msgspec.structs.replace(RULE, blend=Blend(1, (), {}))
+BLENDED = msgspec.structs.replace(RULE, blend=Blend({}))
 NONE_BETTER = np.array([0.1, 0.5, 0.0, 0.3] * 50)
 
 
@@ -70,7 +70,7 @@ def test_without_questions_the_first_way_is_as_good_as_any() -> None:
 
 def test_the_way_in_service_comes_first_and_stays_where_it_is_as_good() -> None:
     one, standing = learnt(Network.DOT_PRODUCT, RULE), Way(Network.DOT_PRODUCT, BLENDED)
-    first, *others = _ways(one, joined([]), 1, standing)
+    first, *others = _ways(one, joined([]), standing)
     assert first == BLENDED
     assert [way.weight for way in others] == [1.0, 0.5, 0.2]
     found = _best([tried(NONE_BETTER, blend=True), tried(NONE_BETTER)])
@@ -81,4 +81,4 @@ def test_the_way_in_service_comes_first_and_stays_where_it_is_as_good() -> None:
 
 def test_the_way_of_another_network_is_not_tried() -> None:
     one, standing = learnt(Network.DOT_PRODUCT, RULE), Way(Network.SESSIONS, BLENDED)
-    assert all(way.blend is None for way in _ways(one, joined([]), 1, standing))
+    assert all(way.blend is None for way in _ways(one, joined([]), standing))

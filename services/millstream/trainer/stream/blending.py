@@ -25,13 +25,11 @@ def choose_blend(live: Live, parts: Parts) -> Blend | None:
     middle = len(parts.held_out) // 2
     early, late = parts.held_out[:middle], parts.held_out[middle:]
     known = joined(list(_followed(live, early, parts)))
-    ways = [None, fit_blend(known, (), parts.visit_gap_ms)]
+    ways = [None, fit_blend(known)]
     asked = parts.asked(late)[:_COMPARED]
     best = max(ways, key=lambda blend: _worth(live, asked, blend))
     more = joined(list(_followed(live, late, parts)))
-    if best is None:
-        return None
-    return fit_blend(joined([known, more]), best.lengths, parts.visit_gap_ms)
+    return None if best is None else fit_blend(joined([known, more]))
 
 
 def _followed(live: Live, rows: Sequence[Row], parts: Parts) -> Iterator[Examples]:
@@ -39,7 +37,7 @@ def _followed(live: Live, rows: Sequence[Row], parts: Parts) -> Iterator[Example
         turn = rows[first : first + _TOGETHER]
         asked = parts.asked(turn)
         if asked:
-            yield live.examples(asked, parts.visit_gap_ms)
+            yield live.examples(asked)
         live.learn(turn)
         live.step(turn)
 

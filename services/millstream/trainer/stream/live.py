@@ -75,13 +75,13 @@ class Live:
         said = {str(s): _said(made, first) for s, made in found if s is not Source.RULE}
         return said | {NEIGHBOURS: self.neighbours(rows, first, self.knn)}
 
-    def examples(self, rows: Sequence[Row], visit_gap_ms: int) -> Examples:
+    def examples(self, rows: Sequence[Row]) -> Examples:
         """What production proposes for the rows, for a blend to learn from."""
         shoppers = [_shopper(row) for row in rows]
         batch = Batch(shoppers, self.table)
         model = None if self.taste is None else self.taste.scorer
         context = Context(self._shop, self.settings, taste_of(shoppers, model), rows[0].time_ms)
-        return examples(propose(batch, context)[0], batch, [r.wanted for r in rows], visit_gap_ms)
+        return examples(propose(batch, context)[0], batch, [row.wanted for row in rows])
 
     def repeats(self, rows: Sequence[Row], recency: float) -> Said:
         """What REPEAT proposes where an item one place earlier is proposed so much less."""
