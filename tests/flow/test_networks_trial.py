@@ -12,7 +12,15 @@ from tests.factorised import factorise
 
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import Network
-from millstream.local.networks_trial import LEARNT_WAY, WEIGHTS, evaluate_networks, world_of
+from millstream.local.gate_trials import SERVING
+from millstream.local.networks_trial import (
+    LEARNT_WAY,
+    WEIGHTS,
+    Row,
+    _over_seeds,
+    evaluate_networks,
+    world_of,
+)
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fitted
 from millstream.trainer.settings import TrainerSettings, Training
@@ -30,7 +38,7 @@ def fit(data: Interactions, rule: Training, *_: object) -> Fitted:
 
 def test_each_network_is_told_alone_and_by_what_it_is_worth_in_a_list() -> None:
     lines: list[str] = []
-    found = evaluate_networks(world_of(None, SETTINGS), fit, lines.append)
+    found = evaluate_networks(world_of(None, SETTINGS), fit, 1, lines.append)
     rows = {(row["name"], row["weight"]): row for row in found["rows"]}
     ways = (*WEIGHTS, LEARNT_WAY)
     assert set(rows) == {(str(network), way) for network in Network for way in ways}
@@ -41,6 +49,16 @@ def test_each_network_is_told_alone_and_by_what_it_is_worth_in_a_list() -> None:
     assert without[0] == without[1] > 0.1
     assert rows["dot-product", 1.0]["model_recall_at_20"] > 0.05
     assert found["questions"] > 500
+    assert len(rows["sessions", LEARNT_WAY]["ways"]) == found["seeds"] == 1
+
+
+def test_over_seeds_it_is_the_mean_and_what_lies_between_the_ends() -> None:
+    figures = [{"list_recall_at_20": value} for value in (0.1, 0.4, 0.25)]
+    rows = [Row(Network.SESSIONS, LEARNT_WAY, SERVING, each) for each in figures]
+    told = _over_seeds(rows)
+    assert told["list_recall_at_20"] == 0.25
+    assert told["spread"] == {"list_recall_at_20": 0.3}
+    assert told["ways"] == [{"weight": 1.0, "blend": None}] * 3
 
 
 def test_visits_of_a_recording_are_asked_inside(tmp_path: Path) -> None:

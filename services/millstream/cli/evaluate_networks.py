@@ -19,6 +19,7 @@ def networks(
         Path | None,
         typer.Option(help="A folder of RetailRocket's events; else Online Retail, as shipped."),
     ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 1,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Recall and MRR of each network alone, and of whole lists by what it is worth in them."""
@@ -29,11 +30,11 @@ def networks(
     settings, told = TrainerSettings.model_construct(), Console(stderr=True)
     world = world_of(data, settings)
     found = evaluate_networks(
-        world, tensorflow(settings.threads), lambda line: told.print(line, markup=False)
+        world, tensorflow(settings.threads), seeds, lambda line: told.print(line, markup=False)
     )
     if json:
         given = "" if data is None else f" --data {data.name}"
-        write_result(f"evaluate networks{given}", found)
+        write_result(f"evaluate networks{given} --seeds {seeds}", found)
         return
     table = Table("", "weight", "model: recall@20", "MRR@20", "whole list: recall@20", "MRR@20")
     for row in found["rows"]:

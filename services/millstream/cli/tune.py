@@ -43,7 +43,8 @@ def tune(
         lambda line: told.print(line, markup=False),
     )
     if json:
-        write_result(f"tune --data {data.resolve().name} --trials {trials}", found)
+        how = f"--newest {newest:g} --trials {trials} --seeds {seeds}"
+        write_result(f"tune --data {data.resolve().name} {how}", found)
         return
     Console().print(_table(found))
     for name, share in found["importance"].items():

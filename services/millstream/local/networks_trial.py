@@ -7,9 +7,10 @@ files have no view twice and few visits of one who was there before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from millstream.domain.events import Event
 from millstream.domain.models import Network
 from millstream.local.gate_trials import SERVING, World, online_retail_world
 from millstream.local.retailrocket import RetailRocketReplay, read_rows
-from millstream.model.embeddings import Embeddings
+from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.scorer import Scorer
 from millstream.ranking.settings import RankingSettings
 from millstream.trainer.clean import clean
@@ -40,20 +41,22 @@ HELD_OUT = 0.93
 LEARNT_WAY = "learnt"
 
 
+class Row(NamedTuple):
+    """Of one seed. `figures`: recall and MRR at 20 of the model alone and of whole lists."""
+
+    network: Network
+    weight: float | str
+    serving: ServingRule
+    figures: dict[str, float]
+
+
 def world_of(data: Path | None, settings: TrainerSettings) -> World:
     """Of Online Retail, which is shipped; else of RetailRocket's events in the folder. Blocks for
     seconds. Raises OperatorError where the folder is another."""
     if data is None:
         return online_retail_world(settings)
-    told = RetailRocketReplay().stream(read_rows(data))
-    events = [event for event in told if isinstance(event, Event)][-NEWEST:]
-    rows = [
-        (event.shopper, event.event_id, str(event.type), line.item_id, event.time_ms)
-        for event in events
-        for line in event.items
-    ]
     columns = ["user", "event_id", "type", "item", "time_ms"]
-    frame = pl.DataFrame(rows, columns, orient="row")
+    frame = pl.DataFrame(recorded_events(data)[-NEWEST:], columns, orient="row")
     lines = clean(frame, (), settings.cleaning()).lines
     border = frame["time_ms"][int(frame.height * LEARNT)]
     before = lines.filter(pl.col("time_ms") < border)
@@ -62,27 +65,70 @@ def world_of(data: Path | None, settings: TrainerSettings) -> World:
     return World(before, Exam.on(before, asked, rule.k), settings)
 
 
-def evaluate_networks(world: World, fit: Fit, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Blocks for minutes: a training of each network, and all lists once per weight."""
+def recorded_events(data: Path) -> list[tuple[str, str, str, str, int]]:
+    """(user, event_id, type, item, time_ms) of each item line of RetailRocket's events, in order of
+    time. Raises OperatorError where the folder is another."""
+    told = RetailRocketReplay().stream(read_rows(data))
+    return [
+        (event.shopper, event.event_id, str(event.type), line.item_id, event.time_ms)
+        for event in told
+        if isinstance(event, Event)
+        for line in event.items
+    ]
+
+
+def evaluate_networks(
+    world: World, fit: Fit, seeds: int, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Rows hold means over the seeds. Blocks for minutes: for each seed two trainings of each
+    network, and all lists once per weight."""
     data = encode(world.before, SERVING.recent_items)
     lists = RankedLists("default", RankingSettings(), dict)
     shop = lists.standing(world.before)
-    rows: list[dict[str, Any]] = []
-    for network in Network:
-        tell(f"{network}: training on {world.before.height:,} lines …")
-        rule = world.settings.training(network)
-        fitted = fit(data, rule, lambda: False, None)
-        for weight in WEIGHTS:
-            serving = msgspec.structs.replace(SERVING, weight=weight)
-            model = assemble(data, fitted, serving, rule.ridge)
-            rows.append({"name": str(network), "weight": weight, **_figures(world, model, shop)})
-            tell(f"{rows[-1]}")
-        serving = _learnt(world, network, fit, lists).serving
-        model = assemble(data, fitted, serving, rule.ridge)
-        rows.append({"name": str(network), "weight": LEARNT_WAY, **_figures(world, model, shop)})
-        rows[-1]["blend"] = None if serving.blend is None else msgspec.to_builtins(serving.blend)
-        tell(f"{rows[-1]}")
-    return {"rows": rows, **_facts(world, data)}
+    runs: list[list[Row]] = []
+    for seed in range(1, seeds + 1):
+        seeded = replace(world, settings=world.settings.model_copy(update={"seed": seed}))
+        runs.append([])
+        for network in Network:
+            tell(f"{network}, seed {seed}: training on {world.before.height:,} lines …")
+            for row in _rows(seeded, network, fit, (data, lists, shop)):
+                runs[-1].append(row)
+                tell(f"{row}")
+    rows = [_over_seeds(same) for same in zip(*runs, strict=True)]
+    return {"rows": rows, "seeds": seeds, **_facts(world, data)}
+
+
+def _rows(
+    world: World, network: Network, fit: Fit, known: tuple[Interactions, RankedLists, StandingShop]
+) -> Iterator[Row]:
+    data, lists, shop = known
+    rule = world.settings.training(network)
+    fitted = fit(data, rule, lambda: False, None)
+    ways: dict[float | str, ServingRule] = {
+        weight: msgspec.structs.replace(SERVING, weight=weight) for weight in WEIGHTS
+    }
+    ways[LEARNT_WAY] = _learnt(world, network, fit, lists).serving
+    for name, serving in ways.items():
+        figures = _figures(world, assemble(data, fitted, serving, rule.ridge), shop)
+        yield Row(network, name, serving, figures)
+
+
+def _over_seeds(rows: Sequence[Row]) -> dict[str, Any]:
+    """`spread`: the greatest less the least of the seeds; `ways`: what each of them chose."""
+    one = rows[0]
+    by_name = {name: [row.figures[name] for row in rows] for name in one.figures}
+    told: dict[str, Any] = {
+        "name": str(one.network),
+        "weight": one.weight,
+        **{name: round(float(np.mean(found)), 4) for name, found in by_name.items()},
+        "spread": {name: round(float(np.ptp(found)), 4) for name, found in by_name.items()},
+    }
+    if one.weight == LEARNT_WAY:
+        told["ways"] = [
+            {"weight": row.serving.weight, "blend": msgspec.to_builtins(row.serving.blend)}
+            for row in rows
+        ]
+    return told
 
 
 def _learnt(world: World, network: Network, fit: Fit, lists: RankedLists) -> Learnt:
