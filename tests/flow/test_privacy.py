@@ -246,6 +246,7 @@ async def test_what_a_shopper_is_called_stays_at_the_door_and_what_was_done_can_
 ) -> None:
     async with opened(tansu, valkey, tmp_path) as shop:
         old = shop.pseudonyms()
+        await shop.start("attribution")
         await nothing_raw_leaves_the_client(shop, old)
         again = await after_a_rotation_a_shopper_starts_anew(shop, old)
         theirs = {old.shopper(ANN), shop.pseudonyms().shopper(ANN)}
@@ -312,6 +313,9 @@ async def erased_under_both_keys(shop: Shop, theirs: set[str]) -> None:
     assert proof["redis"]["after_s"] < 5
     views, others, letters, after_rotation = 4, 2, 4, 1
     in_lake_before = views + others + letters + after_rotation
+    found, left = counts.pop("attribution")
+    assert found >= 1, "of the list from before the rotation at least"
+    assert left == 0
     assert counts == {"lists": (2, 0), "lake": (in_lake_before, 0), "reverse": (2, 0)}
 
 
@@ -430,7 +434,7 @@ async def test_what_is_not_gone_is_said_and_ends_in_an_exit_code(
         proof = json.loads(told)
         assert (code, proof["gone"]) == (1, False)
         found = {name: place["found_after"] for name, place in proof["proof"].items()}
-        assert found == {"redis": 0, "lists": 0, "lake": 1, "reverse": 0}
+        assert found == {"redis": 0, "attribution": 0, "lists": 0, "lake": 1, "reverse": 0}
         # The request stands: the service does its part when it runs again, and a proof is had by
         # asking once more.
         await asyncio.to_thread(shop.processes[1].start)

@@ -81,9 +81,9 @@ class Announcer:
         await self._producer.send_and_wait(self._topics.erasures, _encode(erasure), key)
         return erasure
 
-    async def take_back_list(self, erasure: Erasure) -> None:
+    async def take_back_list(self, erasure: Erasure) -> SentRecord:
         """A tombstone for the shopper's list; durable on return."""
-        await self._producer.send_and_wait(
+        return await self._producer.send_and_wait(
             self._topics.lists, None, record_key(erasure.tenant, erasure.user)
         )
 

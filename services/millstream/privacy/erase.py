@@ -3,7 +3,8 @@
 1. Count what each place holds.
 2. Say it: an `erase` event on the shopper's own key, then the record on the erasures topic, which
    lakes, gateways and rebuilds go by. From here it will happen, whatever becomes of this process.
-3. Set the mark in Redis; the state goes with it. What is older counts no more.
+3. Set the mark in Redis; the state goes with it, and what attribution holds. What is older counts
+   no more.
 4. Once the shopper's slot stands past the erase event no older list can come: take the list back,
    and what a worker left in Redis that was quicker than step 3.
 5. Destroy the reverse entries.
@@ -22,8 +23,8 @@ from millstream.domain.acceptance import Shopper
 from millstream.domain.clock import Clock
 from millstream.domain.decode import MAX_FUTURE_MS
 from millstream.domain.erasures import Erasure, Marks
-from millstream.privacy.announce import Announcer
-from millstream.privacy.places import Place, ReversePlace
+from millstream.privacy.announce import Announcer, SentRecord
+from millstream.privacy.places import AttributionPlace, Place, ReversePlace
 from millstream.stores.erasures import ErasedState
 
 APPLIED_WITHIN_S = 5.0
@@ -51,6 +52,7 @@ class Proof:
 class Means:
     announcer: Announcer
     state: ErasedState
+    attribution: AttributionPlace
     reverse: ReversePlace | None
     places: Sequence[Place]
     clock: Clock
@@ -65,8 +67,9 @@ async def erase(shoppers: Sequence[Shopper], means: Means) -> dict[str, Proof]:
     since = time.monotonic()
     marks = {erasure.shopper: erasure.mark_ms for erasure in erasures}
     await means.state.set_marks(marks)
+    await means.attribution.clear(marks)
     for erasure in erasures:
-        await _take_back_list(erasure, means)
+        means.attribution.expect(erasure.origin, await _take_back_list(erasure, means))
     await means.state.clear(marks)
     if means.reverse is not None:
         await means.reverse.destroy(shoppers)
@@ -76,7 +79,7 @@ async def erase(shoppers: Sequence[Shopper], means: Means) -> dict[str, Proof]:
     return dict(zip(before, proofs, strict=True))
 
 
-async def _take_back_list(erasure: Erasure, means: Means) -> None:
+async def _take_back_list(erasure: Erasure, means: Means) -> SentRecord:
     """Also where no worker has come by in time: what one still has to count is older than the
     mark, and makes no list."""
     source = (erasure.origin.topic, erasure.origin.partition)
@@ -84,7 +87,7 @@ async def _take_back_list(erasure: Erasure, means: Means) -> None:
         lambda: means.state.has_applied(erasure.shopper, source, erasure.origin.offset),
         APPLIED_WITHIN_S,
     )
-    await means.announcer.take_back_list(erasure)
+    return await means.announcer.take_back_list(erasure)
 
 
 async def _prove(place: Place, marks: Marks, before: int | None, since: float) -> Proof:

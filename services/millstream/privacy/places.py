@@ -11,8 +11,11 @@ import structlog
 
 from millstream.domain.acceptance import Shopper
 from millstream.domain.erasures import Marks, Read, event_of, verdict_of
+from millstream.domain.lists import Origin
+from millstream.privacy.announce import SentRecord
 from millstream.privacy.lists import ListWatch
 from millstream.privacy.reverse_table import Rows
+from millstream.stores.erased_attributions import ErasedAttributions
 from millstream.stores.erasures import ErasedState
 from millstream.stores.lake import LakeDamaged, is_forgotten, remembered
 from millstream.streaming.topics import EVENTS, REVIEW_VERDICTS
@@ -52,6 +55,39 @@ class RedisPlace:
         return await self._state.remaining(marks)
 
     left = count
+
+
+class AttributionPlace:
+    name = "attribution"
+    what = "keys with the shopper's last lists (ah) or experiments (ax)"
+    how = (
+        "read by key in every partition, after attribution has read the erasure, where it ever ran"
+    )
+    within_s = 10.0
+
+    def __init__(self, held: ErasedAttributions) -> None:
+        self._held = held
+        self._lists: dict[int, int] = {}
+        self._events: dict[int, int] = {}
+
+    async def clear(self, marks: Marks) -> None:
+        await self._held.clear(marks)
+
+    def expect(self, event: Origin, tombstone: SentRecord) -> None:
+        """Where the erasure stands in the two topics that attribution reads."""
+        for offsets, partition, offset in (
+            (self._events, event.partition, event.offset),
+            (self._lists, tombstone.partition, tombstone.offset),
+        ):
+            offsets[partition] = max(offset, offsets.get(partition, -1))
+
+    async def count(self, marks: Marks) -> int | None:
+        return await self._held.remaining(marks)
+
+    async def left(self, marks: Marks) -> int | None:
+        if not await self._held.has_passed(self._lists, self._events):
+            return None
+        return await self.count(marks)
 
 
 class ListPlace:

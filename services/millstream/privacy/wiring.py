@@ -14,8 +14,17 @@ from millstream.privacy.announce import Announcer, Topics
 from millstream.privacy.erase import Means, Proof, erase
 from millstream.privacy.key_files import every_version
 from millstream.privacy.lists import ListWatch
-from millstream.privacy.places import KEPT, LakePlace, ListPlace, Place, RedisPlace, ReversePlace
+from millstream.privacy.places import (
+    KEPT,
+    AttributionPlace,
+    LakePlace,
+    ListPlace,
+    Place,
+    RedisPlace,
+    ReversePlace,
+)
 from millstream.privacy.settings import PrivacySettings
+from millstream.stores.erased_attributions import ErasedAttributions
 from millstream.stores.erasures import ErasedEverywhere, ErasedState
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected, read_slots
@@ -23,6 +32,7 @@ from millstream.stores.reverse_rows import SqliteRows
 from millstream.stores.verdict_store import review_keys
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
+from millstream.streaming.topic_admin import partitions_of
 from millstream.streaming.topics import ERASURES, EVENTS, RECOMMENDATIONS
 
 if TYPE_CHECKING:
@@ -48,7 +58,8 @@ async def run_erase(
         servers = settings.brokers
         lists = settings.topic(RECOMMENDATIONS)
         watch = await stack.enter_async_context(ListWatch(servers, lists, shoppers))
-        places: list[Place] = [RedisPlace(state), ListPlace(watch)]
+        attribution = AttributionPlace(await _attributions(settings, redis))
+        places: list[Place] = [RedisPlace(state), attribution, ListPlace(watch)]
         if lake_within_s is not None:
             kept = {settings.topic(topic): read for topic, read in KEPT.items()}
             places.append(LakePlace(settings.lake_dir, kept, lake_within_s))
@@ -62,13 +73,20 @@ async def run_erase(
         await started(producer, servers)
         topics = Topics(settings.topic(EVENTS), settings.topic(ERASURES), lists)
         announcer = Announcer(producer, topics, wall_clock)
-        return await erase(shoppers, Means(announcer, state, reverse, places, wall_clock))
+        means = Means(announcer, state, attribution, reverse, places, wall_clock)
+        return await erase(shoppers, means)
 
 
 async def _state(settings: PrivacySettings, redis: Redis) -> ErasedState:
     keys = Keys(settings.redis_prefix)
     reviews = review_keys(settings.redis_prefix)
     return ErasedEverywhere(redis, keys, reviews, await read_slots(redis, keys))
+
+
+async def _attributions(settings: PrivacySettings, redis: Redis) -> ErasedAttributions:
+    found = await partitions_of(settings.brokers, settings.topic(EVENTS))
+    numbers = [place.partition for place in found]
+    return ErasedAttributions(redis, Keys(settings.redis_prefix), numbers)
 
 
 def _rows(path: Path) -> SqliteRows:

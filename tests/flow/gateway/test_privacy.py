@@ -208,7 +208,7 @@ async def erased(shop: Shop, shopper: str) -> None:
         assert answer.status_code == 200, answer.text
         told = answer.json()
         assert told["gone"], told
-        assert set(told["proof"]) == {"redis", "lists", "lake", "reverse"}
+        assert set(told["proof"]) == {"redis", "attribution", "lists", "lake", "reverse"}
         assert rows.get(TENANT, pseudonym) is None
     held = shop.settings.reverse_table.read_bytes()
     assert not any(part in held for part in row), "the entry's bytes or its key are still there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,8 @@ from millstream.domain.erasures import Erasure, Marks, event_of
 from millstream.domain.events import EventType
 from millstream.privacy.announce import Announcer, Topics
 from millstream.privacy.erase import Means, Proof, erase
-from millstream.privacy.places import LakePlace, Place, ReversePlace
+from millstream.privacy.places import AttributionPlace, LakePlace, Place, ReversePlace
+from millstream.stores.erased_attributions import ErasedAttributions, Offsets
 from millstream.stores.erasures import ErasedState
 from millstream.stores.lake import Range
 from millstream.stores.lake.ranges import partition_dir
@@ -33,6 +35,7 @@ class Steps:
         self.done: list[tuple[str, Any]] = []
         self.sent: list[tuple[str, bytes | None, bytes | None]] = []
         self.applied = True
+        self.attributed = True
         self._log_ms = log_ms
 
     async def send_and_wait(
@@ -58,13 +61,21 @@ class Steps:
         self.done.append(("applied?", (name, source, offset)))
         return self.applied
 
+    async def has_passed(self, lists: Offsets, events: Offsets) -> bool:
+        self.done.append(("passed?", (dict(lists), dict(events))))
+        return self.attributed
+
+    async def remaining(self, marks: Marks) -> int:
+        return 0 * len(marks)
+
     async def destroy(self, shoppers: Sequence[object]) -> None:
         self.done.append(("destroy", list(shoppers)))
 
     def means(self, *places: Place) -> Means:
         announcer = Announcer(self, TOPICS, lambda: NOON_MS)
         state, reverse = cast(ErasedState, self), cast(ReversePlace, self)
-        return Means(announcer, state, reverse, places, lambda: NOON_MS)
+        attribution = AttributionPlace(cast(ErasedAttributions, self))
+        return Means(announcer, state, attribution, reverse, places, lambda: NOON_MS)
 
 
 class Scripted:
@@ -116,6 +127,7 @@ async def test_each_step_comes_after_the_one_it_rests_on() -> None:
         ("send", "e"),
         ("send", "x"),
         ("mark", marks),
+        ("clear", marks),  # what attribution holds
         ("applied?", (ANN, ("e", 3), 41)),
         ("send", "l"),
         ("applied?", (COOKIE, ("e", 3), 43)),
@@ -125,6 +137,21 @@ async def test_each_step_comes_after_the_one_it_rests_on() -> None:
     ]
     assert place.asked[-1] == marks
     assert all(mark > NOON_MS + 60_000 for mark in place.asked[0].values()), "before: all there is"
+
+
+async def test_what_attribution_holds_is_gone_once_it_has_read_the_erasure() -> None:
+    steps = Steps()
+    steps.attributed = False
+    place = AttributionPlace(cast(ErasedAttributions, steps))
+    place.within_s = 0.0
+    means = steps.means(place)
+    proof = await erase([ANN], dataclasses.replace(means, attribution=place))
+    assert steps.done[-1] == ("passed?", ({3: 43}, {3: 41})), "tombstone and event"
+    assert not proof["attribution"].is_gone, "what it has in hand it may write back"
+    steps.attributed = True
+    proof = await erase([ANN], dataclasses.replace(means, attribution=place))
+    assert steps.done[-1] == ("passed?", ({3: 46}, {3: 44})), "of the second time"
+    assert proof["attribution"].is_gone
 
 
 async def test_the_request_is_an_event_a_record_and_a_tombstone_under_the_shopper_s_key() -> None:
