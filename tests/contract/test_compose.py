@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from millstream.cli.app import app
-from millstream.cli.variables import known
+from millstream.cli.variables import checked, known
 from millstream.gateway.settings import GatewaySettings
 from millstream.local.kafka_jars import KAFKA_VERSION
 from millstream.settings import load
@@ -33,6 +33,9 @@ IMAGE_VARIABLES = {
     "MILLSTREAM_PSEUDONYM_KEYS_DIR",
 }
 Compose = dict[str, Any]
+BESIDES = {"/var/lib/millstream/reverse", "/var/lib/millstream/letter-keys"}
+"""Of no default in the image: a table or a key of its own is kept only where one is asked for."""
+OPENTELEMETRY = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 PASSWORDS = "/run/secrets/millstream"
 
 
@@ -121,7 +124,7 @@ def test_our_services_are_commands_of_millstream(compose: Compose) -> None:
 
 def test_variables_are_settings(compose: Compose, dockerfile: str) -> None:
     for service in ours(compose).values():
-        assert service["environment"].keys() <= known()
+        assert service["environment"].keys() <= known() | OPENTELEMETRY
     in_image = set(re.findall(r"\b(M[A-Z_]+)=/", dockerfile))
     assert in_image == IMAGE_VARIABLES
     assert in_image <= known()
@@ -132,9 +135,9 @@ def test_folders_of_the_image_are_volumes(compose: Compose, dockerfile: str) -> 
     mounted = {
         path.partition(":")[0] for s in ours(compose).values() for path in mounts(s).values()
     } - {PASSWORDS}
-    assert mounted == folders
-    [made] = re.findall(r"install -d -o millstream (.*(?:\n .*)?)", dockerfile)
-    assert set(re.findall(r"/[\w/-]+", made)) == folders
+    assert mounted == folders | BESIDES
+    [made] = re.findall(r"install -d -o millstream ((?:.*\\\n)*.*)", dockerfile)
+    assert set(re.findall(r"/[\w/-]+", made)) == folders | BESIDES
 
 
 def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
@@ -143,11 +146,11 @@ def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
         for name, service in ours(compose).items()
     }
     assert writable == {
-        "init": {"keys", "public-keys"},
+        "init": {"keys", "public-keys", "letter-keys"},
         "recommender": set(),
         "lake": {"lake"},
         "trainer": {"models"},
-        "gateway": {"pseudonym-keys"},
+        "gateway": {"pseudonym-keys", "reverse"},
         "attribution": set(),
         "insights": set(),
     }
@@ -200,8 +203,36 @@ def test_the_image_is_locked_has_what_it_needs_and_is_not_root(dockerfile: str) 
 
 def test_who_is_behind_a_pseudonym_only_the_gateway_can_tell(compose: Compose) -> None:
     services = {name: mounts(service) for name, service in ours(compose).items()}
-    assert {name for name, held in services.items() if "pseudonym-keys" in held} == {"gateway"}
+    for volume in ("pseudonym-keys", "reverse"):
+        assert {name for name, held in services.items() if volume in held} == {"gateway"}
+    gateway = compose["services"]["gateway"]["environment"]
+    table, key = (Path(gateway[f"MILLSTREAM_REVERSE_{name}"]) for name in ("TABLE", "MASTER_KEY"))
+    assert str(table.parent) == services["gateway"]["reverse"]
+    assert str(key.parent) == services["gateway"]["pseudonym-keys"], "not beside the table"
     assert "keys" not in services["gateway"], "who can read the private key can sign models"
+
+
+def test_the_gateway_signs_letters_with_a_key_that_signs_nothing_else(compose: Compose) -> None:
+    services = {name: mounts(service) for name, service in ours(compose).items()}
+    assert {name for name, held in services.items() if "letter-keys" in held} == {"init", "gateway"}
+    folder = services["init"]["letter-keys"]
+    assert services["gateway"]["letter-keys"] == f"{folder}:ro"
+    for name in ("init", "gateway"):
+        assert ours(compose)[name]["environment"]["MILLSTREAM_LETTER_KEYS_DIR"] == folder
+
+
+def test_the_gateway_has_what_an_erasure_is_proven_by(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, lake = compose["services"]["gateway"], compose["services"]["lake"]
+    assert mounts(gateway)["lake"] == f"{mounts(lake)['lake']}:ro"
+    for name, value in gateway["environment"].items():
+        if name != "REDIS_PASSWORD_FILE":
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:-(.*)\}", r"\1", str(value)))
+    settings = checked(GatewaySettings)
+    assert settings.gateway_lake
+    assert settings.reverse_table is not None
+    assert settings.reverse_master_key is not None
 
 
 def test_the_gateway_listens_where_its_port_is_published_and_asked(compose: Compose) -> None:

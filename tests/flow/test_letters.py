@@ -28,7 +28,7 @@ from millstream.domain.log import LogRecord
 from millstream.domain.replayed import ORIGIN, SIGNATURE
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
-from millstream.model.signing import load_public_key
+from millstream.model.signing import letters_judged_by
 from millstream.recommender.conservation import Conservation
 from millstream.stores.feature_store import MAX_EVENT_IDS
 from millstream.stores.fences import Fences, read_fences
@@ -301,7 +301,7 @@ async def test_refused_mended_replayed_counted_once(shop: Shop) -> None:
 
     ledger = await shop.ledger()
     records = await read_events(shop, sum(ledger.values()))
-    rule = signed_origins(load_public_key(Path(shop.variables["MILLSTREAM_KEYS_DIR"])))
+    rule = signed_origins(*letters_judged_by(Path(shop.variables["MILLSTREAM_KEYS_DIR"])))
     # The lake's rule knows no cap on ids: for it ann's event counted at first, not when replayed.
     assert len(list(accept(records, origin_of=rule))) == ledger["acc"]
 

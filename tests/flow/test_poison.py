@@ -211,5 +211,5 @@ async def test_the_trial_finds_each_record_that_kills(
         for number in range(10)
     ]
     records = [record(body, 100 + number) for number, body in enumerate(bodies)]
-    found = await poison_among(records, Ed25519PrivateKey.generate().public_key())
+    found = await poison_among(records, [Ed25519PrivateKey.generate().public_key()])
     assert found == {100 + number for number in places}

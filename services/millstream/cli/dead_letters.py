@@ -20,7 +20,7 @@ from millstream.cli.letter_files import as_json, read_mended
 from millstream.cli.variables import checked
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError, Reason
-from millstream.model.signing import load_private_key
+from millstream.model.signing import letter_key, load_private_key
 from millstream.privacy.following import load_erasures
 from millstream.settings import ConnectionSettings
 from millstream.streaming.producer import producer_for
@@ -133,7 +133,7 @@ def replay(  # noqa: PLR0913  an option each
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Json = False,
 ) -> None:
-    """Sends letters to their topic again, events signed with the key of `keys_dir`; each counts
+    """Sends letters to their topic again, events signed with the letters' key; each counts
     once, however often it is sent (a review by its review_id). What would be refused again is not
     sent."""
     values = read_mended(mended) if mended is not None else {}
@@ -158,7 +158,8 @@ def _replayer(settings: ConnectionSettings, of: LettersOf, accept_late: bool) ->
     topic = settings.topic(of.source)
     if of is LettersOf.REVIEWS and accept_late:
         raise OperatorError("--accept-late", "given with --of reviews", "no review is ever late")
-    key = load_private_key(settings.keys_dir) if of is LettersOf.EVENTS else None
+    home = settings.letter_keys_dir or settings.keys_dir
+    key = (letter_key(home) or load_private_key(home)) if of is LettersOf.EVENTS else None
     erasures = asyncio.run(load_erasures(settings.brokers, settings.topic(ERASURES)))
     if key is None:
         return ReviewReplayer(topic, erasures)

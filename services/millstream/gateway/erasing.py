@@ -10,10 +10,10 @@ from msgspec import Struct
 from millstream.domain.acceptance import Shopper
 from millstream.gateway.callers import Caller
 from millstream.gateway.reverse import Reverse
+from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.stored_lists import StoredLists
 from millstream.privacy.erase import Proof
 from millstream.privacy.following import ErasureFollower
-from millstream.privacy.settings import PrivacySettings
 from millstream.privacy.wiring import run_erase, shoppers_of
 
 LAKE_WITHIN_S = 10.0
@@ -31,7 +31,7 @@ class ErasureProof(Struct, frozen=True):
 
 class Erasing:
     def __init__(
-        self, settings: PrivacySettings, reverse: Reverse | None, stored: StoredLists
+        self, settings: GatewaySettings, reverse: Reverse | None, stored: StoredLists
     ) -> None:
         self._settings = settings
         self._reverse = reverse
@@ -43,7 +43,8 @@ class Erasing:
             shoppers = [(caller.tenant, user)]
         else:
             shoppers = await asyncio.to_thread(shoppers_of, self._settings, caller.tenant, user)
-        proof = await run_erase(self._settings, shoppers, LAKE_WITHIN_S)
+        lake_within_s = LAKE_WITHIN_S if self._settings.gateway_lake else None
+        proof = await run_erase(self._settings, shoppers, lake_within_s)
         await self._forget(shoppers)
         gone = all(place.is_gone for place in proof.values())
         return ErasureProof(gone, len(shoppers), proof)

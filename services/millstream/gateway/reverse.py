@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from millstream.domain.acceptance import Shopper
-from millstream.privacy.reverse_table import ReverseTable
+from millstream.domain.errors import OperatorError
+from millstream.gateway.settings import GatewaySettings
+from millstream.privacy.reverse_table import ReverseTable, create_master_key, load_master_key
+from millstream.stores.reverse_rows import SqliteRows
 
 REMEMBERED = 100_000
 
@@ -42,3 +46,24 @@ class Reverse:
             for shopper in shoppers:
                 self._known.pop(shopper, None)
                 await asyncio.to_thread(self._table.destroy, *shopper)
+
+
+def opened_reverse(stack: AsyncExitStack, settings: GatewaySettings) -> Reverse | None:
+    """None where no table is kept; `stack` closes it. At the first start, when nothing is sealed
+    yet, the master key is made where it is missing. Raises OperatorError where it is missing
+    beside a table, and for a file that is not ours."""
+    if settings.reverse_table is None or not settings.gateway_pseudonyms:
+        return None
+    if settings.reverse_master_key is None:
+        raise OperatorError(
+            "setting MILLSTREAM_REVERSE_MASTER_KEY",
+            "nothing, beside a reverse table",
+            "the file of the key that opens it",
+            "Make it with `millstream keys reverse`",
+        )
+    if not settings.reverse_table.exists() and not settings.reverse_master_key.exists():
+        create_master_key(settings.reverse_master_key)
+    master = load_master_key(settings.reverse_master_key)
+    rows = SqliteRows(settings.reverse_table)
+    stack.callback(rows.close)
+    return Reverse(ReverseTable(rows, master))

@@ -16,6 +16,8 @@ class GatewaySettings(PrivacySettings):
     """The file of `millstream keys api`: hashed keys, their scopes and tenants."""
     gateway_pseudonyms: bool = True
     """Off only where the shop itself sends pseudonyms: ids then go to the topics as they come."""
+    gateway_lake: bool = True
+    """Off where no lake is kept, or none can be read here: an erasure is then proven without it."""
     gateway_page: bool = True
     """Whether the live page is served, at `/page/`; it does what its reader's API key may do."""
     gateway_replay: bool = False

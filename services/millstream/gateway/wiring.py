@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
-from millstream.domain.errors import OperatorError
 from millstream.domain.log import LogRecord
 from millstream.gateway.api import make_api
 from millstream.gateway.asking import Asking
@@ -28,7 +27,7 @@ from millstream.gateway.pipeline import Door
 from millstream.gateway.previews import Previews
 from millstream.gateway.rates import Rates
 from millstream.gateway.readiness import Readiness
-from millstream.gateway.reverse import Reverse
+from millstream.gateway.reverse import Reverse, opened_reverse
 from millstream.gateway.searching import Searching
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.shop_clock import ReplayClock
@@ -36,10 +35,8 @@ from millstream.gateway.site import site
 from millstream.gateway.turns import Turns
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
-from millstream.model.signing import PRIVATE_NAME, load_private_key
+from millstream.model.signing import letter_key
 from millstream.privacy.following import ErasureFollower
-from millstream.privacy.reverse_table import ReverseTable, load_master_key
-from millstream.stores.reverse_rows import SqliteRows
 from millstream.stores.tenant_ledger import TenantLedger
 from millstream.streaming.topics import CATALOG, ERASURES, EVENTS, MODELS, REVIEWS
 
@@ -63,7 +60,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         ground = await opened_ground(stack, settings)
         followed = await follow_topics(stack, ground)
         # followed: catalogue, rules, experiments, forecasts, counts of reviews
-        reverse = _reverse(stack, settings)
+        reverse = opened_reverse(stack, settings)
         erasures = ErasureFollower(settings.brokers, settings.topic(ERASURES))
         await stack.enter_async_context(erasures)
         making = await opened_lists(stack, ground, followed)
@@ -147,25 +144,6 @@ def seen_by(feed: LiveFeed, clock: ReplayClock | None) -> Callable[[LogRecord], 
     return seen
 
 
-def _reverse(stack: AsyncExitStack, settings: GatewaySettings) -> Reverse | None:
-    if settings.reverse_table is None or not settings.gateway_pseudonyms:
-        return None
-    if settings.reverse_master_key is None:
-        raise OperatorError(
-            "setting MILLSTREAM_REVERSE_MASTER_KEY",
-            "nothing, beside a reverse table",
-            "the file of the key that opens it",
-            "Make it with `millstream keys reverse`",
-        )
-    master = load_master_key(settings.reverse_master_key)
-    rows = SqliteRows(settings.reverse_table)
-    stack.callback(rows.close)
-    return Reverse(ReverseTable(rows, master))
-
-
 def _letters(settings: GatewaySettings, producer: AIOKafkaProducer) -> Letters:
-    """With the signing key where this gateway may see it: who has it can sign models too."""
-    key = settings.keys_dir / PRIVATE_NAME
-    return Letters(
-        settings, producer, load_private_key(settings.keys_dir) if key.exists() else None
-    )
+    """Able to send events again where this gateway may see a key to sign them with."""
+    return Letters(settings, producer, letter_key(settings.letter_keys_dir or settings.keys_dir))

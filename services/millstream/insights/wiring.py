@@ -16,7 +16,7 @@ from millstream.domain.errors import OperatorError
 from millstream.insights.pipeline import Stages
 from millstream.insights.pipeline import run as run_pipeline
 from millstream.insights.settings import InsightsSettings
-from millstream.model.signing import load_public_key
+from millstream.model.signing import letters_judged_by
 from millstream.stores.demand_book import DemandBook
 from millstream.stores.lake.accepted import read_accepted
 from millstream.streaming.followers import follow, read_to_its_end
@@ -38,7 +38,7 @@ class StoredLake:
 
     def accepted(self) -> pl.DataFrame:
         settings = self.settings
-        origins = signed_origins(load_public_key(settings.keys_dir))
+        origins = signed_origins(*letters_judged_by(settings.keys_dir))
         topic = settings.topic(EVENTS)
         return read_accepted(settings.lake_dir, topic, settings.tenant, None, origins)
 

@@ -1,4 +1,5 @@
-"""Ed25519 over a manifest: the trainer signs, the workers need only the public key."""
+"""Ed25519 over a manifest: the trainer signs, the workers need only the public key. A second pair
+is for letters that are sent again: who may sign those need not be able to sign models."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -21,43 +23,55 @@ from millstream.domain.errors import OperatorError
 
 PRIVATE_NAME = "model-signing.key"
 PUBLIC_NAME = "model-signing.pub"
+
+
+class Pair(NamedTuple):
+    """Names of its files."""
+
+    private: str
+    public: str
+
+
+MODELS = Pair(PRIVATE_NAME, PUBLIC_NAME)
+LETTERS = Pair("letter-signing.key", "letter-signing.pub")
 _REMEDY = "Run `millstream init` once, and let trainer and recommenders read its keys_dir"
 
 
-def create_keys(directory: Path) -> bool:
+def create_keys(directory: Path, pair: Pair = MODELS) -> bool:
     """Makes the pair where it is missing; true if it did. A second call changes nothing, and of
     two at the same time one wins. The private key can be read by its owner alone."""
     directory.mkdir(parents=True, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    made = _write_once(directory / PRIVATE_NAME, pem, 0o600)
-    public = load_private_key(directory).public_key()
+    made = _write_once(directory / pair.private, pem, 0o600)
+    public = load_private_key(directory, pair).public_key()
     _write_once(
-        directory / PUBLIC_NAME,
+        directory / pair.public,
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         0o644,
     )
     return made
 
 
-def copy_public_key(source: Path, target: Path) -> None:
-    """For recommenders that may not see `source`; a second call changes nothing. Raises
-    OperatorError where `target` holds another key, or a private one."""
+def copy_public_key(source: Path, target: Path, pair: Pair = MODELS) -> None:
+    """For those that may not see `source`; a second call changes nothing. Raises OperatorError
+    where `target` holds another key, or a private one."""
     target.mkdir(parents=True, exist_ok=True)
-    _write_once(target / PUBLIC_NAME, _read(source / PUBLIC_NAME), 0o644)
-    if load_public_key(target) != load_public_key(source) or (target / PRIVATE_NAME).exists():
+    _write_once(target / pair.public, _read(source / pair.public), 0o644)
+    differ = load_public_key(target, pair) != load_public_key(source, pair)
+    if differ or (target / pair.private).exists():
         raise OperatorError(
             "the folder of the public key",
             f"{target}, which holds another key",
             "the public key alone",
-            "Empty it and run `millstream init` again",
+            f"Take {pair.private} and {pair.public} out of it and run `millstream init` again",
         )
 
 
-def load_private_key(directory: Path) -> Ed25519PrivateKey:
+def load_private_key(directory: Path, pair: Pair = MODELS) -> Ed25519PrivateKey:
     """Raises OperatorError where it is missing, not Ed25519, or open to others."""
-    path = directory / PRIVATE_NAME
+    path = directory / pair.private
     pem = _read(path)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise OperatorError("the signing key", "a file others can read", "mode 0600")
@@ -70,9 +84,9 @@ def load_private_key(directory: Path) -> Ed25519PrivateKey:
     return key
 
 
-def load_public_key(directory: Path) -> Ed25519PublicKey:
+def load_public_key(directory: Path, pair: Pair = MODELS) -> Ed25519PublicKey:
     """Raises OperatorError where it is missing or not Ed25519."""
-    path = directory / PUBLIC_NAME
+    path = directory / pair.public
     pem = _read(path)
     try:
         key = load_pem_public_key(pem)
@@ -81,6 +95,22 @@ def load_public_key(directory: Path) -> Ed25519PublicKey:
     if not isinstance(key, Ed25519PublicKey):
         raise OperatorError("the public signing key", f"{path}", "an Ed25519 key in PEM", _REMEDY)
     return key
+
+
+def letter_key(directory: Path) -> Ed25519PrivateKey | None:
+    """What letters are signed with: the models' key where `init` made none for letters yet. None
+    where there is neither; raises as load_private_key."""
+    for pair in (LETTERS, MODELS):
+        if (directory / pair.private).exists():
+            return load_private_key(directory, pair)
+    return None
+
+
+def letters_judged_by(directory: Path) -> tuple[Ed25519PublicKey, ...]:
+    """By whose signatures a letter counts: the models' key, and the letters' own where it stands.
+    Raises as load_public_key."""
+    pairs = [MODELS, *([LETTERS] if (directory / LETTERS.public).exists() else [])]
+    return tuple(load_public_key(directory, pair) for pair in pairs)
 
 
 def _read(path: Path) -> bytes:

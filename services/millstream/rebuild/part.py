@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from millstream import logs
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import Halt, OperatorError
-from millstream.model.signing import load_public_key
+from millstream.model.signing import letters_judged_by
 from millstream.rebuild.history import History, Log, NoLog
 from millstream.rebuild.letters import LettersAgain
 from millstream.rebuild.log import open_log
@@ -113,12 +113,12 @@ async def _opened(job: Job, pace: Pace) -> AsyncIterator[tuple[History, Stages]]
         if from_log:
             servers = settings.brokers
             log = await stack.enter_async_context(open_log(servers, topic, from_log))
-        public_key = load_public_key(settings.keys_dir)
+        judged_by = letters_judged_by(settings.keys_dir)
         quarantine = Quarantine(
             LettersAgain(await _letters(job, stack), job.settled),
-            signed_origins(public_key),
+            signed_origins(*judged_by),
             Starts(redis, keys),
-            lambda records: poison_among(records, public_key),
+            lambda records: poison_among(records, judged_by),
             MOST_STARTS,
         )
         await quarantine.begin(fences)

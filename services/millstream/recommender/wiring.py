@@ -15,7 +15,7 @@ from millstream.counting.recheck import Recheck
 from millstream.domain.clock import wall_clock
 from millstream.domain.log import Partition
 from millstream.model.registry import Registry
-from millstream.model.signing import load_public_key
+from millstream.model.signing import letters_judged_by, load_public_key
 from millstream.ranking.settings import read_ranking
 from millstream.recommender import telemetry
 from millstream.recommender.conservation import CHECK_SECONDS, Conservation
@@ -160,15 +160,15 @@ async def _lists(stack: AsyncExitStack, ground: Ground) -> _Lists:
 
 def _stages(ground: Ground, drafter: Drafter, deriver: Deriver) -> Stages:
     settings, redis, keys = ground.settings, ground.redis, ground.keys
-    public_key = load_public_key(settings.keys_dir)
-    dead_letters, origin_of = DeadLetters(ground.producer), signed_origins(public_key)
+    judged_by = letters_judged_by(settings.keys_dir)
+    dead_letters, origin_of = DeadLetters(ground.producer), signed_origins(*judged_by)
     outbox, over_full_gone = Outbox(redis, keys, ground.slots), telemetry.GONE.inc
     return Stages(
         quarantine=Quarantine(
             dead_letters,
             origin_of,
             Starts(redis, keys),
-            lambda records: poison_among(records, public_key),
+            lambda records: poison_among(records, judged_by),
         ),
         eviction=Recheck(lambda: require_noeviction(redis), GUARD_SECONDS, monotonic),
         recorder=Recorder(ground.store, ground.numbers, ground.slots, wall_clock),

@@ -80,6 +80,9 @@ class ConnectionSettings(BaseSettings):
     public_keys_dir: Path | None = None
     """Where `millstream init` puts the public key a second time, for those who must not see the
     private one."""
+    letter_keys_dir: Path | None = None
+    """Where the pair is that signs letters which are sent again, and nothing else; None: in
+    `keys_dir`."""
     ranking_file: Path | None = None
     """How lists are made otherwise than by default, as JSON (ranking/settings.py): the same for
     recommenders, gateways and trainers."""

@@ -26,10 +26,10 @@ def signed_headers(
     return (*kept, (ORIGIN, claim), (SIGNATURE, signature))
 
 
-def signed_origins(key: Ed25519PublicKey) -> OriginOf:
-    """The rule by which a claim counts: one claim, one signature that fits, and the record is on
-    the topic that it claims to come from. Costs some 100 us for a record that has a claim, next
-    to nothing for others."""
+def signed_origins(*keys: Ed25519PublicKey) -> OriginOf:
+    """The rule by which a claim counts: one claim, one signature by any of the keys, and the record
+    is on the topic that it claims to come from. Costs some 100 us for each key and record with a
+    claim, next to nothing for others."""
 
     def origin_of(
         topic: str, record_key: bytes | None, value: bytes | None, headers: Headers
@@ -44,10 +44,15 @@ def signed_origins(key: Ed25519PublicKey) -> OriginOf:
         origin = read_claim(claim or b"")
         if origin is None or claim is None or origin.topic != topic:
             return None
-        try:
-            key.verify(signature or b"", to_sign(claim, record_key, value, headers))
-        except InvalidSignature:
-            return None
-        return origin
+        signed = to_sign(claim, record_key, value, headers)
+        return origin if any(_fits(key, signature or b"", signed) for key in keys) else None
 
     return origin_of
+
+
+def _fits(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature:
+        return False
+    return True

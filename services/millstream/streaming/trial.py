@@ -1,8 +1,9 @@
 """Which of some records kill whoever decodes them: found out in processes that may die.
 
-Run by itself (`python -m millstream.streaming.trial KEY`) it reads records from standard input and
-writes the numbers of those that did. It is light and has one thread, so that it can fork: a child
-decodes one record after another and tells of each; the one at which it falls silent is poison."""
+Run by itself (`python -m millstream.streaming.trial KEY...`) it reads records from standard input
+and writes the numbers of those that did. It is light and has one thread, so that it can fork: a
+child decodes one record after another and tells of each; the one at which it falls silent is
+poison."""
 
 from __future__ import annotations
 
@@ -33,14 +34,14 @@ TRIAL_S = 25.0
 _RECORDS = msgspec.msgpack.Decoder(list[LogRecord])
 
 
-async def poison_among(records: Sequence[Record], key: Ed25519PublicKey) -> set[int]:
-    """The offsets of those that kill, raise what is no refusal, or take HANG_S. `key`: as for
+async def poison_among(records: Sequence[Record], keys: Sequence[Ed25519PublicKey]) -> set[int]:
+    """The offsets of those that kill, raise what is no refusal, or take HANG_S. `keys`: as for
     streaming.replayed.signed_origins. Raises Halt where the trial itself does not end well."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "millstream.streaming.trial",
-        key.public_bytes_raw().hex(),
+        *(key.public_bytes_raw().hex() for key in keys),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -60,9 +61,10 @@ async def poison_among(records: Sequence[Record], key: Ed25519PublicKey) -> set[
     return {records[number].offset for number in msgspec.json.decode(told, type=list[int])}
 
 
-def main(key: str, given: bytes) -> list[int]:
+def main(keys: Sequence[str], given: bytes) -> list[int]:
     records = [_record(held) for held in _RECORDS.decode(given)]
-    origin_of = signed_origins(Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)))
+    given_keys = (Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)) for key in keys)
+    origin_of = signed_origins(*given_keys)
     poison: list[int] = []
     begin = 0
     while begin < len(records):
@@ -118,4 +120,4 @@ def _record(held: LogRecord) -> Record:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(main(sys.argv[1], sys.stdin.buffer.read())))
+    sys.stdout.buffer.write(msgspec.json.encode(main(sys.argv[1:], sys.stdin.buffer.read())))

@@ -18,7 +18,7 @@ from millstream.domain.models import Network
 from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import Registry
 from millstream.model.signed_files import Identity
-from millstream.model.signing import load_private_key, load_public_key
+from millstream.model.signing import letters_judged_by, load_private_key
 from millstream.ranking.settings import read_ranking
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.experiment_book import ExperimentBook
@@ -54,7 +54,7 @@ class StoredLake:
             settings.topic(EVENTS),
             settings.tenant,
             since_log_ms,
-            signed_origins(load_public_key(settings.keys_dir)),
+            signed_origins(*letters_judged_by(settings.keys_dir)),
         )
 
     def newest_log_ms(self) -> int | None:

@@ -12,13 +12,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from millstream.domain.errors import OperatorError
 from millstream.model.signing import (
+    LETTERS,
     PRIVATE_NAME,
     PUBLIC_NAME,
     copy_public_key,
     create_keys,
+    letter_key,
+    letters_judged_by,
     load_private_key,
     load_public_key,
 )
+from millstream.settings import ConnectionSettings, load
+from millstream.setup import make_letter_keys
 
 
 def test_the_pair_fits_and_a_second_call_keeps_it(tmp_path: Path) -> None:
@@ -88,3 +93,34 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
         load_public_key(tmp_path)
     with pytest.raises(OperatorError, match="Ed25519"):
         load_private_key(tmp_path)
+
+
+def test_letters_have_a_key_of_their_own_and_those_signed_before_it_count_on(
+    tmp_path: Path,
+) -> None:
+    assert letter_key(tmp_path) is None
+    create_keys(tmp_path)
+    before, first = letter_key(tmp_path), letters_judged_by(tmp_path)
+    assert before is not None
+    assert [before.public_key()] == list(first)
+    create_keys(tmp_path, LETTERS)
+    after = letter_key(tmp_path)
+    assert after is not None
+    assert letters_judged_by(tmp_path) == (before.public_key(), after.public_key())
+    assert before.public_key() != after.public_key()
+
+
+def test_whoever_signs_letters_sees_no_key_of_models(tmp_path: Path) -> None:
+    keys, letters, public = (tmp_path / name for name in ("keys", "letters", "public"))
+    settings = load(
+        ConnectionSettings, keys_dir=keys, letter_keys_dir=letters, public_keys_dir=public
+    )
+    for _ in range(2):
+        create_keys(keys)
+        make_letter_keys(settings)
+    assert {path.name for path in letters.iterdir()} == set(LETTERS)
+    signer = letter_key(letters)
+    assert signer is not None
+    for folder in (keys, public):
+        assert load_public_key(folder, LETTERS) == signer.public_key()
+        assert not (folder / LETTERS.private).exists()

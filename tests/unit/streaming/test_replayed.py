@@ -165,3 +165,9 @@ def test_a_claim_is_read_only_as_it_is_written(claim: bytes) -> None:
 def test_a_claim_comes_back() -> None:
     for origin in (FIRST, Origin("t", 0, 0, -1, accept_late=True)):
         assert read_claim(origin.claim()) == origin
+
+
+def test_a_signature_by_any_of_the_keys_counts_and_by_no_other() -> None:
+    for keys, counts in (((OTHER, KEY), True), ((KEY, OTHER), True), ((OTHER,), False)):
+        rule = signed_origins(*(key.public_key() for key in keys))
+        assert (rule(TOPIC, b"key", BODY, tuple(signed())) == FIRST) is counts
