@@ -1,5 +1,6 @@
-"""deploy/helm: rendered by helm, valid by the schemas of Kubernetes, KEDA and Prometheus' operator,
-and about this code: its commands, settings, ports, topics and secrets."""
+"""deploy/helm: what helm rendered (tests/golden/chart, with its digest) is valid by
+the schemas of Kubernetes, KEDA and Prometheus' operator, and about this code: its commands,
+settings, ports, topics and secrets. Where helm is (`make helm`) it renders and lints anew."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import kubernetes_validate
@@ -16,6 +18,18 @@ import pytest
 import yaml
 from tests.documents import ROOT, blocks
 from tests.go_tools import DEFINITIONS, Missing, definitions, helm_program
+from tests.golden.rendered_chart import (
+    CASES,
+    CHART,
+    KUBERNETES,
+    Resource,
+    digest,
+    kept,
+    kept_digest,
+    rendered,
+    run_helm,
+    values,
+)
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -32,14 +46,15 @@ from millstream.model.signing import (
     load_public_key,
 )
 from millstream.privacy.key_files import newest, rotate
+from millstream.privacy.reverse_table import create_master_key, load_master_key
 from millstream.recommender.settings import RecommenderSettings
 from millstream.settings import ConnectionSettings, load
 from millstream.streaming.topics import EVENTS, read_topics
 from millstream.trainer.settings import TrainerSettings
 
-CHART = ROOT / "deploy" / "helm" / "millstream"
-KUBERNETES = ("1.28", "1.34")
-CASES = ("least", "all", "open")
+REVERSE = "/var/lib/millstream/reverse"
+OPENTELEMETRY = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
+KEPT_DEFINITIONS = ROOT / "tests" / "definitions"
 KINDS: dict[str, type[ConnectionSettings]] = {
     "init": ConnectionSettings,
     "recommender": RecommenderSettings,
@@ -49,7 +64,6 @@ KINDS: dict[str, type[ConnectionSettings]] = {
     "attribution": ConnectionSettings,
     "insights": InsightsSettings,
 }
-Resource = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -62,16 +76,15 @@ def helm() -> Path:
 
 
 @pytest.fixture(scope="session")
-def schemas(helm: Path) -> dict[tuple[str, str], Any]:
+def schemas() -> dict[tuple[str, str], Any]:
     """By apiVersion and kind, of resources that Kubernetes itself does not have; closed, so that a
     misspelt field is found."""
     found = {}
-    for module in DEFINITIONS:
-        for file in definitions(module):
-            told = yaml.safe_load(file.read_text())
-            for version in told["spec"]["versions"]:
-                name = f"{told['spec']['group']}/{version['name']}", told["spec"]["names"]["kind"]
-                found[name] = closed(version["schema"]["openAPIV3Schema"])
+    for file in KEPT_DEFINITIONS.glob("*.yaml"):
+        told = yaml.safe_load(file.read_text())
+        for version in told["spec"]["versions"]:
+            name = f"{told['spec']['group']}/{version['name']}", told["spec"]["names"]["kind"]
+            found[name] = closed(version["schema"]["openAPIV3Schema"])
     return found
 
 
@@ -89,30 +102,19 @@ def closed(schema: Any) -> Any:
     return made
 
 
-def rendered(helm: Path, *words: str, version: str = KUBERNETES[-1]) -> list[Resource]:
-    done = run(helm, "template", "shop", str(CHART), f"--kube-version={version}", *words)
-    assert done.returncode == 0, done.stderr
-    return [one for one in yaml.safe_load_all(done.stdout) if one]
-
-
-def run(helm: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(helm), *words], capture_output=True, text=True, check=False, timeout=120
-    )
-
-
-def values(case: str) -> str:
-    return f"--values={CHART / 'ci' / f'{case}-values.yaml'}"
-
-
 @pytest.fixture(scope="session", params=CASES)
-def resources(helm: Path, request: pytest.FixtureRequest) -> list[Resource]:
-    return rendered(helm, values(request.param))
+def resources(request: pytest.FixtureRequest) -> list[Resource]:
+    return kept(request.param)
 
 
 @pytest.fixture(scope="session")
-def everything(helm: Path) -> list[Resource]:
-    return rendered(helm, values("all"))
+def everything() -> list[Resource]:
+    return kept("all")
+
+
+@pytest.fixture(scope="session")
+def one_gateway() -> list[Resource]:
+    return kept("one-gateway")
 
 
 def of(resources: list[Resource], kind: str) -> list[Resource]:
@@ -156,18 +158,36 @@ def test_a_second_tenant_is_a_release_of_trainer_and_insights(helm: Path, tmp_pa
         assert used == claims == {"shop-lake", "shop-models"}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_helm_finds_nothing_to_complain_of(helm: Path, case: str) -> None:
-    done = run(helm, "lint", "--strict", str(CHART), values(case))
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_what_is_kept_was_rendered_from_this_chart() -> None:
+    assert kept_digest() == digest(), (
+        "run `make helm`, then `python -m tests.golden.rendered_chart`"
+    )
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
 @pytest.mark.parametrize("case", CASES)
+def test_helm_renders_what_is_kept(helm: Path, case: str, version: str) -> None:
+    assert rendered(helm, case, version) == kept(case)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_helm_finds_nothing_to_complain_of(helm: Path, case: str) -> None:
+    done = run_helm(helm, "lint", "--strict", str(CHART), values(case))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", DEFINITIONS)
+def test_definitions_are_those_of_their_modules(helm: Path, module: str) -> None:
+    assert helm
+    for file in definitions(module):
+        assert (KEPT_DEFINITIONS / file.name).read_text() == file.read_text()
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
 def test_resources_are_valid_by_their_schemas(
-    helm: Path, schemas: dict[tuple[str, str], Any], case: str, version: str
+    resources: list[Resource], schemas: dict[tuple[str, str], Any], version: str
 ) -> None:
-    for one in rendered(helm, values(case), version=version):
+    for one in resources:
         validate(one, schemas, version)
 
 
@@ -208,13 +228,22 @@ def test_what_is_misspelt_is_refused(
     [
         *("kafka.bootstrapServers", "redis.url", "signing.keyPairSecret"),
         *("signing.publicKeySecret", "secrets.recommender", "gateway.apiKeysSecret"),
+        *("gateway.pseudonymKeysSecret", "gateway.reverse.masterKeySecret", "tracing.endpoint"),
     ],
 )
 def test_what_must_be_given_is_asked_for_by_its_name(helm: Path, left_out: str) -> None:
-    words = (values("least"), f"--set={left_out}=", f"--kube-version={KUBERNETES[-1]}")
-    done = run(helm, "template", "shop", str(CHART), *words)
+    words = (values("one-gateway"), f"--set={left_out}=", f"--kube-version={KUBERNETES[-1]}")
+    done = run_helm(helm, "template", "shop", str(CHART), *words)
     assert done.returncode != 0
     assert left_out in done.stderr
+
+
+@pytest.mark.parametrize("more", ["gateway.replicas=2", "gateway.autoscaling.enabled=true"])
+def test_two_gateways_have_no_reverse_table(helm: Path, more: str) -> None:
+    words = (values("one-gateway"), f"--set={more}", f"--kube-version={KUBERNETES[-1]}")
+    done = run_helm(helm, "template", "shop", str(CHART), *words)
+    assert done.returncode != 0
+    assert "one gateway holds the table" in done.stderr
 
 
 def test_pods_run_our_commands_with_settings_that_a_service_takes(
@@ -232,7 +261,7 @@ def test_pods_run_our_commands_with_settings_that_a_service_takes(
         assert {word for word in options if word.startswith("--")} <= flags
         with monkeypatch.context() as patch:
             for variable in container["env"]:
-                assert variable["name"] in known(), variable["name"]
+                assert variable["name"] in known() | OPENTELEMETRY, variable["name"]
                 is_password = variable["name"].endswith("_PASSWORD_FILE")
                 given = str(password) if is_password else variable.get("value", "a user")
                 patch.setenv(variable["name"], given)
@@ -272,6 +301,7 @@ def test_pods_have_no_rights_that_they_do_not_need(resources: list[Resource]) ->
             "capabilities": {"drop": ["ALL"]},
         }
         writable = {m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
+        writable -= {REVERSE}
         component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
         theirs = {
             "lake": "/var/lib/millstream/lake",
@@ -340,6 +370,53 @@ def test_the_network_is_open_to_kafka_redis_and_names_alone(everything: list[Res
     assert (door["ports"][0]["port"], bool(door["from"])) == (8080, True)
 
 
+def test_one_gateway_holds_the_reverse_table_and_signs_letters_with_a_key_of_its_own(
+    one_gateway: list[Resource],
+) -> None:
+    [workload] = [
+        d for d in of(one_gateway, "Deployment") if d["metadata"]["name"] == "shop-gateway"
+    ]
+    assert (workload["spec"]["replicas"], workload["spec"]["strategy"]) == (1, {"type": "Recreate"})
+    [container] = workload["spec"]["template"]["spec"]["containers"]
+    variables = {one["name"]: one.get("value") for one in container["env"]}
+    paths = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+    held = {v["name"]: v for v in workload["spec"]["template"]["spec"]["volumes"]}
+    assert Path(variables["MILLSTREAM_REVERSE_TABLE"]).parent == Path(paths["reverse"])
+    assert Path(variables["MILLSTREAM_REVERSE_MASTER_KEY"]).parent == Path(paths["reverse-key"])
+    assert variables["MILLSTREAM_LETTER_KEYS_DIR"] == paths["letter-keys"]
+    secrets = {name: v["secret"]["secretName"] for name, v in held.items() if "secret" in v}
+    assert secrets["letter-keys-secret"] == "ms-letters"
+    assert secrets["reverse-key-secret"] == "ms-reverse"
+    assert secrets["keys-secret"] == "ms-public", "who can read the private key can sign models"
+    for component, pod in pods(one_gateway).items():
+        theirs = {v["name"] for v in pod["spec"]["volumes"]}
+        assert bool(theirs & {"letter-keys", "reverse-key", "reverse"}) == (component == "gateway")
+
+
+def test_spans_have_a_way_to_the_collector(
+    one_gateway: list[Resource], everything: list[Resource]
+) -> None:
+    for pod in pods(one_gateway).values():
+        variables = {one["name"]: one.get("value") for one in pod["spec"]["containers"][0]["env"]}
+        assert variables["MILLSTREAM_TRACING"] == "true"
+        endpoint = urlsplit(variables["OTEL_EXPORTER_OTLP_ENDPOINT"])
+        [policy] = [p for p in of(one_gateway, "NetworkPolicy") if p["metadata"]["name"] == "shop"]
+        way = policy["spec"]["egress"][-1]
+        assert [port["port"] for port in way["ports"]] == [endpoint.port]
+        assert way["to"]
+    assert "OTEL" not in str(everything), "off unless it is asked for"
+
+
+def test_a_gateway_reads_the_lake_to_prove_an_erasure_or_knows_that_there_is_none(
+    resources: list[Resource],
+) -> None:
+    found = pods(resources)
+    if "gateway" in found:
+        [container] = found["gateway"]["spec"]["containers"]
+        [mount] = [one for one in container["volumeMounts"] if one["name"] == "lake"]
+        assert (mount["mountPath"], mount["readOnly"]) == ("/var/lib/millstream/lake", True)
+
+
 def test_budgets_and_monitors_choose_pods_and_services_that_are_there(
     everything: list[Resource],
 ) -> None:
@@ -376,11 +453,11 @@ def test_claims_that_are_given_are_not_made(everything: list[Resource]) -> None:
 
 
 def test_mounted_keys_become_files_that_our_code_takes(
-    everything: list[Resource], tmp_path: Path
+    one_gateway: list[Resource], tmp_path: Path
 ) -> None:
     """Kubernetes gives them to the group: what the pod does about that is done here."""
     secrets, ours = tmp_path / "secrets", tmp_path / "ours"
-    for name in ("keys", "pseudonym-keys"):
+    for name in ("keys", "pseudonym-keys", "letter-keys", "reverse-key"):
         (secrets / name).mkdir(parents=True)
         (ours / name).mkdir(parents=True)
     create_keys(tmp_path / "made")
@@ -388,11 +465,14 @@ def test_mounted_keys_become_files_that_our_code_takes(
     for name in (PRIVATE_NAME, PUBLIC_NAME):
         shutil.copyfile(tmp_path / "made" / name, secrets / "keys" / name)
     shutil.copyfile(tmp_path / "made" / "shop" / "1.key", secrets / "pseudonym-keys" / "shop.1.key")
+    create_master_key(tmp_path / "made" / "reverse.key")
+    shutil.copyfile(tmp_path / "made" / "reverse.key", secrets / "reverse-key" / "reverse.key")
     for file in secrets.rglob("*.*"):
         file.chmod(0o440)
-    [copying] = pods(everything)["gateway"]["spec"]["initContainers"]
+    [copying] = pods(one_gateway)["gateway"]["spec"]["initContainers"]
     script = copying["args"][0].replace("/run/secrets", str(secrets))
     script = script.replace("/var/lib/millstream", str(ours))
     subprocess.run([*copying["command"], script], check=True, timeout=60)
     assert load_private_key(ours / "keys").public_key() == load_public_key(tmp_path / "made")
     assert newest("shop", ours / "pseudonym-keys") is not None
+    assert load_master_key(ours / "reverse-key" / "reverse.key")

@@ -20,8 +20,10 @@ app.kubernetes.io/component: {{ .role }}
 {{/* A mounted Secret can be read by the group, or by root alone; our keys are refused unless they are
 their owner's alone. So they are copied, in memory. `default.1.key` is the first pseudonym key of a tenant. */}}
 {{- define "millstream.own-keys" -}}
-for file in /run/secrets/keys/*; do
-  [ ! -f "$file" ] || install -m 600 "$file" /var/lib/millstream/keys/
+for folder in keys{{ range $folder, $_ := .private }} {{ $folder }}{{ end }}; do
+  for file in /run/secrets/$folder/*; do
+    [ ! -f "$file" ] || install -m 600 "$file" "/var/lib/millstream/$folder/"
+  done
 done
 for file in /run/secrets/pseudonym-keys/*.key; do
   [ -f "$file" ] || continue
@@ -40,7 +42,8 @@ done
 {{- end -}}
 
 {{/* One role's pod: its container, what it mounts and how it is looked after. `probes`: whether it
-goes on until it is told to end; `private`: whether it sees the private key; `args`: its words. */}}
+goes on until it is told to end; `keys`: the Secret of the signing keys; `private`: by folder those of
+others; `args`: its words. */}}
 {{- define "millstream.pod" -}}
 {{- $v := .root.Values -}}
 {{- $secret := get $v.secrets .secret -}}
@@ -86,6 +89,10 @@ spec:
       volumeMounts:
         - {name: keys-secret, mountPath: /run/secrets/keys, readOnly: true}
         - {name: keys, mountPath: /var/lib/millstream/keys}
+        {{- range $folder, $_ := .private }}
+        - {name: {{ $folder }}-secret, mountPath: /run/secrets/{{ $folder }}, readOnly: true}
+        - {name: {{ $folder }}, mountPath: /var/lib/millstream/{{ $folder }}}
+        {{- end }}
         {{- with .pseudonyms }}
         - {name: pseudonym-keys-secret, mountPath: /run/secrets/pseudonym-keys, readOnly: true}
         - {name: pseudonym-keys, mountPath: /var/lib/millstream/pseudonym-keys}
@@ -138,6 +145,9 @@ spec:
         {{- if .keys }}
         - {name: keys, mountPath: /var/lib/millstream/keys, readOnly: {{ ne .role "init" }}}
         {{- end }}
+        {{- range $folder, $_ := .private }}
+        - {name: {{ $folder }}, mountPath: /var/lib/millstream/{{ $folder }}, readOnly: true}
+        {{- end }}
         {{- with .pseudonyms }}
         - {name: pseudonym-keys, mountPath: /var/lib/millstream/pseudonym-keys, readOnly: true}
         {{- end }}
@@ -161,6 +171,12 @@ spec:
     - name: keys-secret
       secret: {secretName: {{ . }}, defaultMode: 0440}
     - name: keys
+      emptyDir: {medium: Memory, sizeLimit: 1Mi}
+    {{- end }}
+    {{- range $folder, $secret := .private }}
+    - name: {{ $folder }}-secret
+      secret: {secretName: {{ $secret }}, defaultMode: 0440}
+    - name: {{ $folder }}
       emptyDir: {medium: Memory, sizeLimit: 1Mi}
     {{- end }}
     {{- with .pseudonyms }}
@@ -209,6 +225,10 @@ spec:
 {{- if .probes }}
 - {name: MILLSTREAM_METRICS_HOST, value: "0.0.0.0"}
 - {name: MILLSTREAM_METRICS_PORT, value: {{ $v.metrics.port | quote }}}
+{{- end }}
+{{- if $v.tracing.enabled }}
+- {name: MILLSTREAM_TRACING, value: "true"}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ required "tracing.endpoint: where spans go by OTLP over HTTP" $v.tracing.endpoint | quote }}}
 {{- end }}
 {{- with .env }}{{ toYaml . | nindent 0 }}{{ end }}
 {{- range $name, $value := .settings }}
