@@ -136,8 +136,8 @@ def test_a_second_tenant_is_a_release_of_trainer_and_insights(helm: Path, tmp_pa
     """As docs/tenants.md has it, beside a first release called shop."""
     [second] = blocks("docs/tenants.md", "yaml")
     (tmp_path / "second.yaml").write_text(second)
-    shop = rendered(helm, values("least"))
-    made = rendered(helm, values("least"), f"--values={tmp_path / 'second.yaml'}")
+    shop = rendered(helm, "least")
+    made = rendered(helm, "least", extra=(f"--values={tmp_path / 'second.yaml'}",))
     counts = {
         one["metadata"]["name"]: one["spec"].get("replicas", 1)
         for one in made

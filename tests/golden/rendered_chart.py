@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,10 @@ def run_helm(helm: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def rendered(helm: Path, case: str, version: str = KUBERNETES[-1]) -> list[Resource]:
-    words = ("template", "shop", str(CHART), f"--kube-version={version}", values(case))
+def rendered(
+    helm: Path, case: str, version: str = KUBERNETES[-1], extra: Sequence[str] = ()
+) -> list[Resource]:
+    words = ("template", "shop", str(CHART), f"--kube-version={version}", values(case), *extra)
     done = run_helm(helm, *words)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one]

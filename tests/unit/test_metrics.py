@@ -76,8 +76,19 @@ def test_no_label_holds_an_id() -> None:
         label for ms in listed().values() for metric in ms.values() for label in metric.labels
     }
     assert labels == {
-        *("decision", "instance", "job", "origin", "outcome", "part", "partition", "reason"),
-        *("route", "rule", "service", "source", "state", "status", "tenant", "topic", "verdict"),
+        *("decision", "instance", "job", "model", "origin", "outcome", "part", "partition"),
+        *(
+            "reason",
+            "route",
+            "rule",
+            "service",
+            "source",
+            "state",
+            "status",
+            "tenant",
+            "topic",
+            "verdict",
+        ),
         *("version", "why"),
     }
 

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from aiokafka.structs import ConsumerRecord
 
+from millstream.domain.clock import wall_clock
 from millstream.domain.models import ModelAnnouncement
 from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
@@ -61,6 +62,7 @@ async def follow_shop(
     The followers go on until `stack` closes; that one of them ended is for the caller to notice.
     Raises OperatorError where no broker answers."""
     models.know("default")
+    began_ms = wall_clock()
     servers = settings.brokers
     followers = [
         follow(
@@ -83,7 +85,7 @@ async def follow_shop(
         follow(
             servers,
             settings.topic(MODELS),
-            lambda record: take_announcement(record, settings.model_name, models),
+            lambda record: take_announcement(record, settings.model_name, models, began_ms),
         ),
     ]
     for follower in followers:
@@ -114,13 +116,17 @@ def take_experiment(
         models.announce(tenant)
 
 
-def take_announcement(record: ConsumerRecord[Any, Any], model: str, models: HotSwap) -> None:
-    """One that does not read is counted and passed over. One that was not promoted makes the tenant
-    known all the same: a compacted topic keeps a tenant's last announcement only."""
+def take_announcement(
+    record: ConsumerRecord[Any, Any], model: str, models: HotSwap, began_ms: int
+) -> None:
+    """One that does not read is counted and passed over, one from before `began_ms` is no news. One
+    that was not promoted makes the tenant known all the same: a compacted topic keeps a tenant's
+    last announcement only."""
     try:
         announced = _ANNOUNCEMENTS.decode(record.value or b"")
     except (msgspec.MsgspecError, ValueError, RecursionError):
         telemetry.ANNOUNCEMENTS_REFUSED.inc()
         return
+    telemetry.announced(announced, record.timestamp, record.timestamp >= began_ms)
     if announced.model == model:
         models.announce(announced.tenant)

@@ -123,7 +123,5 @@ class HotSwap:
             wanted = Identity(tenant, self._model, *pointed)
             loaded = await asyncio.to_thread(self._registry.load, self._key, wanted)
             self._current[tenant] = PinnedVersion(*pointed), Serving.of(loaded)
-            telemetry.SWAPS.labels("served").inc()
-            telemetry.MODEL_VERSION.labels(tenant).set(pointed[0])
-            telemetry.MODEL_CREATED.labels(tenant).set(loaded.manifest.created_at.timestamp())
+            telemetry.served(loaded.manifest)
             log.info("model in service", tenant=tenant, model=self._model, version=pointed[0])

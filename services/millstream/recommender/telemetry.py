@@ -7,6 +7,8 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from millstream.domain.lists import RecommendationList, Source
+from millstream.domain.models import Decision, ModelAnnouncement
+from millstream.model.manifest import Manifest
 
 RECORDS = Counter("millstream_records", "Records by what became of them", ["verdict"])
 TENANT_RECORDS = Counter(
@@ -39,6 +41,17 @@ SWAPS = Counter("millstream_model_swaps", "Models taken into service", ["outcome
 MODEL_VERSION = Gauge("millstream_model_version", "Version in service", ["tenant"])
 MODEL_CREATED = Gauge(
     "millstream_model_created_seconds", "When the version in service was made", ["tenant"]
+)
+MODEL_LINES = Gauge(
+    "millstream_model_lines", "Item lines that the version in service was trained on", ["tenant"]
+)
+ANNOUNCED = Counter(
+    "millstream_model_announcements",
+    "Versions announced since the process began, by what became of them",
+    ["tenant", "model", "decision"],
+)
+ANNOUNCED_SECONDS = Gauge(
+    "millstream_model_announced_seconds", "When a version was announced last", ["tenant", "model"]
 )
 LISTED = Counter("millstream_list_items", "Items of lists, by candidate source", ["source"])
 FRESHNESS_SECONDS = Histogram(
@@ -109,6 +122,22 @@ def published(lists: Sequence[RecommendationList]) -> None:
         LISTED.labels(source.value).inc(sources.count(source))
     for made in lists:
         FRESHNESS_SECONDS.observe((made.published_at - made.log_time).total_seconds())
+
+
+def served(manifest: Manifest) -> None:
+    SWAPS.labels("served").inc()
+    MODEL_VERSION.labels(manifest.tenant).set(manifest.version)
+    MODEL_CREATED.labels(manifest.tenant).set(manifest.created_at.timestamp())
+    MODEL_LINES.labels(manifest.tenant).set(manifest.window.lines)
+
+
+def announced(told: ModelAnnouncement, log_ms: int, is_news: bool) -> None:
+    """Told here and not by the trainer, which may be a job that has ended when it is asked. What
+    is no news sets the counts to 0, so that the first that is counted makes a difference."""
+    counts = {one: ANNOUNCED.labels(told.tenant, told.model, one.value) for one in Decision}
+    decision = told.decision or (Decision.PROMOTED if told.promoted else Decision.HELD)
+    counts[decision].inc(is_news)
+    ANNOUNCED_SECONDS.labels(told.tenant, told.model).set(log_ms / 1000)
 
 
 def totals() -> dict[str, float]:

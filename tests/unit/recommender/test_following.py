@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from tests.builders import record
+from tests.builders import NOON_MS, record
 
 from millstream.domain.experiments import (
     Experiment,
@@ -55,7 +55,7 @@ class Known(HotSwap):
 def take(value: bytes | None) -> tuple[list[str], float]:
     """The tenants made known, and how many announcements were refused."""
     known, before = Known(), telemetry.ANNOUNCEMENTS_REFUSED._value.get()
-    take_announcement(record(value), "embedding", known)
+    take_announcement(record(value), "embedding", known, NOON_MS)
     return known.tenants, telemetry.ANNOUNCEMENTS_REFUSED._value.get() - before
 
 
@@ -111,3 +111,28 @@ def test_the_versions_of_an_experiment_are_looked_up_when_it_begins_and_when_it_
         known.held = {pinned: NOTHING_SERVES} if one is naming else {}
     assert looked_up == [0, 1, 2]
     assert set(known.tenants) == {"shop"}
+
+
+def told_of(tenant: str) -> dict[str, float]:
+    counted = {
+        sample.labels["decision"]: sample.value
+        for metric in telemetry.ANNOUNCED.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total") and sample.labels["tenant"] == tenant
+    }
+    at = telemetry.ANNOUNCED_SECONDS.labels(tenant, "embedding")._value.get()
+    return {**counted, "at": at}
+
+
+def test_versions_are_told_by_decision_for_a_trainer_that_may_have_ended() -> None:
+    """What stood in the topic before tells when, and no more."""
+    began_ms, known = NOON_MS, Known()
+    for decision, log_ms in (("promoted", NOON_MS - 1), ("held", NOON_MS), ("held", NOON_MS + 5)):
+        value = announced(tenant="told", decision=decision, promoted=decision == "promoted")
+        take_announcement(record(value, log_ms=log_ms), "embedding", known, began_ms)
+    assert told_of("told") == {
+        "promoted": 0,
+        "held": 2,
+        "refused": 0,
+        "at": (NOON_MS + 5) / 1000,
+    }

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
-from tests.builders import record
+from tests.builders import NOON_MS, record
 from tests.review_models import describe_reviews, linear_model
 from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
@@ -166,7 +166,7 @@ async def test_an_announcement_alone_brings_no_older_version_back(
     served = telemetry.SWAPS.labels("served")._value.get
     begin = served()
     running = asyncio.create_task(models.run(look_again_s=60))
-    take_announcement(record(msgspec.json.encode(announced)), "embedding", models)
+    take_announcement(record(msgspec.json.encode(announced)), "embedding", models, NOON_MS)
     await until(models._asked.empty)  # before the pointer moves on
     promote()
     models.announce("default")
