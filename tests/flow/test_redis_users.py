@@ -269,7 +269,7 @@ async def test_a_gateway_serves_moves_models_and_forgets_with_its_own_rights(
 
 
 @pytest.mark.parametrize("command", NEVER)
-@pytest.mark.parametrize("user", ["recommender", "trainer", "gateway"])
+@pytest.mark.parametrize("user", sorted(users().keys() - {"default", "operator"}))
 async def test_what_only_the_operator_may(
     deployment: Deployment, operator: Redis, user: str, command: str
 ) -> None:

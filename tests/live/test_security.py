@@ -176,7 +176,7 @@ REDIS_REFUSED = [
 @pytest.mark.parametrize(
     ("spoil", "told"), REDIS_REFUSED, ids=lambda given: getattr(given, "__name__", "")
 )
-@pytest.mark.parametrize("role", ["recommender", "attribution", "trainer", "gateway"])
+@pytest.mark.parametrize("role", [role for role in SERVICES if role != "lake"])
 def test_a_role_that_redis_does_not_let_in_is_told_why(
     shop: Shop, role: str, spoil: Spoil, told: str
 ) -> None:
@@ -296,6 +296,8 @@ async def test_what_a_user_of_redis_may_not_is_refused(shop: Shop) -> None:
         ("trainer", ("HGETALL", f"{KEYS}f:{{0}}")),
         ("attribution", ("HGETALL", f"{KEYS}f:{{0}}")),
         ("attribution", ("FCALL", "recs_apply_v1", "1", f"{KEYS}at:{{0}}")),
+        ("insights", ("GET", f"{KEYS}u:{{0}}:default:ann")),
+        ("insights", ("FCALL", "recs_apply_v1", "1", f"{KEYS}f:{{0}}")),
         ("gateway", ("HSET", f"{KEYS}f:{{0}}", "a", "1")),
         ("gateway", ("FCALL", "recs_apply_v1", "1", f"{KEYS}f:{{0}}")),
     ):

@@ -32,6 +32,9 @@ class Role(StrEnum):
     LAKE = "lake"
     TRAINER = "trainer"
     GATEWAY = "gateway"
+    ATTRIBUTION = "attribution"
+    INSIGHTS = "insights"
+    STOREFRONT = "storefront"
 
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.BAD: "bold red"}

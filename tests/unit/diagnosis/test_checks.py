@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from aiokafka.partitioner import DefaultPartitioner
+from tests.documents import ROOT
 
-from millstream.cli.doctor import result
+from millstream.cli.doctor import Role, result
 from millstream.diagnosis.check import Check, Verdict, examined
 from millstream.diagnosis.clocks import newest_record_check, skew_check
 from millstream.diagnosis.placement import Placed, murmur2_partition, placement_check
@@ -88,3 +90,8 @@ def test_a_warning_alone_is_no_failure() -> None:
         "ok": 1,
     }
     assert result([*warned, Check("c", Verdict.BAD, "y", "z")])["ok"] == 0
+
+
+def test_the_doctor_knows_every_role_that_has_rights() -> None:
+    roles = yaml.safe_load((ROOT / "deploy" / "kafka" / "acls.yaml").read_text())
+    assert {role.value for role in Role} == roles.keys()
