@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
+import msgspec
 import numpy as np
 import pytest
 import yaml
@@ -32,6 +33,7 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import EventType
+from millstream.domain.experiments import ExperimentTerms, check_terms
 from millstream.domain.lists import Source
 from millstream.features import state
 from millstream.features.layout import Layout
@@ -54,6 +56,7 @@ OTHERS = {
     ("README.md", "mermaid"): (1, "the folders: tests/unit/test_readme.py"),
     ("README.md", "properties"): (1, "run by tests/flow/test_partitioner.py"),
     ("docs/connect.md", "html"): (1, "run by tests/browser/test_documented_page.py"),
+    ("docs/experiments.md", "json"): (1, "decoded below"),
     ("docs/messages.md", "json"): (13, "decoded by tests/contract/test_message_reference.py"),
     ("docs/reviews.md", "mermaid"): (1, "a drawing: nothing to run"),
     ("docs/security.md", "text"): (1, "raised below"),
@@ -202,6 +205,13 @@ def test_the_settings_of_variety_are_a_ranking_file(tmp_path: Path) -> None:
     read = read_ranking(tmp_path / "ranking.json")
     assert {name: getattr(read, name) for name in json.loads(body)} == json.loads(body)
     assert read.digest() != RankingSettings().digest()
+
+
+def test_the_experiment_between_versions_is_one_that_may_begin() -> None:
+    [body] = blocks("docs/experiments.md", "json")
+    terms = msgspec.json.decode(body, type=ExperimentTerms)
+    check_terms(terms)
+    assert [variant.model_version for variant in terms.variants] == [6, 7]
 
 
 def test_the_rights_that_are_missing_are_told_in_these_words(
