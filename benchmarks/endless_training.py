@@ -39,7 +39,7 @@ def main() -> None:
     sys.stdout.flush()
     for network in itertools.cycle(Network):
         try:
-            fit(data, settings.training(network), over.is_set, None)
+            fit(data, settings.training(network), lambda _: over.is_set(), None)
         except Stopped:
             return
 

@@ -104,7 +104,7 @@ def _trained(name: str, training: Training, exam: Exam, measuring: Measuring, fi
     parts = _split(exam.before, measuring.validation_share, measuring)
     data = encode(parts.train, measuring.recent_items)
     held_out = queries(parts.train, parts.test, measuring)
-    fitted = fit(data, training, lambda: False, None)
+    fitted = fit(data, training, lambda _: False, None)
     serving = choose_rule(data, fitted, held_out, training.ridge, measuring)
     data = encode(exam.before, measuring.recent_items)
     fitted, seconds = _timed(data, training, fit)
@@ -133,7 +133,7 @@ def _gone_on(settings: TrainerSettings, exam: Exam, fit: Fit) -> list[Row]:
 
 def _timed(data: Interactions, training: Training, fit: Fit) -> tuple[Fitted, float]:
     began = time.perf_counter()
-    fitted = fit(data, training, lambda: False, None)
+    fitted = fit(data, training, lambda _: False, None)
     return fitted, round(time.perf_counter() - began, 2)
 
 

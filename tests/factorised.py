@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fitted
+from millstream.trainer.fitting import Fitted, Watch
 from millstream.trainer.settings import Training
 
 
-def factorise(
-    data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
-) -> Fitted:
+def factorise(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
     """The strongest directions of users x items by subspace iteration; a seed moves them a bit,
     as it moves a network."""
     rng = np.random.default_rng(rule.seed)

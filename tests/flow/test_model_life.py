@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -39,7 +39,7 @@ from millstream.streaming.followers import follow
 from millstream.streaming.topics import MODELS
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fitted
+from millstream.trainer.fitting import Fitted, Watch
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.tools import Tools
@@ -99,9 +99,7 @@ def two_tastes(days: int) -> pl.DataFrame:
     return frame.with_columns(price=price, log_ms=pl.col("time_ms") + 5, country=country)
 
 
-def factorise(
-    data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
-) -> Fitted:
+def factorise(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
     table = np.zeros((len(data.users), len(data.items)))
     table[data.user_rows, data.item_rows] = data.weights
     left, values, right = np.linalg.svd(table, full_matrices=False)

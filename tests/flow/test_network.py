@@ -93,7 +93,7 @@ def test_it_recommends_inside_the_taste_and_writes_its_curves(
     rule = TrainerSettings(
         dimensions=8, batch_size=256, epochs=40, learning_rate=0.02, negative_power=0.0
     ).training()
-    fitted = fit_network(two_tastes, rule, lambda: False, tmp_path)
+    fitted = fit_network(two_tastes, rule, lambda _: False, tmp_path)
     assert len(fitted.losses) == 40
     assert fitted.losses[-1] < 0.8 * fitted.losses[0]
     scorer = Scorer(assemble(two_tastes, fitted, RULE, ridge=0.1))
@@ -110,7 +110,7 @@ def test_an_encoder_recommends_inside_the_taste_and_writes_its_curve(
     two_tastes: Interactions, tmp_path: Path
 ) -> None:
     rule = TrainerSettings(dimensions=8, session_epochs=40).training(Network.SESSIONS)
-    fitted = fit_sessions(two_tastes, rule, lambda: False, tmp_path)
+    fitted = fit_sessions(two_tastes, rule, lambda _: False, tmp_path)
     assert len(fitted.losses) == 40
     assert fitted.losses[-1] < fitted.losses[0]
     scorer = Scorer(assemble(two_tastes, fitted, RULE, ridge=0.1))
@@ -129,11 +129,11 @@ def test_an_encoder_recommends_inside_the_taste_and_writes_its_curve(
 
 def test_a_training_goes_on_from_where_it_is_told(two_tastes: Interactions) -> None:
     settings = TrainerSettings(dimensions=8, epochs=30, learning_rate=0.02)
-    first = fit_network(two_tastes, settings.training(), lambda: False, None)
+    first = fit_network(two_tastes, settings.training(), lambda _: False, None)
     start = Start(first.user_vectors, first.item_vectors, first.dense_weight, first.dense_bias)
     once = settings.model_copy(update={"epochs": 1}).training()
-    afresh = fit_network(two_tastes, once, lambda: False, None)
-    again = fit_network(replace(two_tastes, start=start), once, lambda: False, None)
+    afresh = fit_network(two_tastes, once, lambda _: False, None)
+    again = fit_network(replace(two_tastes, start=start), once, lambda _: False, None)
     assert again.losses[0] < 0.8 * afresh.losses[0]
 
 
@@ -141,12 +141,12 @@ def test_an_encoder_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) ->
     rule = TrainerSettings(dimensions=8).training(Network.SESSIONS)
     asked = iter([False, True])
     with pytest.raises(Stopped):
-        fit_sessions(two_tastes, rule, lambda: next(asked), None)
+        fit_sessions(two_tastes, rule, lambda _: next(asked), None)
 
 
 def test_the_same_seed_gives_the_same_weights(two_tastes: Interactions) -> None:
     rule = TrainerSettings(dimensions=4, batch_size=64, epochs=1).training()
-    first, second = (fit_network(two_tastes, rule, lambda: False, None) for _ in range(2))
+    first, second = (fit_network(two_tastes, rule, lambda _: False, None) for _ in range(2))
     np.testing.assert_allclose(first.user_vectors, second.user_vectors, atol=1e-6)
     np.testing.assert_allclose(first.item_vectors, second.item_vectors, atol=1e-6)
 
@@ -165,16 +165,22 @@ def test_what_it_learns_from_odd_pairs_is_finite(rows: list[tuple[str, str, floa
     lines = pl.DataFrame(rows, ["user", "item", "weight"], orient="row")
     data = encode(lines.with_columns(pl.col("weight").cast(pl.Float32)), 24)
     rule = TrainerSettings(dimensions=4, batch_size=32, epochs=4).training()
-    fitted = fit_network(data, rule, lambda: False, None)
+    fitted = fit_network(data, rule, lambda _: False, None)
     assert sound(assemble(data, fitted, RULE, ridge=0.1))
     assert np.isfinite(fitted.losses).all()
 
 
 def test_it_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) -> None:
     rule = TrainerSettings(dimensions=4, batch_size=1, epochs=1000).training()
-    asked = iter([False, False, True])
+    shares: list[float] = []
+
+    def third(share: float) -> bool:
+        shares.append(share)
+        return len(shares) == 3
+
     with pytest.raises(Stopped):
-        fit_network(two_tastes, rule, lambda: next(asked), None)
+        fit_network(two_tastes, rule, third, None)
+    assert 0 == shares[0] < shares[1] < shares[2] < 0.01
 
 
 def test_serving_does_not_import_tensorflow() -> None:

@@ -29,7 +29,7 @@ SETTINGS = TrainerSettings.model_construct()
 
 
 def fit(data: Interactions, rule: Training, *_: object) -> Fitted:
-    fitted = factorise(data, rule, lambda: False, None)
+    fitted = factorise(data, rule, lambda _: False, None)
     if rule.network is Network.DOT_PRODUCT:
         return fitted
     items = unit(fitted.item_vectors + 1e-6)

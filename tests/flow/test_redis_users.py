@@ -19,9 +19,10 @@ from tests.documents import ROOT
 from tests.flow.recounted import ledger_of
 from tests.gateway import caller, key_for, settings_of
 
-from millstream.domain.clock import wall_clock
+from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.events import EventType
 from millstream.domain.identity import event_digest, record_key, slot_of
+from millstream.domain.training import Step, TrainingState
 from millstream.gateway.beside import going_on
 from millstream.gateway.wiring import running
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
@@ -41,6 +42,7 @@ from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.ops import BAD_RECORD, event_op, hole_op, record_op
 from millstream.stores.outbox import Outbox
 from millstream.stores.redis import DEFAULT_SLOTS, connect, read_slots, require_noeviction
+from millstream.stores.training_states import Told, TrainingStates
 from millstream.stores.verdict_store import ReviewTotals, VerdictStore, review_keys
 from millstream.streaming.topics import EVENTS
 
@@ -227,6 +229,10 @@ async def test_a_trainer_moves_the_current_model_and_reads_no_counts(
         pointer = RedisModelPointer(trainer, keys)
         assert await pointer.promote("default", "embedding", 1, "0" * 64, None)
         assert await pointer.read("default", "embedding") == (1, "0" * 64)
+        state = TrainingState(step=Step.WAITING, wanted=9)
+        states = TrainingStates(trainer, keys)
+        await states.put("default", "embedding", Told(as_datetime(0), state))
+        assert (await states.of("default"))["embedding"].state == state
         with pytest.raises(NoPermissionError):
             await cast(Awaitable[object], trainer.hgetall(keys.fences(0)))
     finally:

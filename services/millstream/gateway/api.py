@@ -59,6 +59,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     items.put_items,
     items.delete_item,
     models.list_models,
+    models.list_trainings,
     models.promote,
     models.roll_back,
     rules.list_rules,

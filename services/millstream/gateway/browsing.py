@@ -16,6 +16,7 @@ from millstream.domain.events import EventType
 from millstream.domain.lists import Source
 from millstream.domain.reviews import ReviewCounts
 from millstream.features.item_counts import ItemCounts
+from millstream.gateway.kpis import Exposure
 from millstream.gateway.live_ranking import LiveRanking
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
@@ -74,13 +75,15 @@ class ItemReviews(Struct, frozen=True):
 
 class ItemCard(Struct, frozen=True):
     """`counts`: lines of events by type, some seconds behind. `click_through`: clicks on it by
-    impressions of it; null where no impression was told. `demand`: null where there is no forecast,
-    as of an item that has sold in few weeks. `reviews`: null where nobody wrote one."""
+    impressions of it; null where no impression was told. `exposure`: null where attribution has
+    counted no list. `demand`: null where there is no forecast, as of an item that has sold in few
+    weeks. `reviews`: null where nobody wrote one."""
 
     item: ShelfItem
     counts: dict[str, int]
     click_through: float | None
     neighbours: tuple[Neighbour, ...]
+    exposure: Exposure | None = None
     demand: Demand | None = None
     reviews: ItemReviews | None = None
 
@@ -92,6 +95,13 @@ class Told(NamedTuple):
     reviews: Callable[[str, str], ReviewCounts | None]
 
 
+class Counted(NamedTuple):
+    """By tenant and item: lines of its events, and how often lists had it."""
+
+    events: Callable[[str, str], Awaitable[ItemCounts]]
+    exposure: Callable[[str, str], Awaitable[Exposure | None]]
+
+
 class Browsing:
     """Raises what Redis raises."""
 
@@ -99,13 +109,13 @@ class Browsing:
         self,
         shop_of: Callable[[str], CachedShop],
         catalogue: Catalogue,
-        counts_of: Callable[[str, str], Awaitable[ItemCounts]],
+        counted: Counted,
         live: LiveRanking,
         told: Told,
     ) -> None:
         self._shop_of = shop_of
         self._catalogue = catalogue
-        self._counts_of = counts_of
+        self._counted = counted
         self._live = live
         self._told = told
 
@@ -129,7 +139,7 @@ class Browsing:
     async def card(self, tenant: str, item_id: str) -> ItemCard | None:
         """None for what neither the catalogue nor an event ever named."""
         entry = self._catalogue.get(tenant, item_id)
-        counts = (await self._counts_of(tenant, item_id)).by_type
+        counts = (await self._counted.events(tenant, item_id)).by_type
         if entry is None and not counts:
             return None
         similar = await self._live.similar(tenant, item_id)
@@ -144,6 +154,7 @@ class Browsing:
             {str(kind): n for kind, n in counts.items() if n},
             click_through(counts),
             neighbours,
+            await self._counted.exposure(tenant, item_id),
             demand(self._told.demand(tenant, item_id), entry),
             reviews(self._told.reviews(tenant, item_id)),
         )

@@ -15,6 +15,7 @@ from millstream.stores.attributions import Attributions, Field
 
 TOP = 0.1
 """Of the items shown, those shown most: what share of the places they take."""
+EXPOSED_DAYS = 7
 
 
 class OfLists(Struct, frozen=True):
@@ -73,6 +74,16 @@ class KpiReport(Struct, frozen=True):
     latency: Percentiles
 
 
+class Exposure(Struct, frozen=True):
+    """How often lists made on the last `days` days (UTC, today among them) had an item: its
+    `places`, in at most as many lists, and their part of all places."""
+
+    days: int
+    places: int
+    lists: int
+    share: float
+
+
 class Kpis:
     """`partitions`: of the events topic; `size_of`: a tenant's catalogue."""
 
@@ -90,10 +101,20 @@ class Kpis:
 
     async def of(self, tenant: str, days: int) -> KpiReport:
         """Of the last so many, today among them. Raises what Redis raises."""
-        today = as_datetime(self._clock())
-        named = tuple(f"{today - timedelta(days=ago):%Y%m%d}" for ago in range(days))
+        named = self._last(days)
         counts, items = await self._counted.counts(tenant, named, self._partitions)
         return report(named, counts, items, self._size_of(tenant), _latency(tenant))
+
+    async def exposure(self, tenant: str, item_id: str) -> Exposure | None:
+        """Of the last EXPOSED_DAYS days; None where no list was counted. Raises what Redis
+        raises."""
+        days = self._last(EXPOSED_DAYS)
+        places, counts = await self._counted.exposed(tenant, item_id, days, self._partitions)
+        return exposure(len(days), places, counts)
+
+    def _last(self, days: int) -> tuple[str, ...]:
+        today = as_datetime(self._clock())
+        return tuple(f"{today - timedelta(days=ago):%Y%m%d}" for ago in range(days))
 
 
 def report(
@@ -132,6 +153,12 @@ def report(
         percentiles(fresh),
         latency,
     )
+
+
+def exposure(days: int, places: int, counts: Counter[Field]) -> Exposure | None:
+    of_all = sum(n for (outcome, *_), n in counts.items() if outcome == "places")
+    lists = sum(n for (outcome, *_), n in counts.items() if outcome == "lists")
+    return Exposure(days, places, lists, round(places / of_all, 6)) if of_all else None
 
 
 def percentiles(buckets: Mapping[float, int]) -> Percentiles:

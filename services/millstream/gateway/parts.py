@@ -23,6 +23,7 @@ from millstream.gateway.reverse import Reverse
 from millstream.gateway.rules import Rules
 from millstream.gateway.searching import Searching
 from millstream.gateway.shop_clock import ReplayClock
+from millstream.gateway.trainings import Trainings
 from millstream.gateway.turns import Turns
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
@@ -50,6 +51,7 @@ class Parts:
     letters: Letters
     erasing: Erasing
     versions: Versions
+    trainings: Trainings
     moves: Moves
     rules: Rules
     experiments: Experiments

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
+from millstream.domain.clock import wall_clock
 from millstream.domain.log import LogRecord
 from millstream.gateway.api import make_api
 from millstream.gateway.asking import Asking
-from millstream.gateway.browsing import Browsing, Told
+from millstream.gateway.browsing import Browsing, Counted, Told
 from millstream.gateway.erasing import Erasing
 from millstream.gateway.followed import Followed, follow_topics
 from millstream.gateway.ground import Ground, opened_ground
@@ -32,12 +33,14 @@ from millstream.gateway.searching import Searching
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.shop_clock import ReplayClock
 from millstream.gateway.site import site
+from millstream.gateway.trainings import Trainings
 from millstream.gateway.turns import Turns
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
 from millstream.model.signing import letter_key
 from millstream.privacy.following import ErasureFollower
 from millstream.stores.tenant_ledger import TenantLedger
+from millstream.stores.training_states import TrainingStates
 from millstream.streaming.topics import CATALOG, ERASURES, EVENTS, MODELS, REVIEWS
 
 Run = Callable[[], Awaitable[None]]
@@ -96,7 +99,9 @@ def _parts(
     )
     stack.callback(searching.close)
     answers = Told(followed.demand.get, followed.reviews.get)
-    browsing = Browsing(making.shop_of, catalogue, making.states.item, making.live, answers)
+    kpis = Kpis(followed.counted, ground.partitions, catalogue.size, ground.clock)
+    counted = Counted(making.states.item, kpis.exposure)
+    browsing = Browsing(making.shop_of, catalogue, counted, making.live, answers)
     feed = LiveFeed(lambda: callers.tenants)
     return Parts(
         topics=Topics(*map(settings.topic, (EVENTS, CATALOG, REVIEWS))),
@@ -113,10 +118,11 @@ def _parts(
         letters=_letters(settings, ground.producer),
         erasing=Erasing(settings, reverse, making.stored),
         versions=Versions(settings.model_name, *making.held),
+        trainings=Trainings(TrainingStates(ground.redis, ground.keys), wall_clock),
         moves=Moves(*making.held, ground.delivery, settings.topic(MODELS)),
         rules=followed.rules,
         experiments=followed.experiments,
-        kpis=Kpis(followed.counted, ground.partitions, catalogue.size, ground.clock),
+        kpis=kpis,
         readiness=Readiness(ground.producer.client.force_metadata_update, ground.redis.ping),
         browsing=browsing,
         previews=Previews(making.live, browsing),

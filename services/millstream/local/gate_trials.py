@@ -99,7 +99,7 @@ def hold_trials(world: World, fit: Fit, console: Console) -> list[Trial]:
         console.print(f"Training on {lines:,} lines, seed {seed} …")
         data = encode(world.before.head(lines), SERVING.recent_items)
         rule = msgspec.structs.replace(world.settings.training(), seed=seed)
-        fitted = fit(data, rule, lambda: False, None)
+        fitted = fit(data, rule, lambda _: False, None)
         return assemble(data, fitted, SERVING, rule.ridge)
 
     early = trained(EARLY_LINES, 1)

@@ -103,7 +103,7 @@ def _rows(
 ) -> Iterator[Row]:
     data, lists, shop = known
     rule = world.settings.training(network)
-    fitted = fit(data, rule, lambda: False, None)
+    fitted = fit(data, rule, lambda _: False, None)
     ways: dict[float | str, ServingRule] = {
         weight: msgspec.structs.replace(SERVING, weight=weight) for weight in WEIGHTS
     }
@@ -140,7 +140,7 @@ def _learnt(world: World, network: Network, fit: Fit, lists: RankedLists) -> Lea
     is_held_out = pl.col("time_ms") >= border_ms
     train, held_out = world.before.filter(~is_held_out), world.before.filter(is_held_out)
     data = encode(train, SERVING.recent_items)
-    fitted = fit(data, settings.training(network), lambda: False, None)
+    fitted = fit(data, settings.training(network), lambda _: False, None)
     learnt = Learnt(network, SERVING, data, fitted)
     parts = Parts(train, held_out, held_out.clear())
     return blended([learnt], parts, lists.standing(train), settings)

@@ -65,7 +65,7 @@ def evaluate_new_items(world: World, fit: Fit, tell: Callable[[str], None]) -> d
     for network in Network:
         tell(f"{network}: training on {len(data.touched.items):,} lines …")
         rule = world.settings.training(network)
-        model = assemble(data, fit(data, rule, lambda: False, None), SERVING, rule.ridge)
+        model = assemble(data, fit(data, rule, lambda _: False, None), SERVING, rule.ridge)
         rows.append(_figures(f"{network}, no text", held, model))
         rows.append(_figures(f"{network}, text", held, with_new_items(model, catalogue)))
     return {"rows": rows, "new_items": len(items), "items": len(sold), "visits": len(asked)}

@@ -42,7 +42,7 @@ def evaluate_variety(world: World, fit: Fit, tell: Callable[[str], None]) -> dic
     rule = world.settings.training()
     data = encode(world.before, SERVING.recent_items)
     tell(f"Training on {world.before.height:,} lines …")
-    scorer = Scorer(assemble(data, fit(data, rule, lambda: False, None), SERVING, rule.ridge))
+    scorer = Scorer(assemble(data, fit(data, rule, lambda _: False, None), SERVING, rule.ridge))
     catalogue, sold = _catalogue(world), Counter(world.before["item"].to_list())
     rows = []
     for name, settings in variants():

@@ -104,14 +104,23 @@ class Attributions:
             for day in days:
                 pipeline.hgetall(self._keys.attributed(partition, tenant, day))
                 pipeline.hgetall(self._keys.listed_items(partition, tenant, day))
-        fields: Counter[Field] = Counter()
         items: Counter[str] = Counter()
         found = await replies(pipeline)
-        for told in found[::2]:
-            fields.update({_fields(name): int(n) for name, n in told.items()})
         for told in found[1::2]:
             items.update({name.decode(): int(n) for name, n in told.items()})
-        return fields, items
+        return _summed(found[::2]), items
+
+    async def exposed(
+        self, tenant: str, item_id: str, days: Sequence[str], partitions: int
+    ) -> tuple[int, Counter[Field]]:
+        """Over all partitions: the item's places in lists, and what `counts` has by field."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for partition in range(partitions):
+            for day in days:
+                pipeline.hgetall(self._keys.attributed(partition, tenant, day))
+                pipeline.hget(self._keys.listed_items(partition, tenant, day), item_id)
+        found = await replies(pipeline)
+        return sum(int(n) for n in found[1::2] if n is not None), _summed(found[::2])
 
     async def cohorts(
         self, tenant: str, experiment: str, partitions: int
@@ -162,6 +171,13 @@ class Attributions:
             _add(transaction, keys.listed_items(partition, *of), listed, KEPT_S)
         for of, cohorts in portion.cohorts.items():
             _add(transaction, keys.cohorts(partition, *of), _named(cohorts), SUMS_KEPT_S)
+
+
+def _summed(found: Iterable[Mapping[bytes, bytes]]) -> Counter[Field]:
+    fields: Counter[Field] = Counter()
+    for told in found:
+        fields.update({_fields(name): int(n) for name, n in told.items()})
+    return fields
 
 
 def _set(transaction: Any, key: str, packed: bytes | None, kept_s: int) -> None:

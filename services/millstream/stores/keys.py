@@ -113,6 +113,10 @@ class Keys:
         """HASH version, sha256: the current model."""
         return f"{self.prefix}m:{tenant}:{model}"
 
+    def trainings(self, tenant: str) -> str:
+        """HASH model -> JSON of how its next version stands, stores/training_states.py."""
+        return f"{self.prefix}mt:{tenant}"
+
     def tenants(self) -> str:
         """SET of the tenants that have been seen."""
         return f"{self.prefix}tenants"

@@ -39,6 +39,7 @@ from millstream.trainer.gate.exam import (
 from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.gate.verdict import POPULARITY, judge, refusal, still_as_measured
 from millstream.trainer.new_items import with_new_items
+from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.split import Parts, evenly, inner_queries, queries
 from millstream.trainer.tools import Tools
 from millstream.trainer.warm_start import Begun
@@ -54,6 +55,12 @@ class Standing(NamedTuple):
 
     champion: Champion
     begun: Begun | None
+
+    def fits(self, settings: TrainerSettings) -> int:
+        """How many networks `examine` has learn."""
+        if self.begun is not None:
+            return 1
+        return len(settings.networks) + (self.champion.loaded is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ def examine(
         learnt = _learn(parts, champion, tools, started_ms)
     else:
         learnt = _learn_on(standing.begun, parts, tools, started_ms)
+    tools.progress.judges()
     model = finished(learnt.data, learnt.fitted, learnt.serving, tools)
     asked = queries(parts.before_test, parts.test, rule)
     exam = Exam.on(parts.before_test, asked, rule.k, countries)

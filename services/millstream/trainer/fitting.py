@@ -36,9 +36,15 @@ class Fitted:
     encoder: EncoderArrays | None = None
 
 
-Fit = Callable[[Interactions, Training, Callable[[], bool], Path | None], Fitted]
-"""Pairs, settings, whether to stop, where the curves go. Blocks. Raises Stopped soon after the
-third one's answer turns true."""
+Stop = Callable[[], bool]
+"""Whether the process was told to end."""
+
+Watch = Callable[[float], bool]
+"""Told, between steps, what share of a fit is done; answers whether to stop."""
+
+Fit = Callable[[Interactions, Training, Watch, Path | None], Fitted]
+"""Pairs, settings, who watches, where the curves go. Blocks. Raises Stopped soon after the third
+one's answer turns true."""
 
 
 def assemble(data: Interactions, fitted: Fitted, serving: ServingRule, ridge: float) -> Embeddings:

@@ -40,6 +40,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     Takes seconds to minutes; the event loop stays free. Raises Stopped when told to end, and
     NothingToTrainOn."""
     settings, started_ms = tools.settings, tools.clock()
+    tools.progress.begins(started_ms, why)
     # window.lines: (lines, >= 8), the accepted item lines in log-time order
     cleaned = await offload(partial(clean, window.lines, tools.hidden(), settings.cleaning()))
     # cleaned.lines: (m, 6) user, event_id, type, item, weight, time_ms, in event-time order
@@ -59,9 +60,9 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # last one later than all that the champion has seen; to go on, half of what came since is test
     countries = await offload(partial(countries_of, window.lines))
     # countries: of the shoppers for whom one was told
-    examined = await offload(
-        partial(examine, parts, countries, Standing(champion, begun), tools, started_ms)
-    )
+    standing = Standing(champion, begun)
+    tools.progress.learns(standing.fits(settings) + 1)
+    examined = await offload(partial(examine, parts, countries, standing, tools, started_ms))
     # examined.judgement: refused, held or promoted, beside the champion on the same shoppers
     data = await offload(partial(_data, cleaned.lines, begun, settings.recent_items))
     # data: (pairs,) user row, item row and weight, now of the whole window or of all that is new
@@ -70,6 +71,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # that make a probability of a product
     judgement = await offload(partial(reexamine, examined, model, tools.gate))
     # judgement: the same, unless the second training went astray
+    tools.progress.registers()
     facts = data_window(window, settings, len(data.user_rows))
     quality = Quality(
         examined.metrics, judgement.verdict, judgement.promoted, judgement, examined.fairness
@@ -86,6 +88,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # not load and answer as they should
     announcement = await announce(tools.producer, settings.topic(MODELS), manifest, sha, outcome)
     telemetry.trained(announcement, facts.lines, started_ms, tools.clock())
+    tools.progress.ended(tools.clock(), announcement.verdict, manifest.version)
     name = settings.tenant, settings.model_name
     await retain(tools.registry, tools.pointer, name, settings.keep_versions, tools.named())
     _log.info(

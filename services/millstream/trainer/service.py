@@ -49,13 +49,16 @@ async def _turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     """Looks at the lake once; trains if it is time."""
     began_ms = tools.clock()
     records = sum((await offload(lake.offsets)).values())
+    tools.progress.waits(trigger, records)
     why = trigger.due(began_ms)
     if why is None and not trigger.worth_counting(records):
         return
     looks_for_drift = trigger.looks_for_drift(records)
     found = await offload(partial(collect, lake, tools.settings.window_days, trigger.trained_to_ms))
     records = sum(found.window.offsets.values())
-    if trigger.counted(records, found.count_new(tools.settings.counted_types)):
+    are_enough = trigger.counted(records, found.count_new(tools.settings.counted_types))
+    tools.progress.waits(trigger, records)
+    if are_enough:
         why = Why.LINES
     elif why is Why.TIME and found.new_lines.is_empty():
         return
@@ -64,6 +67,7 @@ async def _turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     if why is not None:
         await _train(found.window, tools, why)
         trigger.trained(records, found.window.last_log_ms, began_ms)
+        tools.progress.waits(trigger, records)
 
 
 async def _has_drifted(window: Window, tools: Tools) -> bool:
@@ -77,4 +81,5 @@ async def _train(window: Window, tools: Tools, why: Why) -> None:
     try:
         await train_version(window, tools, why)
     except NothingToTrainOn as error:
+        tools.progress.ended(tools.clock(), f"nothing to train on: {error}")
         _log.warning("nothing to train on", reason=str(error), lines=window.lines.height)

@@ -14,8 +14,9 @@ from millstream.domain.models import Network
 from millstream.model.registry import PointerHistory, Registry
 from millstream.trainer.announce import Producer
 from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fit, Fitted
+from millstream.trainer.fitting import Fit, Fitted, Stop
 from millstream.trainer.gate.rule import GateRule
+from millstream.trainer.progress import Progress
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.whole_list import WholeLists
 
@@ -32,13 +33,13 @@ class Tools:
     pointer: PointerHistory
     producer: Producer
     clock: Clock
-    stop: Callable[[], bool]
-    """True once the process was told to end."""
+    stop: Stop
     catalogue: Callable[[], Mapping[str, CatalogueItem]] = dict
     """What the shop sells now; an item may be missing from it."""
     named: Callable[[], Collection[int]] = tuple
     """Versions that a running experiment names: they stay in the store."""
     gate: GateRule = field(default_factory=GateRule)
+    progress: Progress = field(default_factory=Progress)
 
     def fit_on(self, data: Interactions, network: Network, name: str, started_ms: int) -> Fitted:
         """Blocks. The curves go to <tensorboard_dir>/<tenant>/<model>/<start>/<name>-<network>."""
@@ -47,4 +48,4 @@ class Tools:
             start = f"{as_datetime(started_ms):%Y%m%dT%H%M%S}"
             logs = Path(logs, settings.tenant, settings.model_name, start, f"{name}-{network}")
         rule = settings.training(network) if data.start is None else settings.warm_training()
-        return self.fit(data, rule, self.stop, logs)
+        return self.fit(data, rule, self.progress.watch(self.stop), logs)

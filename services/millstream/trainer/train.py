@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from millstream.model.network import (
 )
 from millstream.trainer.batches import Epoch, draw_epoch
 from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fitted, Stopped
+from millstream.trainer.fitting import Fitted, Stopped, Watch
 from millstream.trainer.settings import Training
 
 # Steps in one call into TensorFlow: enough that Python's part does not count, few enough that a
@@ -33,10 +33,8 @@ def limit_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def fit_network(
-    data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
-) -> Fitted:
-    """Blocks for seconds to minutes. Raises Stopped soon after `stop()` turns true. With
+def fit_network(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
+    """Blocks for seconds to minutes. Raises Stopped soon after `watch` answers true. With
     `log_dir`, loss and accuracy of each epoch are written there for TensorBoard."""
     model = build_network(
         len(data.users), len(data.items), rule.dimensions, rule.learning_rate, rule.seed
@@ -57,7 +55,8 @@ def fit_network(
     callbacks.on_train_begin()
     for number in range(rule.epochs):
         callbacks.on_epoch_begin(number)
-        loss, accuracy = _run_epoch(steps, draw_epoch(data, rule, rng), stop)
+        watched = partial(_in_all, watch, number, rule.epochs)
+        loss, accuracy = _run_epoch(steps, draw_epoch(data, rule, rng), watched)
         callbacks.on_epoch_end(number, {"loss": loss, "accuracy": accuracy})
         curve.append(loss)
     callbacks.on_train_end()
@@ -65,11 +64,16 @@ def fit_network(
     return Fitted(user_vectors, item_vectors, weight, bias, tuple(curve))
 
 
-def _run_epoch(steps: Any, epoch: Epoch, stop: Callable[[], bool]) -> tuple[float, float]:
+def _in_all(watch: Watch, epoch: int, epochs: int, share: float) -> bool:
+    """A share of one epoch as that of all."""
+    return watch((epoch + share) / epochs)
+
+
+def _run_epoch(steps: Any, epoch: Epoch, watch: Watch) -> tuple[float, float]:
     """Mean loss (weighted) and accuracy at 0.5 over the epoch."""
     loss = right = 0.0
     for start in range(0, len(epoch.users), _STEPS_A_CALL):
-        if stop():
+        if watch(start / len(epoch.users)):
             raise Stopped
         call = slice(start, start + _STEPS_A_CALL)
         summed, share = steps(*(rows[call] for rows in epoch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import Encoder, EncoderArrays
 from millstream.model.sessions.session_log import SessionLog
 from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fitted
+from millstream.trainer.fitting import Fitted, Watch
 from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
 from millstream.trainer.sessions.network import NetworkRule
 from millstream.trainer.sessions.start_vectors import StartRule, start_vectors, unit
@@ -23,9 +22,7 @@ _NEGATIVES = 2_048
 _ASKED = 512
 
 
-def fit_sessions(
-    data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
-) -> Fitted:
+def fit_sessions(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
     """Implements fitting.Fit. A shopper's own vector is the mean of all that was touched; that of
     the recent items comes from the encoder. With `log_dir` the loss of each epoch is written there
     for TensorBoard."""
@@ -36,7 +33,7 @@ def fit_sessions(
     rng = np.random.default_rng(rule.seed)
     start = start_vectors(data.touched, len(data.items), rule.dimensions, rng, StartRule())
     fitting = EncoderFit(start, learning, rule.seed)
-    losses = fitting.run(data.touched, learning.epochs, learning.rate, lambda _: None, stop)
+    losses = fitting.run(data.touched, learning.epochs, learning.rate, lambda _: None, watch)
     if log_dir is not None:
         _write_curve(log_dir, losses)
     arrays = fitting.arrays()

@@ -44,11 +44,27 @@ class Trigger:
     _look_at: int | None = None
     _asked_ms: int | None = None
     _looked_records: int = 0
+    _per_record: float | None = None
+    """Lines, at the last count."""
 
     @property
     def wanted(self) -> int:
         """Lines after the last training that make the next one."""
         return self.first_after if self.trained_to_ms is None else self.every
+
+    @property
+    def due_ms(self) -> int | None:
+        """When time alone makes the next one, if a line is new."""
+        if self.every_ms is None or self.trained_at_ms is None:
+            return None
+        return self.trained_at_ms + self.every_ms
+
+    def expected(self, records: int) -> int | None:
+        """Lines after the last training in a lake of so many records, by what the last count
+        found; None before the first count."""
+        if self._per_record is None:
+            return None
+        return round(max(0, records - self.trained_records) * self._per_record)
 
     def ask(self, requested_ms: int) -> None:
         """Somebody wants a training; what was asked before the last one began is done."""
@@ -59,9 +75,8 @@ class Trigger:
         """Whether to train however few lines are new."""
         if self._asked_ms is not None:
             return Why.ASKED
-        if self.every_ms is None or self.trained_at_ms is None:
-            return None
-        return Why.TIME if now_ms - self.trained_at_ms >= self.every_ms else None
+        due_ms = self.due_ms
+        return Why.TIME if due_ms is not None and now_ms >= due_ms else None
 
     def worth_counting(self, records: int) -> bool:
         """Whether the lake, with so many records, may have the lines that are wanted."""
@@ -80,9 +95,10 @@ class Trigger:
     def counted(self, records: int, new_lines: int) -> bool:
         """Takes note of a count of the lines after the last training; true if it is time."""
         self._looked_records = records
+        new = max(1, records - self.trained_records)
+        self._per_record = new_lines / new
         if new_lines >= self.wanted:
             return True
-        new = max(1, records - self.trained_records)
         missing = (self.wanted - new_lines) * new / new_lines if new_lines else new
         self._look_at = records + max(1, int(missing * _EARLY))
         return False

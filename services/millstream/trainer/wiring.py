@@ -26,6 +26,7 @@ from millstream.stores.keys import Keys
 from millstream.stores.lake import last_record, offsets, read_accepted
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import connected
+from millstream.stores.training_states import TrainingStates
 from millstream.streaming.followers import Take, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.replayed import signed_origins
@@ -36,6 +37,7 @@ from millstream.trainer.fitting import Fit
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.telling import telling
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
 from millstream.trainer.whole_list import RankedLists
@@ -107,6 +109,9 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         trigger = resumed_trigger(tools)
         await _follow(stack, settings, (catalogue, experiments), trigger)
         AT_WORK.set(1)
+        states = TrainingStates(redis, Keys(settings.redis_prefix))
+        name = settings.tenant, settings.model_name
+        await stack.enter_async_context(telling(tools.progress, states, name, wall_clock))
         await serve(StoredLake(settings), trigger, tools, stop, once=once)
 
 
@@ -154,6 +159,7 @@ def resumed_trigger(tools: Tools) -> Trigger:
             continue
         window, created_ms = manifest.window, round(manifest.created_at.timestamp() * 1000)
         trigger.trained(sum(window.offsets.values()), window.last_log_ms, created_ms)
+        tools.progress.ended(created_ms, manifest.quality.verdict, version)
         break
     return trigger
 

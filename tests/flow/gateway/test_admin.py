@@ -26,10 +26,14 @@ from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.model.signing import PRIVATE_NAME
 from millstream.privacy.key_files import rotate
+from millstream.stores.keys import Keys
 from millstream.stores.redis import connect
+from millstream.stores.training_states import TrainingStates
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import EVENTS, REVIEWS
+from millstream.trainer.progress import Progress
+from millstream.trainer.telling import telling
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,6 +95,33 @@ async def test_versions_are_listed_promoted_and_rolled_back(shop: Gate) -> None:
             assert (await http.post(f"/v1/models/{name}/rollback")).status_code == 404
         assert (await shop.http.post(f"/v1/models/{MODEL}/rollback")).status_code == 404
         await nothing_unsigned_is_promoted(http, trainer)
+    await redis.aclose()
+
+
+async def test_how_the_next_version_stands_is_told_to_its_own_tenant(shop: Gate) -> None:
+    redis = connect(shop.settings.redis_url)
+    keys = Keys(shop.settings.redis_prefix)
+    states, progress = TrainingStates(redis, keys), Progress()
+    name = TRAINED, "a-model"
+    async with admin_of(shop, TRAINED) as http:
+
+        async def told(**wanted: object) -> bool:
+            rows = (await http.get("/v1/trainings")).json()["trainings"]
+            states = [row["state"] for row in rows if row["model"] == name[1]]
+            return [{field: one[field] for field in wanted} for one in states] == [wanted]
+
+        async with telling(progress, states, name, wall_clock):
+            await shop.until(lambda: told(step="waiting", at_work=True, last=None), "it waits")
+            progress.begins(wall_clock(), "asked")
+            progress.learns(2)
+            assert progress.watch(lambda: True)(0.5), "it is told to stop"
+            await shop.until(lambda: told(step="learning", fit=1, fits=2, done=0.25), "it learns")
+            assert (await shop.http.get("/v1/trainings")).json() == {"trainings": []}
+        assert await told(step="waiting", at_work=False)
+        (row,) = (await http.get("/v1/trainings")).json()["trainings"]
+        assert 0 <= row["told_s_ago"] < 60
+        await redis.hset(keys.trainings(TRAINED), "b-model", b"of another release")
+        assert len((await http.get("/v1/trainings")).json()["trainings"]) == 1
     await redis.aclose()
 
 

@@ -114,6 +114,11 @@ async def test_deeds_go_back_to_lists_once(shop: Gate) -> None:
     assert told["carried"] == 2
     assert told["coverage"] == 1.0
     assert told["freshness"]["p50_ms"] > 0
+    exposed = (await shop.http.get(f"/v1/items/{names[0]}")).json()["exposure"]
+    lists, places = (sum(row[name] for row in told["lists"]) for name in ("lists", "places"))
+    assert (exposed["days"], exposed["lists"]) == (7, lists)
+    assert 1 <= exposed["places"] <= lists
+    assert exposed["share"] == pytest.approx(exposed["places"] / places, abs=1e-6)
 
     first.kill()
     await send(shop, *deeds, said("e6", "view_item_list", names[2:3], of))
@@ -172,7 +177,7 @@ async def test_one_that_another_overtook_writes_nothing(shop: Gate) -> None:
 
     def portion(stood: tuple[int, int], stands: tuple[int, int]) -> Portion:
         counts: dict[tuple[str, str], Counter[Field]] = {of: Counter({("lists", "v", "d"): 1})}
-        return Portion(3, stood, stands, {}, counts, {}, {}, {}, 7)
+        return Portion(3, stood, stands, {}, counts, {of: Counter(tea=1)}, {}, {}, 7)
 
     await store.write(portion((0, 0), (2, 5)))
     await store.write(portion((0, 0), (2, 5)))  # the answer was lost
@@ -180,6 +185,7 @@ async def test_one_that_another_overtook_writes_nothing(shop: Gate) -> None:
         await store.write(portion((0, 0), (3, 5)))
     await store.write(portion((2, 5), (4, 9)))
     counts, _ = await store.counts(*of[:1], [of[1]], 12)
+    assert await store.exposed(TENANT, "tea", [of[1]], 12) == (2, counts)
     assert counts == {("lists", "v", "d"): 2}
     assert await store.positions(3) == (4, 9)
     await redis.aclose()

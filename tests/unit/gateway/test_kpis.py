@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from millstream.gateway import telemetry
-from millstream.gateway.kpis import Percentiles, _latency, percentiles, report
+from millstream.gateway.kpis import Exposure, Percentiles, _latency, exposure, percentiles, report
 from millstream.stores.attributions import Field
 
 NOTHING = Percentiles(None, None)
@@ -45,6 +45,12 @@ def test_nothing_counted_is_told_as_such() -> None:
     told = report(("20260101",), Counter(), Counter(), 0, NOTHING)
     assert (told.lists, told.sources, told.coverage, told.top_share) == ((), (), None, None)
     assert told.freshness == NOTHING
+
+
+def test_exposure_is_the_part_of_all_places() -> None:
+    assert exposure(7, 3, COUNTS) == Exposure(7, 3, 4, 0.25)
+    assert exposure(7, 0, COUNTS) == Exposure(7, 0, 4, 0.0)
+    assert exposure(7, 0, Counter({("unknown", "clicked"): 3})) is None, "no list was counted"
 
 
 def test_percentiles_are_upper_edges() -> None:

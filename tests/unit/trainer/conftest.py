@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import polars as pl
 import pytest
 
 from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fitted
+from millstream.trainer.fitting import Fit, Fitted, Watch
 from millstream.trainer.settings import Training
 
 DAY_MS = 86_400_000
@@ -38,12 +37,10 @@ def two_tastes() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def factorise() -> Callable[[Interactions, Training, Callable[[], bool], Path | None], Fitted]:
+def factorise() -> Fit:
     """A Fit by truncated singular value decomposition: exact, and without TensorFlow."""
 
-    def fit(
-        data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
-    ) -> Fitted:
+    def fit(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
         table = np.zeros((len(data.users), len(data.items)))
         table[data.user_rows, data.item_rows] = data.weights
         left, values, right = np.linalg.svd(table, full_matrices=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from millstream.trainer import new_items
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fit_blend import Examples, joined
-from millstream.trainer.fitting import Fit, Fitted, Stopped
+from millstream.trainer.fitting import Fit, Fitted, Stopped, Watch
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.split import Query
@@ -171,7 +171,7 @@ async def test_the_network_that_ranks_best_makes_the_version(
 
     def fit(data: Interactions, rule: Training, *rest: object) -> Fitted:
         learnt.append(rule.network)
-        fitted = factorise(data, rule, lambda: False, None)
+        fitted = factorise(data, rule, lambda _: False, None)
         items = unit(fitted.item_vectors)
         encoder = mean_encoder(items, 0.1) if rule.network is Network.SESSIONS else None
         sign = 1.0 if encoder else -1.0
@@ -265,7 +265,7 @@ async def test_what_went_astray_after_the_exam_is_refused(
     fits = []
 
     def astray(data: Interactions, rule: Training, *rest: object) -> Fitted:
-        fits.append(factorise(data, rule, lambda: False, None))
+        fits.append(factorise(data, rule, lambda _: False, None))
         if len(fits) == 2:
             fits[1].item_vectors[:] = fits[1].item_vectors[::-1].copy()
         return fits[-1]
@@ -278,10 +278,8 @@ async def test_what_went_astray_after_the_exam_is_refused(
 async def test_weights_that_are_not_finite_are_not_promoted(
     tools: Tools, two_tastes: pl.DataFrame, factorise: Fit
 ) -> None:
-    def diverge(
-        data: Interactions, rule: Training, stop: Callable[[], bool], log_dir: Path | None
-    ) -> Fitted:
-        fitted = factorise(data, rule, stop, log_dir)
+    def diverge(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
+        fitted = factorise(data, rule, watch, log_dir)
         fitted.item_vectors[0, 0] = np.nan
         return fitted
 
@@ -353,7 +351,7 @@ async def test_a_version_goes_on_from_the_one_in_service_with_what_came_since(
     def fit(data: Interactions, rule: Training, *rest: object) -> Fitted:
         learnt.append((data.start is not None, rule.epochs))
         if data.start is None:
-            return factorise(data, rule, lambda: False, None)
+            return factorise(data, rule, lambda _: False, None)
         assert len(data.user_rows) < len(data.users) * 40 / 2, "the newest lines alone"
         start = data.start
         return Fitted(start.user_vectors, start.item_vectors, 1.0, 0.0, (0.0,))

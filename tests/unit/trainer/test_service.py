@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.models import TrainingRequest
+from millstream.domain.training import Step
 from millstream.model.manifest import Manifest
 from millstream.model.registry import Registry
 from millstream.model.scorer import Scorer
@@ -28,7 +29,7 @@ from millstream.trainer import service
 from millstream.trainer.collect import collect
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fit_blend import Examples, joined
-from millstream.trainer.fitting import Fit, Fitted, Stopped
+from millstream.trainer.fitting import Fit, Fitted, Stopped, Watch
 from millstream.trainer.requests import take_request
 from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings, Training
@@ -137,6 +138,10 @@ async def test_versions_come_as_the_lake_grows(
     resumed = resumed_trigger(tools)
     assert (resumed.trained_to_ms, resumed.trained_records) == (two_tastes["log_ms"][-1], 1200)
     assert resumed.wanted == tools.settings.every_lines
+    last = tools.progress.state.last
+    assert last is not None
+    assert (last.version, tools.progress.state.step) == (2, Step.WAITING)
+    assert tools.progress.state.done == 1
 
 
 async def test_once_trains_if_a_version_is_due_and_ends(
@@ -243,17 +248,19 @@ async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.
     told, stop, training = threading.Event(), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def endless(
-        data: Interactions, rule: Training, stopped: Callable[[], bool], log_dir: Path | None
-    ) -> Fitted:
+    def endless(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
+        assert not watch(0.5)
         loop.call_soon_threadsafe(training.set)
         assert told.wait(30)
-        assert stopped()
+        assert watch(0.5)
         raise Stopped
 
     tools = tools_with(tmp_path, endless, Wires(), told)
     serving = asyncio.create_task(serve(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
     await asyncio.wait_for(training.wait(), 10)
+    state = tools.progress.state
+    assert (state.step, state.why, state.new, state.wanted) == (Step.LEARNING, "lines", 2400, 1)
+    assert (state.fit, state.fits, state.done) == (1, 2, 0.25)
     told.set()
     stop.set()
     await asyncio.wait_for(serving, 5)
@@ -295,6 +302,9 @@ async def test_too_little_data_is_waited_out(
     stop.set()
     await asyncio.wait_for(serving, 5)
     assert trigger.trained_to_ms == once["log_ms"][-1]
+    last = tools.progress.state.last
+    assert last is not None
+    assert (last.version, last.verdict[:21]) == (None, "nothing to train on: ")
     assert tools.registry.versions("default", "embedding") == []
 
 

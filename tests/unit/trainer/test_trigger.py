@@ -94,3 +94,13 @@ def test_drift_is_looked_for_between_two_trainings() -> None:
     assert [trigger.worth_counting(records) for records in (1049, 1050)] == [False, True]
     assert not trigger.counted(1050, 10)
     assert [trigger.looks_for_drift(records) for records in (1099, 1100)] == [False, True]
+
+
+def test_what_is_new_is_told_by_the_last_count_and_from_nothing_after_a_training() -> None:
+    trigger = Trigger(1000, 500, every_ms=60_000)
+    assert (trigger.expected(40), trigger.due_ms) == (None, None), "nobody has counted"
+    trigger.counted(100, 250)
+    assert [trigger.expected(records) for records in (100, 200)] == [250, 500]
+    trigger.trained(400, 7, began_ms=5_000)
+    assert [trigger.expected(records) for records in (400, 440, 10)] == [0, 100, 0]
+    assert trigger.due_ms == 65_000

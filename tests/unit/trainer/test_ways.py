@@ -33,7 +33,7 @@ def learnt(network: Network, serving: ServingRule) -> Learnt:
     )
     data = encode(lines, 4)
     training = TrainerSettings.model_construct(dimensions=2).training()
-    return Learnt(network, serving, data, factorise(data, training, lambda: False, None))
+    return Learnt(network, serving, data, factorise(data, training, lambda _: False, None))
 
 
 def tried(lists: np.ndarray[tuple[int], np.dtype[np.float64]], **said: float | bool) -> Tried:

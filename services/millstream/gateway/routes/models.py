@@ -16,6 +16,7 @@ from millstream.gateway.moves import Moved
 from millstream.gateway.problems import Refusal
 from millstream.gateway.routes.given import GivenCaller, GivenParts
 from millstream.gateway.routes.scopes import answers, needs
+from millstream.gateway.trainings import Training
 from millstream.gateway.versions import Version
 
 Model = Annotated[str, PathParameter(description="The model's name, such as `embedding`.")]
@@ -36,6 +37,24 @@ class VersionList(Struct, frozen=True):
 )
 async def list_models(parts: GivenParts, caller: GivenCaller) -> VersionList:
     return VersionList(await parts.versions.all(caller.tenant))
+
+
+class TrainingList(Struct, frozen=True):
+    trainings: tuple[Training, ...]
+
+
+@get(
+    "/v1/trainings",
+    guards=[needs(Scope.ADMIN)],
+    responses=answers(),
+    summary="How the next version of each model stands",
+    description="As its trainer told it last: what it waits for, or how far the training is.",
+    operation_id="listTrainings",
+    tags=["models"],
+    raises=[],
+)
+async def list_trainings(parts: GivenParts, caller: GivenCaller) -> TrainingList:
+    return TrainingList(await parts.trainings.of(caller.tenant))
 
 
 @post(

@@ -1,7 +1,8 @@
 // Every panel as it looks: a picture, what axe finds, and whether it is wider than the screen.
 import { join } from "node:path";
 import { ask } from "./asking.mjs";
-import { decided, standIn } from "./standing_in.mjs";
+import { decided, gone, standIn, trains } from "./standing_in.mjs";
+import { cutOff, waitInVain } from "./waiting.mjs";
 
 const SERIOUS = new Set(["serious", "critical"]);
 
@@ -57,9 +58,22 @@ async function experiments(settings, page) {
   await end();
 }
 
+async function trainings(settings, page) {
+  for (const [name, answer, seen] of [
+    ["models-training", trains, "[data-step=learning] >> text=network 2 of 3"],
+    ["models-trainer-gone", gone, ".training .stale >> text=13 minutes ago"],
+    ["models-no-trainer", () => ({ trainings: [] }), "main .empty >> text=No trainer"],
+  ]) {
+    const end = await standIn(page, "**/v1/trainings", answer);
+    await page.waitForSelector(seen, { timeout: 10_000 });
+    await take(settings, page, name);
+    await end();
+  }
+}
+
 async function unanswered(settings, page) {
   const end = await standIn(page, "**/v1/models", null);
-  await at(page, "#/models", "main .loading");
+  await at(page, "#/models", "main .loading >> text=the models");
   await take(settings, page, "loading");
   await end();
 }
@@ -103,7 +117,9 @@ export async function look(settings) {
   await at(whole, "#/letters", ".letter");
   await take(settings, whole, "letters");
   await at(whole, "#/models", ".version.current");
+  await whole.waitForSelector(".training[data-step=waiting] progress");
   await take(settings, whole, "models");
+  await trainings(settings, whole);
   await at(whole, "#/rules", "tbody tr");
   await take(settings, whole, "rules");
   await whole.click("main >> text=Lay down a rule");
@@ -114,6 +130,9 @@ export async function look(settings) {
   await take(settings, whole, "kpis");
   await unanswered(settings, whole);
   await brokenOff(settings, whole);
+  await at(whole, "#/shop", ".for .ranked li .title");
+  await cutOff(whole, () => take(settings, whole, "shop-cut-off"));
+  await waitInVain(whole, () => take(settings, whole, "shop-late"));
   await reader.waitForSelector(".state.closed");
   await reader.waitForSelector(".ranked li .title");
   await take(settings, reader, "read-only-shop");

@@ -6,6 +6,12 @@ const tried = { ...control, name: "shorter-memory", clickers: 15_544, buyers: 3_
 
 export const decided = (shown) => ({ ...shown, report: { ...shown.report, variants: [control, tried], may_stop: true } });
 
+const training = { step: "learning", wanted: 6_000, new: 6_180, why: "lines", began_at: "2026-11-30T04:11:09Z", fit: 2, fits: 3, done: 0.47, at_work: true };
+const told = (state, told_s_ago) => () => ({ trainings: [{ model: "embedding", told_at: "2026-11-30T04:12:03Z", told_s_ago, state }] });
+
+export const trains = told(training, 0.4);
+export const gone = told(training, 754);
+
 // What `answer` makes of the gateway's own; null: no answer at all. Returns how to end it.
 export async function standIn(page, path, answer) {
   const handler = async (route) => {

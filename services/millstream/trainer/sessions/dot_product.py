@@ -50,7 +50,7 @@ def fit_dot_product(log: SessionLog, items: int, rule: Training) -> DotProduct:
     return DotProduct(assemble(data, fitted, _SERVING, rule.ridge))
 
 
-def _never() -> bool:
+def _never(_share: float) -> bool:
     return False
 
 

@@ -15,7 +15,7 @@ from millstream.model.sessions.encoder import EncoderArrays
 from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog
 from millstream.model.sessions.told import NEVER, UNTOLD, gaps, passed
-from millstream.trainer.fitting import Stopped
+from millstream.trainer.fitting import Stopped, Watch
 from millstream.trainer.sessions.augment import cropped, shown
 from millstream.trainer.sessions.negatives import Drawn, Negatives
 from millstream.trainer.sessions.network import NetworkRule, SessionNetwork
@@ -65,10 +65,10 @@ class EncoderFit:
         epochs: int,
         rate: float,
         told: Callable[[str], None],
-        stop: Callable[[], bool] = lambda: False,
+        watch: Watch = lambda _: False,
     ) -> list[float]:
-        """The mean loss of each epoch. Blocks for minutes. Raises Stopped soon after `stop()` turns
-        true."""
+        """The mean loss of each epoch. Blocks for minutes. Raises Stopped soon after `watch`
+        answers true."""
         cut = windows(log)
         counts = np.bincount(log.items, minlength=self._items.shape[0]).astype(np.float64)
         negatives = Negatives(counts, self._rule.negatives)
@@ -76,7 +76,7 @@ class EncoderFit:
         losses: list[float] = []
         done = 0
         for epoch in range(epochs):
-            seen = self._epoch(cut, negatives, (done, total, rate), stop)
+            seen = self._epoch(cut, negatives, (done, total, rate), watch)
             done += len(seen)
             losses.append(float(np.mean(seen)))
             told(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.3f}")
@@ -103,15 +103,15 @@ class EncoderFit:
         cut: Windows,
         negatives: Negatives,
         schedule: tuple[int, int, float],
-        stop: Callable[[], bool],
+        watch: Watch,
     ) -> list[float]:
         done, total, rate = schedule
         losses: list[float] = []
         cut = cropped(cut, self._rule.cropped, self._rng)
         for batch in batches(cut, self._rule.targets, self._rng):
-            if stop():
-                raise Stopped
             step = done + len(losses)
+            if watch(min(1.0, step / total)):
+                raise Stopped
             warm = min(1.0, (step + 1) / _WARM_STEPS)
             falling = 0.02 + 0.49 * (1 + np.cos(np.pi * min(1.0, step / total)))
             drawn = negatives.draw(batch, self._rng)

@@ -41,7 +41,7 @@ def train_taste(
     is later and has what it wants in every row. Blocks for minutes."""
     cleaned = clean(_lines(before).tail(rule.lines), (), rule.cleaning).lines
     data = encode(cleaned, rule.measuring.recent_items)
-    fitted = fit(data, rule.training, lambda: False, None)
+    fitted = fit(data, rule.training, lambda _: False, None)
     serving = choose_rule(data, fitted, _queries(held_out), rule.training.ridge, rule.measuring)
     model = assemble(data, fitted, serving, rule.training.ridge)
     drawing = Drawing.of(data, float(cleaned["weight"].to_numpy().mean()), rule.steps)

@@ -20,7 +20,7 @@ _TRAINING = Training(8, 256, 3, 0.01, 4, 0.25, 0.1, 1)
 def _taste(factorise: Fit, lines: pl.DataFrame, rate: float, negatives: int = 4) -> LivingTaste:
     weighed = lines.with_columns(pl.lit(1.0, dtype=pl.Float32).alias("weight"))
     data = encode(weighed, 24)
-    fitted = factorise(data, _TRAINING, lambda: False, None)
+    fitted = factorise(data, _TRAINING, lambda _: False, None)
     model = assemble(data, fitted, ServingRule(24, 3.0, 0.5), 0.1)
     rule = StepRule(rate, negatives)
     return LivingTaste(model, Drawing.of(data, 1.0, rule), rule, seed=3)

@@ -20,14 +20,26 @@ function Pick() {
   </form>`;
 }
 
+const percent = (share) => `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
+
+function Exposure({ exposure }) {
+  if (!exposure) return html`<p class="hint">How often lists have it is not known: attribution has counted no list in the last days.</p>`;
+  const { days, places, lists, share } = exposure;
+  return html`<dl class="facts" data-exposure=${places}>
+      <div><dt>in lists, ${days} days</dt><dd>${count(places)} of ${count(lists)}</dd></div>
+      <div><dt>share of all places</dt><dd>${percent(share)}</dd></div>
+    </dl>`;
+}
+
 function Counts({ card }) {
   const counts = Object.entries(card.counts);
-  return html`<section aria-labelledby="counted"><h2 id="counted">Counted</h2>
+  return html`<section aria-labelledby="counted"><h2 id="counted">Counted and shown</h2>
     ${counts.length === 0 && html`<p class="hint">No event has named it.</p>`}
     <dl class="facts">
       ${counts.map(([type, n]) => html`<div key=${type}><dt>${DEEDS[type] ?? type}</dt><dd>${count(n)}</dd></div>`)}
-      <div><dt>click-through</dt><dd>${card.click_through === null ? "not known" : `${(100 * card.click_through).toFixed(1)} %`}</dd></div>
+      <div><dt>click-through</dt><dd>${card.click_through === null ? "not known" : percent(card.click_through)}</dd></div>
     </dl>
+    <${Exposure} exposure=${card.exposure} />
     ${card.click_through === null && html`<p class="hint">The storefront tells of no impressions (<code>view_item_list</code>) of this item.</p>`}
   </section>`;
 }

@@ -1,7 +1,8 @@
 // The shopper's list as it changes: what is new, what moved, and why each item is there.
 import { html } from "../vendor/preact.js";
+import { saidOf } from "../pieces/list_told.js";
 import { price, Why } from "../pieces/shown.js";
-import { Failed, Loading } from "../pieces/states.js";
+import { Failed, Loading, Older } from "../pieces/states.js";
 import { useTitles } from "../pieces/titles.js";
 
 function moved(before, item, place) {
@@ -16,13 +17,6 @@ function moved(before, item, place) {
 
 const names = (reason, done) => done.some(({ item }) => reason?.includes(item.title));
 
-// How the list stands, in a sentence.
-export function saidOf({ list, awaited, took_ms }) {
-  if (awaited) return "The list is being made anew …";
-  if (took_ms !== undefined) return `Made anew ${took_ms} ms after your click.`;
-  return list?.explanation.recent.length ? "By what you did before." : "Popular items, until you have looked at something.";
-}
-
 export function ListBeside({ list, done, act, closed }) {
   const titles = useTitles(list.list?.items.map(({ item_id }) => item_id) ?? []);
   if (!list.list) return html`<section aria-labelledby="for"><h2 id="for">Recommended for you</h2>
@@ -30,7 +24,8 @@ export function ListBeside({ list, done, act, closed }) {
   const { items, model_version, stale } = list.list;
   return html`<section aria-labelledby="for" class="for" data-took-ms=${list.awaited ? null : list.took_ms}>
     <h2 id="for">Recommended for you</h2>
-    <p class="took" role="status" aria-live="polite">${saidOf(list)}</p>
+    <p class="took ${list.late ? "late" : ""}" role="status" aria-live="polite">${saidOf(list)}</p>
+    ${list.error && html`<${Older} error=${list.error} />`}
     ${stale && html`<p class="stale">Redis is away: this is the last list that the gateway remembers.</p>`}
     <ol class="ranked">${items.map((item, place) => {
       const about = titles[item.item_id] ?? { item_id: item.item_id, title: item.item_id };

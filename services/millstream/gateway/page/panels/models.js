@@ -4,6 +4,7 @@ import { ask, post } from "../pieces/api.js";
 import { useAsked, useDeed } from "../pieces/asked.js";
 import { clock } from "../pieces/shown.js";
 import { Empty, Failed, ReadOnly, Told } from "../pieces/states.js";
+import { Training } from "./training.js";
 
 const EVERY_MS = 3000;
 
@@ -18,7 +19,7 @@ const Metrics = ({ metrics }) =>
 function Version({ row, wants, busy }) {
   const name = `${row.model} v${row.version}`;
   return html`<li class="letter version ${row.current ? "current" : ""}">
-    <div class="row"><h2 class="name">${name}</h2>${row.current && html`<span class="badge good">serves</span>`}
+    <div class="row"><h3 class="name">${name}</h3>${row.current && html`<span class="badge good">serves</span>`}
       ${row.created_at && html`<span class="hint">trained ${clock(Date.parse(row.created_at))}</span>`}
       <span class="push"></span>
       ${!row.current && !row.refused && html`<button disabled=${busy} onClick=${() => wants({ kind: "promote", row })}>Promote<span class="unseen"> ${name}</span></button>`}
@@ -64,8 +65,9 @@ export function Models({ access }) {
     ${deed.error && html`<${Failed} error=${deed.error} />`}
     <p role="status" class=${deed.done ? "state done" : "unseen"}>${deed.done ?? ""}</p>
     <${Question} wanted=${wanted} yes=${deed.run} dialog=${dialog} />
+    <${Training} />
     <${Told} asked=${models} what="the models">${(value) =>
       value?.versions.length
-        ? html`<ul>${value.versions.toReversed().map((row) => html`<${Version} key=${`${row.model}-${row.version}`} row=${row} wants=${wants} busy=${deed.busy} />`)}</ul>`
+        ? html`<h2>Versions</h2><ul>${value.versions.toReversed().map((row) => html`<${Version} key=${`${row.model}-${row.version}`} row=${row} wants=${wants} busy=${deed.busy} />`)}</ul>`
         : html`<${Empty} title="No model yet">The trainer makes the first one when enough has happened; until then lists come from what is taken together, and what sells.<//>`}<//>`;
 }

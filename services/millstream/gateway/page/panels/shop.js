@@ -1,12 +1,13 @@
 // A mini shop: what is clicked here is a real event, and the list beside it is the real answer.
 import { html, useCallback, useEffect, useState } from "../vendor/preact.js";
 import { useDeed } from "../pieces/asked.js";
+import { saidOf } from "../pieces/list_told.js";
 import { useList } from "../pieces/list_watch.js";
 import { linkTo } from "../pieces/place.js";
 import { DEEDS } from "../pieces/shown.js";
 import { ReadOnly } from "../pieces/states.js";
 import { anotherVisitor, tell, visitor } from "../pieces/visitor.js";
-import { ListBeside, saidOf } from "./list_beside.js";
+import { ListBeside } from "./list_beside.js";
 import { Shelves } from "./shelves.js";
 
 const LENGTH = 10;

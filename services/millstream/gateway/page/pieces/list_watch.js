@@ -4,33 +4,28 @@
 // answers it is there.
 import { useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
 import { explainedListOf, listOf } from "./api.js";
+import { answered, answers, awaiting, calmed, failed, givenUp, markOf, PATIENCE_MS, shown } from "./list_told.js";
 
 const IDLE_MS = 1000;
 const QUICK_MS = 50;
-const PATIENCE_MS = 10_000;
 
-// A rule of the shop changes a list that stays the same by name.
-const markOf = ({ recommendation_id, items }) => [recommendation_id, ...items.map(({ item_id }) => item_id)].join(" ");
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// {list, before, took_ms, error, awaited, expect}: `before`: the items of the list before; `took_ms`:
-// from the last deed to its list. `expect(since)`: a deed begins, at `since` (performance.now);
+// How it stands (list_told.js), and `expect(since)`: a deed begins, at `since` (performance.now);
 // `calm()`: it came to nothing.
 export function useList(shopper, n) {
   const [told, setTold] = useState({});
   const now = useRef({ id: null, gone: false });
 
+  // Of a list from memory nothing more is known: Redis is away.
   const show = useCallback(
     async (found, since) => {
-      const list = await explainedListOf(shopper, n);
+      const list = found.stale ? found : await explainedListOf(shopper, n);
       if (now.current.shopper !== shopper) return;
       now.current.id = markOf(found);
+      now.current.stale = Boolean(found.stale);
       const took = since === undefined ? undefined : Math.round(performance.now() - since);
-      setTold(({ list: old, took_ms }) => ({
-        list,
-        before: old?.items ?? [],
-        took_ms: took ?? took_ms,
-      }));
+      setTold((old) => shown(old, list, took));
     },
     [shopper, n],
   );
@@ -38,27 +33,31 @@ export function useList(shopper, n) {
   // Of a shopper without a stored list each answer is another popular one, under an id of its own.
   const look = useCallback(async () => {
     const found = await listOf(shopper, n);
-    if (markOf(found) === now.current.id) return null;
-    if (now.current.id === null) return found;
+    const { id, stale } = now.current;
+    if (id === null || Boolean(found.stale) !== stale) return found;
+    if (stale || markOf(found) === id) return null;
     const again = await listOf(shopper, n);
     return markOf(again) === markOf(found) ? again : null;
   }, [shopper, n]);
 
   const expect = useCallback(
     async (since) => {
+      const mark = now.current.id;
       now.current.expecting = since;
-      setTold((old) => ({ ...old, awaited: true }));
+      const mine = () => now.current.expecting === since;
+      setTold(awaiting);
       try {
-        while (now.current.expecting === since && performance.now() - since < PATIENCE_MS) {
+        while (mine() && performance.now() - since < PATIENCE_MS) {
           const found = await look();
-          if (found) return await show(found, since);
+          if (found && answers(found, mark)) return await show(found, since);
+          if (found) await show(found);
           await pause(QUICK_MS);
         }
-        setTold((old) => ({ ...old, awaited: false }));
+        if (mine()) setTold(givenUp);
       } catch (error) {
-        setTold((old) => ({ ...old, awaited: false, error }));
+        if (mine()) setTold((old) => failed(old, error));
       } finally {
-        if (now.current.expecting === since) now.current.expecting = null;
+        if (mine()) now.current.expecting = null;
       }
     },
     [look, show],
@@ -66,18 +65,22 @@ export function useList(shopper, n) {
 
   const calm = useCallback(() => {
     now.current.expecting = null;
+    setTold(calmed);
   }, []);
 
   useEffect(() => {
-    now.current = { id: null, shopper, expecting: null };
+    now.current = { id: null, stale: false, shopper, expecting: null };
     setTold({});
     let timer = null;
     const idle = async () => {
       try {
-        const found = now.current.expecting === null && !document.hidden ? await look() : null;
-        if (found) await show(found);
+        if (now.current.expecting === null && !document.hidden) {
+          const found = await look();
+          if (found && now.current.expecting === null) await show(found);
+          setTold(answered);
+        }
       } catch (error) {
-        setTold((old) => ({ ...old, error }));
+        setTold((old) => failed(old, error));
       }
       if (now.current.shopper === shopper) timer = setTimeout(idle, IDLE_MS);
     };

@@ -24,6 +24,8 @@ export const ReadOnly = ({ scope, what }) =>
       <code>millstream keys api create --scope ${scope}</code></p>
   </div>`;
 
+export const Older = ({ error }) => html`<p class="stale" role="status">${error.message} What you see is older.</p>`;
+
 // A value once it is there; what is old stays readable beside a note of the trouble.
 export function Told({ asked, what, children }) {
   if (asked.value === undefined) {
@@ -31,6 +33,6 @@ export function Told({ asked, what, children }) {
       ? html`<${Failed} error=${asked.error} again=${asked.again} />`
       : html`<${Loading} what=${what} />`;
   }
-  return html`${asked.error && html`<p class="stale" role="status">${asked.error.message} What you see is older.</p>`}
+  return html`${asked.error && html`<${Older} error=${asked.error} />`}
     ${children(asked.value)}`;
 }
