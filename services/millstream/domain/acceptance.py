@@ -38,7 +38,9 @@ def check_in_time(event: Event, log_ms: int, origin: Origin | None = None) -> No
     the operator takes it all the same."""
     judged_ms = log_ms if origin is None else origin.log_ms
     if is_late(event, judged_ms) and not (origin is not None and origin.accept_late):
-        raise Refused(Reason.LATE, f"reached the log more than {HORIZON_MS} ms after its time")
+        raise Refused(
+            Reason.LATE, f"reached the log more than {HORIZON_MS // 3_600_000} h after its time"
+        )
 
 
 def accept(

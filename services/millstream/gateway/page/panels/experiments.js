@@ -127,7 +127,7 @@ export function Experiments({ access, asked }) {
     <p role="status" class=${deed.done ? "state done" : "unseen"}>${deed.done ?? ""}</p>
     ${beginning
       ? html`<${ExperimentForm} busy=${deed.busy} begin=${begin} leave=${() => setBeginning(false)} />`
-      : html`<p><button class="main" disabled=${running} onClick=${() => setBeginning(true)}>Begin an experiment</button>
+      : html`<p class="begin"><button class="main" disabled=${running} onClick=${() => setBeginning(true)}>Begin an experiment</button>
           ${running && html` <span class="hint">One at a time: end the one that is running first.</span>`}</p>`}
     <${Told} asked=${all} what="experiments">${() => chosen
       ? html`<${Told} asked=${shown} what="the experiment">${(told) => told && html`<${Shown} told=${told} busy=${deed.busy} end=${end} />`}<//>

@@ -20,7 +20,7 @@ function Pick() {
   </form>`;
 }
 
-const percent = (share) => `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
+const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.01 ? 2 : 1)} %`;
 
 function Exposure({ exposure }) {
   if (!exposure) return html`<p class="hint">How often lists have it is not known: attribution has counted no list in the last days.</p>`;

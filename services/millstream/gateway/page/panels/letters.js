@@ -42,11 +42,10 @@ function Letter({ letter, of, replay, closed, sent }) {
   const [open, setOpen] = useState(false);
   const shown = `letter-${letter.letter.replace(":", "-")}`;
   return html`<li class="letter">
-    <div class="row">
+    <div class="heads"><div class="row">
       <span class="fate dead_lettered">${WHY[letter.reason] ?? letter.reason}</span>
       <span class="detail">${letter.detail}</span>
-      <span class="hint">${clock(letter.log_ms)} · partition ${letter.partition}, offset ${count(letter.offset)} · ${count(letter.bytes)} bytes</span>
-      <span class="push"></span>
+      <span class="hint">${clock(letter.log_ms)} · partition ${letter.partition}, offset ${count(letter.offset)} · ${count(letter.bytes)} bytes</span></div>
       <span class="row"><button aria-expanded=${open} aria-controls=${shown} onClick=${() => setOpen(!open)}>${open ? "Close" : "Show"}<span class="unseen"> letter ${letter.letter}</span></button>
       <button disabled=${closed || sent} onClick=${() => replay(letter)}>${sent ? "Sent" : "Send again"}<span class="unseen"> letter ${letter.letter}</span></button></span>
     </div>

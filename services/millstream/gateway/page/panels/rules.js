@@ -113,7 +113,7 @@ export function Rules({ access }) {
     <p role="status" class=${deed.done ? "state done" : "unseen"}>${deed.done ?? ""}</p>
     ${editing
       ? html`<${RuleForm} key=${editing.rule_id ?? ""} rule=${editing.rule_id ? editing : null} busy=${deed.busy} put=${put} leave=${() => setEditing(null)} />`
-      : html`<p><button class="main" onClick=${() => setEditing(NEW)}>Lay down a rule</button></p>`}
+      : html`<p class="begin"><button class="main" onClick=${() => setEditing(NEW)}>Lay down a rule</button></p>`}
     <${Told} asked=${rules} what="the rules">${(value) => html`
       <section aria-labelledby="laid" class="wide"><h2 id="laid">Rules</h2>
         ${value.rules.length

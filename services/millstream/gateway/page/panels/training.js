@@ -9,7 +9,7 @@ const EVERY_MS = 1000;
 // A trainer at work tells of itself at least every ten seconds.
 const GONE_S = 60;
 
-const STEPS = { reading: "reading what happened", learning: "learning", judging: "judged beside the version in service", registering: "being registered" };
+const STEPS = { reading: "what happened is being read", learning: "learning", judging: "the gate looks at it", registering: "it is being registered" };
 const WHY = { lines: "enough was new", reviews: "enough reviews were new", time: "it was time", asked: "somebody asked", drift: "what shoppers do has changed" };
 
 export function ago(seconds) {
@@ -28,16 +28,17 @@ const dueIn = (at) => (Date.parse(at) - Date.now()) / 1000;
 function Waiting({ state, model }) {
   const { new: lines, wanted, due_at } = state;
   const due = due_at && (dueIn(due_at) > 0 ? `or in ${ago(dueIn(due_at))}, if something is new` : "or as soon as something is new");
-  if (lines === null) return html`<p>Waits for ${count(wanted)} lines of events ${due ?? ""}. Too few have come to be counted yet.</p>`;
+  if (lines === null) return html`<p>Waits for ${count(wanted)} lines of events${due ? `, ${due}` : ""}. Too few have come to be counted yet.</p>`;
   return html`<${Bar} share=${lines / wanted} label=${`${model}: lines of events until the next training`} />
-    <p>About <strong>${count(lines)}</strong> of ${count(wanted)} lines of events since the last training ${due ?? ""}</p>`;
+    <p>${lines ? "About " : ""}<strong>${count(lines)}</strong> of ${count(wanted)} lines of events since the last training${due ? `, ${due}` : ""}.</p>`;
 }
 
 function AtWork({ state, model }) {
-  const { step, why, fit, fits, done } = state;
+  const { step, why, began_at, fit, fits, done } = state;
   const which = step === "learning" && fits > 1 ? `, network ${fit} of ${fits}` : "";
   return html`<${Bar} share=${done} label=${`${model}: share of the training done`} />
-    <p><strong>${Math.round(100 * done)} %</strong> learnt; it is ${STEPS[step] ?? step}${which}. It began since ${WHY[why] ?? why}.</p>`;
+    <p><strong>${Math.round(100 * done)} %</strong> learnt: ${STEPS[step] ?? step}${which}.</p>
+    <p class="hint">Begun ${clock(Date.parse(began_at))}, because ${WHY[why] ?? why}.</p>`;
 }
 
 function One({ training }) {
