@@ -41,6 +41,9 @@ function AtWork({ state, model }) {
     <p class="hint">Begun ${clock(Date.parse(began_at))}, because ${WHY[why] ?? why}.</p>`;
 }
 
+// Its figures stand beside the version.
+const lastly = ({ version, verdict }) => (version ? `v${version}, ${verdict.split(";")[0]}.` : `${verdict}.`);
+
 function One({ training }) {
   const { model, state, told_s_ago } = training;
   const gone = state.at_work && told_s_ago > GONE_S;
@@ -51,7 +54,7 @@ function One({ training }) {
     ${gone && html`<p class="stale" role="status">Its trainer last told of itself ${ago(told_s_ago)} ago: it may be away. What you see is older.</p>`}
     ${!state.at_work && html`<p class="hint">No trainer runs now: the last one ended ${ago(told_s_ago)} ago. One that runs by schedule comes again by itself.</p>`}
     ${waits ? html`<${Waiting} state=${state} model=${model} />` : html`<${AtWork} state=${state} model=${model} />`}
-    ${state.last && html`<p class="hint">The last one, ${clock(Date.parse(state.last.at))}: ${state.last.version ? `v${state.last.version}, ` : ""}${state.last.verdict}</p>`}
+    ${state.last && html`<p class="hint">The last one, ${clock(Date.parse(state.last.at))}: ${lastly(state.last)}</p>`}
   </li>`;
 }
 
