@@ -22,6 +22,7 @@ from millstream.cli.app import app
 from millstream.cli.variables import checked, known
 from millstream.gateway.settings import GatewaySettings
 from millstream.local.kafka_jars import KAFKA_VERSION
+from millstream.model.sentiment.manifest import MODEL as REVIEWS
 from millstream.settings import load
 from millstream.streaming.topics import EVENTS, read_topics, topic_config, topics_path
 
@@ -74,7 +75,7 @@ def test_the_file_is_valid_by_the_specification(compose: Compose) -> None:
     parsed = parse(compose)
     assert set(parsed.service_names()) == {
         *("kafka", "passwords", "valkey", "init", "recommender", "lake", "trainer", "gateway"),
-        *("attribution", "insights"),
+        *("attribution", "insights", "review-trainer"),
         *("prometheus", "grafana"),
     }
 
@@ -118,8 +119,18 @@ def test_our_services_are_commands_of_millstream(compose: Compose) -> None:
     top = get_command(app)
     assert isinstance(top, TyperGroup)
     for name, service in ours(compose).items():
-        assert service["command"] == [name]
-        assert name in top.commands
+        command = "trainer" if name == "review-trainer" else name
+        assert service["command"] == [command]
+        assert command in top.commands
+
+
+def test_each_trainer_has_a_model_of_its_own(compose: Compose) -> None:
+    models = [
+        service["environment"].get("MILLSTREAM_MODEL_NAME")
+        for service in ours(compose).values()
+        if service["command"] == ["trainer"]
+    ]
+    assert models == [None, REVIEWS]
 
 
 def test_variables_are_settings(compose: Compose, dockerfile: str) -> None:
@@ -150,18 +161,20 @@ def test_each_service_may_write_only_what_it_makes(compose: Compose) -> None:
         "recommender": set(),
         "lake": {"lake"},
         "trainer": {"models"},
+        "review-trainer": {"models"},
         "gateway": {"pseudonym-keys", "reverse"},
         "attribution": set(),
         "insights": set(),
     }
 
 
-def test_only_init_and_the_trainer_can_read_the_private_key(
+def test_only_init_and_the_trainers_can_read_the_private_key(
     compose: Compose, dockerfile: str
 ) -> None:
     folders = dict(re.findall(r"\b(M[A-Z_]+)=(/\S+)", dockerfile))
     services = {name: mounts(service) for name, service in ours(compose).items()}
-    assert {name for name, mounted in services.items() if "keys" in mounted} == {"init", "trainer"}
+    signing = {name for name, mounted in services.items() if "keys" in mounted}
+    assert signing == {"init", "trainer", "review-trainer"}
     assert services["init"]["public-keys"] == folders["MILLSTREAM_PUBLIC_KEYS_DIR"]
     public = services["recommender"]["public-keys"]
     assert public == f"{folders['MILLSTREAM_KEYS_DIR']}:ro", "where a recommender looks for it"
@@ -255,6 +268,7 @@ def test_each_service_has_its_own_user_of_redis_and_sees_no_other_password(
         "recommender": "recommender",
         "lake": None,  # it does not speak to Redis
         "trainer": "trainer",
+        "review-trainer": "trainer",
         "gateway": "gateway",
         "attribution": "attribution",
         "insights": "insights",

@@ -60,10 +60,13 @@ KINDS: dict[str, type[ConnectionSettings]] = {
     "recommender": RecommenderSettings,
     "lake": LakeSettings,
     "trainer": TrainerSettings,
+    "review-trainer": TrainerSettings,
     "gateway": GatewaySettings,
     "attribution": ConnectionSettings,
     "insights": InsightsSettings,
 }
+ALIKE = {"review-trainer": "trainer"}
+"""Of another command's kind: its user, its rights."""
 
 
 @pytest.fixture(scope="session")
@@ -256,7 +259,7 @@ def test_pods_run_our_commands_with_settings_that_a_service_takes(
     for component, pod in pods(resources).items():
         [container] = pod["spec"]["containers"]
         command, *options = container["args"]
-        assert command == component
+        assert command == ALIKE.get(component, component)
         flags = {flag for param in top.commands[command].params for flag in param.opts}
         assert {word for word in options if word.startswith("--")} <= flags
         with monkeypatch.context() as patch:
@@ -275,10 +278,10 @@ def test_no_secret_stands_in_what_is_rendered(resources: list[Resource]) -> None
         names = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
         [container] = pod["spec"]["containers"]
         assert names["secret"]["secret"]["secretName"] == (
-            "ms-operator" if component == "init" else f"ms-{component}"
+            "ms-operator" if component == "init" else f"ms-{ALIKE.get(component, component)}"
         )
         keys = names.get("keys-secret", {}).get("secret", {}).get("secretName")
-        signs = component in {"init", "trainer"}
+        signs = ALIKE.get(component, component) in {"init", "trainer"}
         without = {"lake", "attribution"}
         assert keys == (None if component in without else "ms-signing" if signs else "ms-public")
         for variable in container["env"]:
@@ -308,13 +311,14 @@ def test_pods_have_no_rights_that_they_do_not_need(resources: list[Resource]) ->
             "trainer": "/var/lib/millstream/models",
             "init": "/var/lib/millstream/keys",  # in memory, looked at for what is missing
         }
-        assert writable == {"/tmp"} | ({theirs[component]} if component in theirs else set())  # noqa: S108
+        alike = ALIKE.get(component, component)
+        assert writable == {"/tmp"} | ({theirs[alike]} if alike in theirs else set())  # noqa: S108
 
 
 def test_services_are_probed_where_they_answer(resources: list[Resource]) -> None:
     for component, pod in pods(resources).items():
         [container] = pod["spec"]["containers"]
-        if component in {"init", "trainer"}:
+        if ALIKE.get(component, component) in {"init", "trainer"}:
             assert "livenessProbe" not in container
             assert pod["spec"]["restartPolicy"] == "Never"
             continue
@@ -328,9 +332,11 @@ def test_services_are_probed_where_they_answer(resources: list[Resource]) -> Non
 
 
 def test_of_what_writes_alone_there_is_one_at_a_time(everything: list[Resource]) -> None:
-    [job] = of(everything, "CronJob")
-    assert job["spec"]["concurrencyPolicy"] == "Forbid"
-    assert job["spec"]["jobTemplate"]["spec"]["parallelism"] == 1
+    jobs = {job["metadata"]["name"]: job["spec"] for job in of(everything, "CronJob")}
+    assert jobs.keys() == {"shop-trainer", "shop-review-trainer"}
+    for job in jobs.values():
+        assert job["concurrencyPolicy"] == "Forbid"
+        assert job["jobTemplate"]["spec"]["parallelism"] == 1
     specs = {one["metadata"]["name"]: one["spec"] for one in of(everything, "Deployment")}
     for component in ("lake", "attribution", "insights"):
         spec = specs[f"shop-{component}"]
@@ -449,7 +455,7 @@ def test_claims_that_are_given_are_not_made(everything: list[Resource]) -> None:
         for volume in pod["spec"]["volumes"]
         if "persistentVolumeClaim" in volume
     }
-    assert used == {"lake", "shop-models"}
+    assert used == {"lake", "labelled-reviews", "shop-models"}
 
 
 def test_mounted_keys_become_files_that_our_code_takes(

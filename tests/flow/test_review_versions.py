@@ -147,6 +147,4 @@ async def test_what_an_operator_got_wrong_is_said_before_anything_is_trained(
     assert (done.code, "got 10 good and 10 bad ones" in done.err) == (2, True), done.err
     done = await shop.models("train-reviews", "--data", str(few), "--tenant", "../elsewhere")
     assert (done.code, "option --tenant" in done.err) == (2, True), done.err
-    done = await shop.models("train", *SENTIMENT)
-    assert (done.code, "millstream models train-reviews" in done.err) == (2, True), done.err
     assert not shop.store.exists()

@@ -9,7 +9,7 @@ from tests.documents import PACKAGE
 
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"log", "_log"}
-OUR_OWN = "trainer/service.py"
+OUR_OWN = "trainer/turn.py"
 """Tells why cleaning left nothing to train on, in our own words and numbers."""
 FORBIDDEN = (
     *("user", "shopper", "user_id", "anonymous", "id", "ids", "event_id", "key", "token", "secret"),

@@ -116,12 +116,18 @@ def insights() -> None:
 def trainer(
     once: bool = typer.Option(False, help="Train if a version is due, and end: for a cron job."),
 ) -> None:
-    """Trains models on the lake and promotes better ones, until SIGTERM."""
+    """Trains models, on the lake or on reviews, and promotes better ones, until SIGTERM."""
+    from millstream.model.sentiment.manifest import MODEL as REVIEWS
     from millstream.trainer.limits import bound_cpu
     from millstream.trainer.settings import TrainerSettings
 
     settings = begin("trainer", TrainerSettings)
     bound_cpu(settings.threads, settings.niceness)
+    if settings.model_name == REVIEWS:
+        from millstream.trainer.sentiment.wiring import run as run_reviews
+
+        asyncio.run(run_reviews(settings, once=once))
+        return
     from millstream.trainer.wiring import run
 
     asyncio.run(run(settings, once=once))

@@ -9,23 +9,14 @@ import typer
 
 from millstream.cli.variables import checked
 from millstream.domain.clock import as_datetime, wall_clock
-from millstream.domain.errors import OperatorError
 from millstream.domain.identity import record_key
 from millstream.domain.models import TrainingRequest
-from millstream.model.sentiment.manifest import MODEL as REVIEWS
 from millstream.settings import ConnectionSettings
 
 
 def train(model: str = typer.Option("embedding"), tenant: str = typer.Option("default")) -> None:
-    """Asks the trainer for a new version, however few lines are new. It trains as soon as it is
+    """Asks the trainer for a new version, however little is new. It trains as soon as it is
     free, also if it is started later; the gate decides whether the version serves."""
-    if model == REVIEWS:
-        raise OperatorError(
-            f"model {model}",
-            "one that the trainer does not train by itself",
-            "a model of what shoppers do",
-            "`millstream models train-reviews` trains it on labelled reviews",
-        )
     request = TrainingRequest(tenant=tenant, model=model, requested_at=as_datetime(wall_clock()))
     asyncio.run(_send(checked(ConnectionSettings), request))
     typer.echo(f"A version of {tenant}/{model} is asked for: see `millstream models list`.")

@@ -15,14 +15,12 @@ from rich.table import Table
 
 from millstream.cli.model_moves import surroundings
 from millstream.cli.variables import checked
-from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Tenant
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.judgement import Judgement
 from millstream.model.registry import Registry
 from millstream.model.sentiment.manifest import MODEL, ReviewKind, ReviewManifest
-from millstream.model.signing import load_private_key
 from millstream.trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def train_reviews(
     service, registers it, and lets it serve if it may. Of a version that was refused or held the
     exit code is 0 as well."""
     from millstream.trainer.sentiment.data import read_reviews
-    from millstream.trainer.sentiment.version import require_enough
+    from millstream.trainer.sentiment.pipeline import require_enough
 
     settings, told = checked(TrainerSettings), Console(stderr=True)
     try:
@@ -53,7 +51,8 @@ def train_reviews(
     reviews = read_reviews(data)
     require_enough(reviews)
     told.print(f"{len(reviews)} reviews, {len(set(reviews.domains))} domains", markup=False)
-    manifest, announced = asyncio.run(_train(settings, reviews, kind, tenant, told))
+    settings = settings.model_copy(update={"tenant": tenant, "review_kind": kind})
+    manifest, announced = asyncio.run(_train(settings, reviews, told))
     if json:
         sys.stdout.write(msgspec.json.encode(_as_json(manifest, announced)).decode() + "\n")
         return
@@ -61,36 +60,17 @@ def train_reviews(
     typer.echo(f"v{manifest.version} of {tenant}/{MODEL}: {announced.verdict}")
 
 
-async def _train(
-    settings: TrainerSettings, reviews: Reviews, kind: ReviewKind, tenant: str, told: Console
-) -> Trained:
+async def _train(settings: TrainerSettings, reviews: Reviews, told: Console) -> Trained:
     """What answers slowly or not at all is asked before minutes are spent on a fit."""
     from millstream.streaming.offload import offload
-    from millstream.streaming.topics import MODELS
-    from millstream.trainer.sentiment.compare import ReviewGateRule
-    from millstream.trainer.sentiment.fits import fit_of
-    from millstream.trainer.sentiment.version import ReviewTools, train_review_version
+    from millstream.trainer.sentiment.pipeline import Collected, train_review_version
+    from millstream.trainer.sentiment.wiring import review_tools
 
-    key, registry = load_private_key(settings.keys_dir), Registry(settings.model_store)
-    registry.remove_partial(tenant, MODEL)
+    Registry(settings.model_store).remove_partial(settings.tenant, MODEL)
     async with surroundings(settings) as (pointer, producer):
         say = partial(told.print, markup=False)
-        fit, digest = await offload(partial(fit_of, kind, settings.seed, say))
-        tools = ReviewTools(
-            tenant=tenant,
-            fit=fit,
-            settings_digest=digest,
-            seed=settings.seed,
-            rule=ReviewGateRule(),
-            registry=registry,
-            key=key,
-            pointer=pointer,
-            producer=producer,
-            topic=settings.topic(MODELS),
-            keep_versions=settings.keep_versions,
-            clock=wall_clock,
-        )
-        return await train_review_version(reviews, tools)
+        tools = await offload(partial(review_tools, settings, pointer, producer, say))
+        return await train_review_version(Collected(reviews), tools)
 
 
 def _as_json(manifest: ReviewManifest, announced: ModelAnnouncement) -> dict[str, object]:

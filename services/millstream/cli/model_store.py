@@ -14,7 +14,7 @@ def shown_any(settings: ConnectionSettings, wanted: Identity) -> ManifestHead:
     """Whichever kind of model it is. Raises OperatorError unless the manifest is signed and the one
     that is wanted."""
     try:
-        return Registry(settings.model_store).show_any(load_public_key(settings.keys_dir), wanted)
+        return Registry(settings.model_store).show(load_public_key(settings.keys_dir), wanted)
     except ArtifactRefused as refused:
         raise _unusable(wanted, refused) from None
 

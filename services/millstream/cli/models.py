@@ -93,7 +93,7 @@ async def _rows(settings: ConnectionSettings) -> list[Row]:
                 wanted = Identity(tenant, model, version)
                 is_current = current is not None and current[0] == version
                 try:
-                    rows.append(_row(registry.show_any(key, wanted), is_current))
+                    rows.append(_row(registry.show(key, wanted), is_current))
                 except ArtifactRefused as refused:
                     rows.append(_refused_row(wanted, is_current, refused.reason))
     finally:

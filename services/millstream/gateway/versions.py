@@ -58,7 +58,7 @@ class Versions:
     def _one(self, wanted: Identity, current: bool) -> Version:
         lists = wanted.model == self._model
         try:
-            manifest = self._registry.show_any(self._key, wanted)
+            manifest = self._registry.show(self._key, wanted)
         except ArtifactRefused as refused:
             why = refused.reason
             return Version(wanted.model, wanted.version, current, refused=why, makes_lists=lists)

@@ -122,7 +122,11 @@ async def train_made_up(deployment: Deployment, tenant: str) -> None:
     # Takes seconds to import, and a run without reviews does without.
     from millstream.trainer.sentiment.compare import ReviewGateRule
     from millstream.trainer.sentiment.fits import fit_of
-    from millstream.trainer.sentiment.version import ReviewTools, train_review_version
+    from millstream.trainer.sentiment.pipeline import (
+        Collected,
+        ReviewTools,
+        train_review_version,
+    )
 
     settings = deployment.settings
     async with AsyncExitStack() as stack:
@@ -144,7 +148,8 @@ async def train_made_up(deployment: Deployment, tenant: str) -> None:
             keep_versions=2,
             clock=wall_clock,
         )
-        _, announced = await train_review_version(made_up_labelled(LEARNT, SEED), tools)
+        learnt = Collected(made_up_labelled(LEARNT, SEED))
+        _, announced = await train_review_version(learnt, tools)
     if announced.decision is not Decision.PROMOTED:
         raise OperatorError("the review model", announced.verdict, "one that may serve")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Generic, Protocol, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from millstream.domain.errors import OperatorError
-from millstream.model.artifact import Files, read_artifact, read_manifest, write_data
+from millstream.model.artifact import Files, read_artifact, write_data
 from millstream.model.embeddings import Embeddings
 from millstream.model.golden import check_golden
-from millstream.model.manifest import Manifest, ManifestHead
+from millstream.model.manifest import ArtifactRefused, Manifest, ManifestHead
 from millstream.model.partial import new_partial, publish, remove_left, withdraw
 from millstream.model.scorer import Scorer
 from millstream.model.sentiment.artifact import (
@@ -207,14 +208,17 @@ class Registry:
         """sha256 of the manifest as it stands there. Raises ArtifactRefused where there is none."""
         return manifest_digest(self._directory(wanted))
 
-    def show(self, key: Ed25519PublicKey, wanted: Identity) -> Manifest:
-        """Of embeddings. Raises ArtifactRefused unless the manifest is signed and the one that is
-        wanted."""
-        return read_manifest(self._directory(wanted), key, wanted)
-
-    def show_any(self, key: Ed25519PublicKey, wanted: Identity) -> ManifestHead:
-        """As `show`, of whichever kind of model: Manifest or ReviewManifest."""
+    def show(self, key: Ed25519PublicKey, wanted: Identity) -> ManifestHead:
+        """Manifest or ReviewManifest. Raises ArtifactRefused unless it is signed and the one that
+        is wanted."""
         return read_signed(self._directory(wanted), key, wanted, decode_any)
+
+    def newest(self, key: Ed25519PublicKey, tenant: str, model: str) -> ManifestHead | None:
+        """Of the newest version whose manifest is not refused, promoted or not."""
+        for version in reversed(self.versions(tenant, model)):
+            with suppress(ArtifactRefused):
+                return self.show(key, Identity(tenant, model, version))
+        return None
 
     def load(self, key: Ed25519PublicKey, wanted: Identity) -> LoadedModel:
         """Raises ArtifactRefused unless every check passes. Blocks on the disk: call it beside
@@ -233,7 +237,7 @@ class Registry:
 
     def verify(self, key: Ed25519PublicKey, wanted: Identity) -> ManifestHead:
         """Raises ArtifactRefused unless whoever serves this kind of model would load it. Blocks."""
-        if isinstance(self.show_any(key, wanted), ReviewManifest):
+        if isinstance(self.show(key, wanted), ReviewManifest):
             return self.load_reviews(key, wanted).manifest
         return self.load(key, wanted).manifest
 

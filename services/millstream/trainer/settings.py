@@ -13,6 +13,7 @@ from millstream.domain.events import EventType
 from millstream.domain.models import Network, SessionInput
 from millstream.features.recent_items import BOUND
 from millstream.features.weights import EVENT_WEIGHT
+from millstream.model.sentiment.manifest import ReviewKind
 from millstream.settings import ConnectionSettings
 from millstream.trainer.limits import LAST
 
@@ -56,11 +57,13 @@ class Measuring(msgspec.Struct, frozen=True):
 class TrainerSettings(ConnectionSettings):
     tenant: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "default"
     model_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")] = "embedding"
+    """`sentiment`: it learns from reviews, by the settings further down, and not from the lake."""
 
     first_after_lines: Annotated[int, Field(ge=1)] = 60_000
     every_lines: Annotated[int, Field(ge=1)] = 60_000
     every_minutes: Annotated[float, Field(gt=0)] | None = None
-    """A version also after so long, if a line is new; None: lines alone decide."""
+    """A version also after so long, if a line or a rated review is new; None: their number alone
+    decides."""
     drift_psi: Annotated[float, Field(gt=0)] | None = None
     """A version also where inputs or scores have drifted so far (0.25 is much); None: drift is
     measured at each training and triggers none."""
@@ -104,6 +107,16 @@ class TrainerSettings(ConnectionSettings):
     recent_items: Annotated[int, Field(ge=1, le=BOUND)] = BOUND
     """How many of a shopper's newest items a vector is made of; recommenders keep no more."""
 
+    reviews_dir: Path | None = None
+    """Labelled reviews that each version of `sentiment` learns from beside the rated ones of the
+    topic, which it learns from alone where this is None."""
+    review_kind: ReviewKind = ReviewKind.LINEAR
+    first_after_reviews: Annotated[int, Field(ge=1)] = 2_000
+    """Rated reviews before the first version; with `reviews_dir` it comes at once."""
+    every_reviews: Annotated[int, Field(ge=1)] = 2_000
+    most_reviews: Annotated[int, Field(ge=1)] = 20_000
+    """Rated reviews that a version learns from at most, the newest."""
+
     index_from_items: Annotated[int, Field(ge=1)] = 20_000
     """A version of so many items gets an index (model/indexing.py); model/scorer.py says who is
     served through it."""
@@ -115,6 +128,10 @@ class TrainerSettings(ConnectionSettings):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     niceness: Annotated[int, Field(ge=0, le=LAST)] = LAST
     tensorboard_dir: Path | None = None
+
+    @property
+    def every_ms(self) -> int | None:
+        return None if self.every_minutes is None else round(self.every_minutes * 60_000)
 
     def training(self, network: Network = Network.DOT_PRODUCT) -> Training:
         return _picked(self, Training, network=network)

@@ -17,6 +17,7 @@ _EARLY = 0.9
 
 class Why(StrEnum):
     LINES = "lines"
+    REVIEWS = "reviews"
     TIME = "time"
     ASKED = "asked"
     DRIFT = "drift"

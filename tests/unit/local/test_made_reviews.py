@@ -13,7 +13,7 @@ from millstream.local.made_reviews import made_up, made_up_labelled
 from millstream.local.reviewing import LEARNT, SEED, selling
 from millstream.trainer.sentiment.compare import ReviewGateRule
 from millstream.trainer.sentiment.data import held_out
-from millstream.trainer.sentiment.version import FOLDS, LEAST_OF_EACH, require_enough
+from millstream.trainer.sentiment.pipeline import FOLDS, LEAST_OF_EACH, require_enough
 
 
 def test_a_seed_makes_the_same_reviews_again_and_no_text_twice() -> None:

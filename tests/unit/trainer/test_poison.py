@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,7 @@ from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
+from millstream.trainer.turn import turn
 from millstream.trainer.whole_list import RankedLists
 from millstream.trainer.wiring import StoredLake
 
@@ -216,7 +218,7 @@ async def test_an_error_of_the_training_is_not_held_for_a_lack_of_lines(
     tools = replace(tools_in(tmp_path, factorise), fit=fails)
     lake = stored(tmp_path, PLAIN, tools.settings)
     with pytest.raises(ValueError, match="a mismatch"):
-        await serve(lake, Trigger(1, 1), tools, asyncio.Event(), once=True)
+        await serve(partial(turn, lake, Trigger(1, 1), tools), 1.0, asyncio.Event(), once=True)
 
 
 @pytest.mark.parametrize("window_days", [None, 3.0])
@@ -231,5 +233,5 @@ async def test_a_file_that_cannot_be_read_ends_the_trainer_with_its_name(
     damaged = partition_dir(lake.settings.lake_dir, topic, 0) / Range(0, len(PLAIN)).file_name
     damaged.write_bytes(damaged.read_bytes()[:-7])
     with pytest.raises(LakeDamaged, match=damaged.name):
-        await serve(lake, Trigger(1, 1), tools, asyncio.Event(), once=True)
+        await serve(partial(turn, lake, Trigger(1, 1), tools), 1.0, asyncio.Event(), once=True)
     assert tools.registry.versions("default", "embedding") == []

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,11 @@ from millstream.trainer.encode import Interactions
 from millstream.trainer.fit_blend import Examples, joined
 from millstream.trainer.fitting import Fit, Fitted, Stopped, Watch
 from millstream.trainer.requests import take_request
-from millstream.trainer.service import serve
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.split import Query
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
+from millstream.trainer.turn import turn
 from millstream.trainer.whole_list import Lists, RankedLists
 from millstream.trainer.wiring import resumed_trigger
 
@@ -119,13 +120,20 @@ def tools_with(tmp_path: Path, fit: Fit, wires: Wires, told: threading.Event) ->
     )
 
 
+async def serving(
+    lake: GrowingLake, trigger: Trigger, tools: Tools, stop: asyncio.Event, *, once: bool = False
+) -> None:
+    look = partial(turn, lake, trigger, tools)
+    await service.serve(look, tools.settings.poll_s, stop, once=once)
+
+
 async def test_versions_come_as_the_lake_grows(
     tmp_path: Path, two_tastes: pl.DataFrame, factorise: Fit
 ) -> None:
     wires, stop = Wires(), asyncio.Event()
     lake = GrowingLake(two_tastes, 0)
     tools = tools_with(tmp_path, factorise, wires, threading.Event())
-    loop = asyncio.create_task(serve(lake, Trigger(1000, 1400), tools, stop))
+    loop = asyncio.create_task(serving(lake, Trigger(1000, 1400), tools, stop))
     lake.height = 1000
     await asyncio.wait_for(wires.announced.wait(), 20)
     assert tools.registry.versions("default", "embedding") == [1]
@@ -153,7 +161,7 @@ async def test_once_trains_if_a_version_is_due_and_ends(
     tools = replace(tools, settings=settings)
     for height, versions in ((900, []), (1000, [1]), (1000, [1])):
         lake, trigger = GrowingLake(two_tastes, height), resumed_trigger(tools)
-        await asyncio.wait_for(serve(lake, trigger, tools, never, once=True), 20)
+        await asyncio.wait_for(serving(lake, trigger, tools, never, once=True), 20)
         assert tools.registry.versions("default", "embedding") == versions
 
 
@@ -167,7 +175,7 @@ async def test_a_window_that_no_longer_grows_does_not_end_the_training(
     tools = tools_with(tmp_path, factorise, wires, threading.Event())
     settings = tools.settings.model_copy(update={"window_days": 10.0, "every_lines": 1200})
     tools = replace(tools, settings=settings)
-    loop = asyncio.create_task(serve(lake, Trigger(700, 1200), tools, stop))
+    loop = asyncio.create_task(serving(lake, Trigger(700, 1200), tools, stop))
     await asyncio.wait_for(wires.announced.wait(), 20)
     wires.announced.clear()
     lake.height = 2000
@@ -187,7 +195,9 @@ async def next_version(tools: Tools, wires: Wires, version: int) -> Manifest:
     await asyncio.wait_for(wires.announced.wait(), 20)
     wires.announced.clear()
     wanted = Identity("default", "embedding", version)
-    return tools.registry.show(tools.key.public_key(), wanted)
+    shown = tools.registry.show(tools.key.public_key(), wanted)
+    assert isinstance(shown, Manifest)
+    return shown
 
 
 async def test_it_trains_when_asked_and_when_time_is_up(
@@ -197,7 +207,7 @@ async def test_it_trains_when_asked_and_when_time_is_up(
     lake, now = GrowingLake(two_tastes, 1000), [1_770_000_000_000]
     tools = tools_with(tmp_path, factorise, wires, threading.Event())
     tools = replace(tools, clock=lambda: now[0])
-    loop = asyncio.create_task(serve(lake, trigger, tools, stop))
+    loop = asyncio.create_task(serving(lake, trigger, tools, stop))
     first = await next_version(tools, wires, 1)
     now[0] += 1000
     request = TrainingRequest(tenant="default", model="embedding", requested_at=as_datetime(now[0]))
@@ -232,7 +242,7 @@ async def test_drift_makes_a_version_before_the_lines_do(
     lists = RankedLists("default", RankingSettings(), dict)
     settings = tools.settings.model_copy(update={"drift_psi": 0.25, "recent_items": 4})
     tools = replace(tools, settings=settings, whole_lists=lists)
-    loop = asyncio.create_task(serve(lake, trigger, tools, stop))
+    loop = asyncio.create_task(serving(lake, trigger, tools, stop))
     await next_version(tools, wires, 1)
     assert wires.current is not None
     lake.height = 2400
@@ -256,14 +266,14 @@ async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.
         raise Stopped
 
     tools = tools_with(tmp_path, endless, Wires(), told)
-    serving = asyncio.create_task(serve(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
+    work = asyncio.create_task(serving(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
     await asyncio.wait_for(training.wait(), 10)
     state = tools.progress.state
     assert (state.step, state.why, state.new, state.wanted) == (Step.LEARNING, "lines", 2400, 1)
     assert (state.fit, state.fits, state.done) == (1, 2, 0.25)
     told.set()
     stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(work, 5)
     assert tools.registry.versions("default", "embedding") == []
 
 
@@ -280,11 +290,11 @@ async def test_work_that_does_not_listen_is_left_behind(
         raise Stopped
 
     tools = tools_with(tmp_path, deaf, Wires(), threading.Event())
-    serving = asyncio.create_task(serve(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
+    work = asyncio.create_task(serving(GrowingLake(two_tastes, 2400), Trigger(1, 1), tools, stop))
     await asyncio.wait_for(training.wait(), 10)
     began = time.monotonic()
     stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(work, 5)
     assert time.monotonic() - began < 3
     release.set()
 
@@ -295,12 +305,12 @@ async def test_too_little_data_is_waited_out(
     once = two_tastes[:30].with_columns(item=pl.int_range(pl.len()).cast(pl.String))
     wires, stop, trigger = Wires(), asyncio.Event(), Trigger(10, 10)
     tools = tools_with(tmp_path, factorise, wires, threading.Event())
-    serving = asyncio.create_task(serve(GrowingLake(once, 30), trigger, tools, stop))
+    work = asyncio.create_task(serving(GrowingLake(once, 30), trigger, tools, stop))
     async with asyncio.timeout(10):
         while trigger.trained_to_ms is None:  # noqa: ASYNC110  nothing tells us of it
             await asyncio.sleep(0.01)
     stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(work, 5)
     assert trigger.trained_to_ms == once["log_ms"][-1]
     last = tools.progress.state.last
     assert last is not None
@@ -315,7 +325,7 @@ async def test_an_error_ends_the_loop(tmp_path: Path, factorise: Fit) -> None:
 
     tools = tools_with(tmp_path, factorise, Wires(), threading.Event())
     with pytest.raises(OSError, match="the lake is gone"):
-        await serve(Damaged(pl.DataFrame(), 0), Trigger(1, 1), tools, asyncio.Event())
+        await serving(Damaged(pl.DataFrame(), 0), Trigger(1, 1), tools, asyncio.Event())
 
 
 def test_the_window_is_counted_from_the_newest_record(two_tastes: pl.DataFrame) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from millstream.model.manifest import Count, ManifestHead, decode_as, decode_manifest
+from millstream.model.manifest import Count, ManifestHead, Occasion, decode_as, decode_manifest
 
 MODEL = "sentiment"
 """The name of review models in the store, under the pointer and in announcements."""
@@ -37,9 +37,26 @@ class ReviewData(Struct, frozen=True, forbid_unknown_fields=True):
         return self.good + self.bad - self.held_out
 
 
+class ReviewWindow(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the topic of reviews had when a version learnt: the next offset of each partition, log
+    times in ms, both inclusive (0 of nothing), and how many of its reviews were rated good or bad.
+    Of these `erased` were of shoppers to be forgotten; `learnt` is what came into the version."""
+
+    offsets: dict[int, int]
+    first_log_ms: int
+    last_log_ms: int
+    rated: Count
+    erased: Count
+    learnt: Count
+
+
 class ReviewManifest(ManifestHead, frozen=True, kw_only=True):
+    """`window` and `occasion`: None where labelled reviews alone were given, by an operator."""
+
     kind: ReviewKind
     reviews: ReviewData
+    window: ReviewWindow | None = None
+    occasion: Occasion | None = None
 
 
 class _Told(Struct):

@@ -34,12 +34,22 @@ class Reviews:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def joined(self, more: Reviews) -> Reviews:
+        return Reviews(
+            self.texts + more.texts,
+            np.concatenate([self.labels, more.labels]),
+            self.domains + more.domains,
+        )
+
     def take(self, rows: Ints) -> Reviews:
         return Reviews(
             tuple(self.texts[row] for row in rows),
             self.labels[rows],
             tuple(self.domains[row] for row in rows),
         )
+
+
+NONE = Reviews((), np.zeros(0, dtype=np.int64), ())
 
 
 class _Line(Struct, frozen=True):

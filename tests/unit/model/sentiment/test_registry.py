@@ -36,7 +36,7 @@ def test_versions_count_up_and_judge(
     np.testing.assert_array_equal(
         loaded.sentiment.probabilities(ASKED), sentiment_of(MODELS[kind]).probabilities(ASKED)
     )
-    assert registry.show_any(key.public_key(), wanted) == manifest
+    assert registry.show(key.public_key(), wanted) == manifest
     assert registry.verify(key.public_key(), wanted) == manifest
 
 
@@ -45,7 +45,7 @@ def test_each_kind_of_model_is_verified_as_what_it_is(
 ) -> None:
     ours, sha = registry.register(parts, describe, key)
     assert registry.verify(key.public_key(), Identity("default", "embedding", 1, sha)) == ours
-    assert registry.show_any(key.public_key(), Identity("default", "embedding", 1)) == ours
+    assert registry.show(key.public_key(), Identity("default", "embedding", 1)) == ours
 
 
 def test_neither_kind_is_taken_for_the_other(
@@ -57,8 +57,6 @@ def test_neither_kind_is_taken_for_the_other(
     public = key.public_key()
     with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
         registry.load(public, Identity("default", "sentiment", 1))
-    with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
-        registry.show(public, Identity("default", "sentiment", 1))
     with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
         registry.load_reviews(public, Identity("default", "embedding", 1))
 
@@ -83,7 +81,7 @@ def test_a_signed_manifest_of_no_kind_is_refused(
     version = registry.directory("default", "sentiment", 1)
     (version / MANIFEST_NAME).write_bytes(raw)
     (version / SIGNATURE_NAME).write_bytes(key.sign(raw))
-    for read in (registry.show_any, registry.verify):
+    for read in (registry.show, registry.verify):
         with pytest.raises(ArtifactRefused, match="the manifest cannot be read"):
             read(key.public_key(), Identity("default", "sentiment", 1))
 
@@ -127,3 +125,13 @@ def test_a_number_once_promoted_is_not_used_again(
 ) -> None:
     manifest, _ = registry.register_reviews(linear_model(), describe_reviews, key, above=7)
     assert manifest.version == 8
+
+
+def test_the_newest_is_the_last_whose_manifest_is_not_refused(
+    registry: Registry, key: Ed25519PrivateKey
+) -> None:
+    public = key.public_key()
+    assert registry.newest(public, "default", "sentiment") is None
+    first, _ = registry.register_reviews(linear_model(), describe_reviews, key)
+    registry.register_reviews(linear_model(), describe_reviews, Ed25519PrivateKey.generate())
+    assert registry.newest(public, "default", "sentiment") == first

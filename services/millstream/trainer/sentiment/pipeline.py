@@ -1,4 +1,7 @@
-"""START HERE: labelled reviews to a review model that may judge."""
+"""START HERE for reviews: labelled and rated ones to a model that may judge.
+
+What is learnt from is an operator's file (data.py), or what has come to the topic of reviews
+(collect.py), which turn.py looks at."""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.embeddings import FloatArray
-from millstream.model.manifest import SCHEMA_VERSION, ArtifactRefused, Provenance, Quality
+from millstream.model.manifest import SCHEMA_VERSION, ArtifactRefused, Occasion, Provenance, Quality
 from millstream.model.registry import LoadedReviews, PointerHistory, Registry
 from millstream.model.sentiment.artifact import ReviewArrays, ReviewFiles, sentiment_of
-from millstream.model.sentiment.manifest import MODEL, ReviewData, ReviewManifest
+from millstream.model.sentiment.manifest import MODEL, ReviewData, ReviewManifest, ReviewWindow
 from millstream.model.signed_files import Identity
 from millstream.streaming.offload import offload
+from millstream.trainer import telemetry
 from millstream.trainer.announce import Producer, announce
 from millstream.trainer.register import code_version
 from millstream.trainer.release import released, retain
@@ -27,6 +31,7 @@ from millstream.trainer.sentiment.calibration import calibration_error
 from millstream.trainer.sentiment.compare import NEUTRAL, InService, ReviewGateRule, largest_domains
 from millstream.trainer.sentiment.data import FILE_NAME, Reviews, held_out
 from millstream.trainer.sentiment.gate import judge_reviews
+from millstream.trainer.trigger import Why
 
 FOLDS = 5
 """One of them is held out, for good: another number would deal into a version's exam what the one
@@ -55,11 +60,17 @@ class ReviewTools:
     clock: Callable[[], int]
 
 
-def require_enough(reviews: Reviews) -> None:
-    """Raises OperatorError where no model could be learnt, or nothing is left to measure it on."""
+def are_enough(reviews: Reviews) -> bool:
+    """Whether a model can be learnt of them, and something is left to measure it on."""
     good = int(reviews.labels.sum())
-    bad = len(reviews) - good
-    if min(good, bad) < LEAST_OF_EACH:
+    return min(good, len(reviews) - good) >= LEAST_OF_EACH
+
+
+def require_enough(reviews: Reviews) -> None:
+    """Raises OperatorError."""
+    if not are_enough(reviews):
+        good = int(reviews.labels.sum())
+        bad = len(reviews) - good
         raise OperatorError(
             f"the reviews in {FILE_NAME}",
             f"{good} good and {bad} bad ones",
@@ -68,13 +79,23 @@ def require_enough(reviews: Reviews) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """`window`, `why`: where rated reviews of the topic are among them."""
+
+    reviews: Reviews
+    window: ReviewWindow | None = None
+    why: Why | None = None
+
+
 async def train_review_version(
-    reviews: Reviews, tools: ReviewTools
+    collected: Collected, tools: ReviewTools
 ) -> tuple[ReviewManifest, ModelAnnouncement]:
     """Measured on reviews that it has not seen, registered, promoted if it may, announced. What was
     measured is what is registered. Raises OperatorError."""
+    reviews, started_ms = collected.reviews, tools.clock()
+    # reviews: texts, labels and domains
     require_enough(reviews)
-    created_at = as_datetime(tools.clock())
     champion = await _champion(tools)
     # champion: number and version in service, loaded, or none
     held = held_out(reviews, FOLDS)
@@ -96,9 +117,11 @@ async def train_review_version(
             lists=files.lists,
             provenance=Provenance(code_version(), tools.settings_digest, tools.seed),
             quality=quality,
-            created_at=created_at,
+            created_at=as_datetime(started_ms),
             kind=files.kind,
             reviews=data,
+            window=collected.window,
+            occasion=None if collected.why is None else Occasion(collected.why, {}),
         )
 
     number, _ = champion
@@ -109,6 +132,7 @@ async def train_review_version(
     outcome = await released(tools.registry, public, tools.pointer, (manifest, sha), number)
     # outcome: whether the current version moved, and the verdict
     announcement = await announce(tools.producer, tools.topic, manifest, sha, outcome)
+    telemetry.trained(announcement, data.learnt, started_ms, tools.clock())
     await retain(tools.registry, tools.pointer, (tools.tenant, MODEL), tools.keep_versions)
     return manifest, announcement
 

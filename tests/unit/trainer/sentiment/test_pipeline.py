@@ -4,90 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.review_models import MODELS
-from tests.unit.trainer.sentiment.made_reviews import made_reviews, made_vectors
+from tests.unit.trainer.sentiment.made_reviews import made_reviews
+from tests.unit.trainer.sentiment.training import NOW, Pointer, Producer, linear
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError
-from millstream.domain.models import Decision, ModelAnnouncement
-from millstream.model.registry import Registry
+from millstream.domain.models import Decision
 from millstream.model.sentiment.artifact import ReviewArrays, sentiment_of
-from millstream.model.sentiment.linear import LinearArrays
 from millstream.model.sentiment.manifest import ReviewKind
 from millstream.model.sentiment.review import ReviewText
 from millstream.model.signed_files import Identity
 from millstream.trainer.sentiment.compare import ReviewGateRule
 from millstream.trainer.sentiment.data import Reviews, held_out
-from millstream.trainer.sentiment.fit_linear import LinearRule, fit_linear
-from millstream.trainer.sentiment.version import (
+from millstream.trainer.sentiment.pipeline import (
     FOLDS,
     LEAST_OF_EACH,
+    Collected,
     ReviewTools,
     train_review_version,
 )
 
-NOW = 1_770_000_000_000
-RULE = LinearRule(counts=(10.0,), rarity=(10.0,), likeness=(0.1,), inner_folds=2)
 REVIEWS = made_reviews(1200, 0)
 MORE = made_reviews(1600, 0)
-
-
-@dataclass
-class Pointer:
-    """Compare-and-set in memory; `overtaken`: by another trainer, meanwhile."""
-
-    current: tuple[int, str] | None = None
-    past: list[tuple[int, str]] = field(default_factory=list)
-    overtaken: bool = False
-
-    async def read(self, tenant: str, model: str) -> tuple[int, str] | None:
-        assert (tenant, model) == ("default", "sentiment")
-        return self.current
-
-    async def before(self, _tenant: str, _model: str) -> tuple[tuple[int, str], ...]:
-        return tuple(self.past)
-
-    async def promote(
-        self, tenant: str, model: str, version: int, sha: str, expected_version: int | None
-    ) -> bool:
-        assert (tenant, model) == ("default", "sentiment")
-        if self.overtaken or (self.current and self.current[0]) != expected_version:
-            return False
-        if self.current is not None:
-            self.past.insert(0, self.current)
-        self.current = (version, sha)
-        return True
-
-    async def choose(self, *_: object) -> bool:
-        raise NotImplementedError("an operator's, not a trainer's")
-
-    go_back = choose
-
-
-@dataclass
-class Producer:
-    """`sent`: each announcement with its key and what the pointer said when it was sent."""
-
-    pointer: Pointer
-    sent: list[tuple[str, bytes, ModelAnnouncement, tuple[int, str] | None]] = field(
-        default_factory=list
-    )
-
-    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> object:
-        told = msgspec.json.decode(value, type=ModelAnnouncement)
-        self.sent.append((topic, key, told, self.pointer.current))
-        return None
-
-
-def linear(reviews: Reviews) -> LinearArrays:
-    return fit_linear(reviews, made_vectors, [], RULE)
 
 
 def half_deaf(reviews: Reviews) -> ReviewArrays:
@@ -101,38 +44,10 @@ def turned_round(reviews: Reviews) -> ReviewArrays:
     return linear(replace(reviews, labels=1 - reviews.labels))
 
 
-@pytest.fixture
-def pointer() -> Pointer:
-    return Pointer()
-
-
-@pytest.fixture
-def producer(pointer: Pointer) -> Producer:
-    return Producer(pointer)
-
-
-@pytest.fixture
-def tools(tmp_path: Path, pointer: Pointer, producer: Producer) -> ReviewTools:
-    return ReviewTools(
-        tenant="default",
-        fit=linear,
-        settings_digest="0123456789ab",
-        seed=7,
-        rule=ReviewGateRule(),
-        registry=Registry(tmp_path / "models"),
-        key=Ed25519PrivateKey.generate(),
-        pointer=pointer,
-        producer=producer,
-        topic="t.models",
-        keep_versions=2,
-        clock=lambda: NOW,
-    )
-
-
 async def test_the_first_version_is_registered_serves_and_is_announced(
     tools: ReviewTools, pointer: Pointer, producer: Producer
 ) -> None:
-    manifest, announced = await train_review_version(REVIEWS, tools)
+    manifest, announced = await train_review_version(Collected(REVIEWS), tools)
     assert (manifest.version, manifest.kind) == (1, ReviewKind.LINEAR)
     assert (announced.decision, announced.promoted) == (Decision.PROMOTED, True)
     assert pointer.current == (1, announced.manifest_sha256)
@@ -148,7 +63,7 @@ async def test_the_first_version_is_registered_serves_and_is_announced(
 
 
 async def test_the_manifest_tells_data_measures_and_verdict(tools: ReviewTools) -> None:
-    manifest, _ = await train_review_version(REVIEWS, tools)
+    manifest, _ = await train_review_version(Collected(REVIEWS), tools)
     held = int(held_out(REVIEWS, FOLDS).sum())
     data, quality = manifest.reviews, manifest.quality
     assert (data.good, data.bad, data.folds, data.held_out) == (600, 600, FOLDS, held)
@@ -170,7 +85,7 @@ async def test_no_version_learns_from_what_versions_are_measured_on(tools: Revie
         return MODELS[ReviewKind.LINEAR]
 
     for reviews in (REVIEWS, MORE, REVIEWS.take(np.arange(1199, -1, -1))):
-        await train_review_version(reviews, replace(tools, fit=fit))
+        await train_review_version(Collected(reviews), replace(tools, fit=fit))
     measured = {
         " ".join(MORE.texts[row].text.lower().split())
         for row in np.flatnonzero(held_out(MORE, FOLDS))
@@ -181,7 +96,7 @@ async def test_no_version_learns_from_what_versions_are_measured_on(tools: Revie
 
 
 async def test_what_is_registered_is_what_was_measured(tools: ReviewTools) -> None:
-    manifest, _ = await train_review_version(REVIEWS, tools)
+    manifest, _ = await train_review_version(Collected(REVIEWS), tools)
     loaded = tools.registry.load_reviews(
         tools.key.public_key(), Identity("default", "sentiment", 1)
     )
@@ -193,8 +108,8 @@ async def test_what_is_registered_is_what_was_measured(tools: ReviewTools) -> No
 async def test_the_same_reviews_again_are_held(
     tools: ReviewTools, pointer: Pointer, producer: Producer
 ) -> None:
-    await train_review_version(REVIEWS, tools)
-    manifest, announced = await train_review_version(REVIEWS, tools)
+    await train_review_version(Collected(REVIEWS), tools)
+    manifest, announced = await train_review_version(Collected(REVIEWS), tools)
     assert (manifest.version, announced.decision) == (2, Decision.HELD)
     assert announced.verdict.startswith("held: not better than v1")
     assert pointer.current is not None
@@ -203,8 +118,8 @@ async def test_the_same_reviews_again_are_held(
 
 
 async def test_more_reviews_are_a_reason_to_change(tools: ReviewTools, pointer: Pointer) -> None:
-    await train_review_version(REVIEWS, tools)
-    _, announced = await train_review_version(MORE, tools)
+    await train_review_version(Collected(REVIEWS), tools)
+    _, announced = await train_review_version(Collected(MORE), tools)
     assert announced.decision is Decision.PROMOTED
     assert pointer.current is not None
     assert pointer.current[0] == 2
@@ -212,12 +127,12 @@ async def test_more_reviews_are_a_reason_to_change(tools: ReviewTools, pointer: 
 
 async def test_a_better_one_takes_over_from_a_bad_one(tools: ReviewTools, pointer: Pointer) -> None:
     weak = replace(tools, fit=half_deaf, rule=ReviewGateRule(calibration=1.0))
-    await train_review_version(REVIEWS, weak)
+    await train_review_version(Collected(REVIEWS), weak)
     assert pointer.current is not None, "the weak one never served"
-    _, announced = await train_review_version(REVIEWS, tools)
+    _, announced = await train_review_version(Collected(REVIEWS), tools)
     assert announced.reasons[0] == "better"
     assert pointer.current[0] == 2
-    _, announced = await train_review_version(MORE, weak)
+    _, announced = await train_review_version(Collected(MORE), weak)
     assert announced.decision is Decision.REFUSED
     assert pointer.current[0] == 2
 
@@ -227,9 +142,11 @@ async def test_one_that_says_the_opposite_is_refused_and_stands_in_the_store(
     tools: ReviewTools, pointer: Pointer, again: bool
 ) -> None:
     if again:
-        await train_review_version(REVIEWS, tools)
+        await train_review_version(Collected(REVIEWS), tools)
     before = pointer.current
-    manifest, announced = await train_review_version(MORE, replace(tools, fit=turned_round))
+    manifest, announced = await train_review_version(
+        Collected(MORE), replace(tools, fit=turned_round)
+    )
     assert (announced.decision, announced.promoted) == (Decision.REFUSED, False)
     assert pointer.current == before
     assert manifest.version in tools.registry.versions("default", "sentiment")
@@ -237,7 +154,7 @@ async def test_one_that_says_the_opposite_is_refused_and_stands_in_the_store(
 
 async def test_of_two_trainers_the_stale_one_is_held(tools: ReviewTools, pointer: Pointer) -> None:
     pointer.overtaken = True
-    _, announced = await train_review_version(REVIEWS, tools)
+    _, announced = await train_review_version(Collected(REVIEWS), tools)
     assert announced.decision is Decision.HELD
     assert "another trainer moved" in announced.verdict
     assert pointer.current is None
@@ -252,7 +169,7 @@ async def test_a_version_that_cannot_answer_is_refused_though_it_measured_well(
         arrays = linear(reviews)
         return replace(arrays, likeness=np.vstack([arrays.likeness] * 2))
 
-    _, announced = await train_review_version(REVIEWS, replace(tools, fit=crooked))
+    _, announced = await train_review_version(Collected(REVIEWS), replace(tools, fit=crooked))
     assert announced.decision is Decision.REFUSED
     assert announced.verdict.startswith("refused: likeness has shape")
     assert pointer.current is None
@@ -262,10 +179,10 @@ async def test_a_spoilt_version_in_service_is_no_reference(
     tools: ReviewTools, pointer: Pointer
 ) -> None:
     """Nobody is served from it; the next one has only to be good."""
-    await train_review_version(REVIEWS, tools)
+    await train_review_version(Collected(REVIEWS), tools)
     path = tools.registry.directory("default", "sentiment", 1) / "terms.npy"
     path.write_bytes(path.read_bytes()[:-1])
-    manifest, announced = await train_review_version(REVIEWS, tools)
+    manifest, announced = await train_review_version(Collected(REVIEWS), tools)
     assert (manifest.version, announced.decision) == (2, Decision.PROMOTED)
     assert pointer.current is not None
     assert pointer.current[0] == 2
@@ -273,14 +190,16 @@ async def test_a_spoilt_version_in_service_is_no_reference(
 
 async def test_old_versions_go(tools: ReviewTools) -> None:
     for _ in range(4):
-        await train_review_version(REVIEWS, tools)
+        await train_review_version(Collected(REVIEWS), tools)
     assert tools.registry.versions("default", "sentiment") == [1, 3, 4]
 
 
 async def test_an_lstm_is_measured_and_registered_the_same_way(tools: ReviewTools) -> None:
     """One that was not fitted to anything: it does not serve, and is told of like any other."""
     lstm = MODELS[ReviewKind.LSTM]
-    manifest, announced = await train_review_version(REVIEWS, replace(tools, fit=lambda _: lstm))
+    manifest, announced = await train_review_version(
+        Collected(REVIEWS), replace(tools, fit=lambda _: lstm)
+    )
     assert (manifest.kind, announced.promoted) == (ReviewKind.LSTM, False)
     held = REVIEWS.take(np.flatnonzero(held_out(REVIEWS, FOLDS)))
     right = (sentiment_of(lstm).probabilities(held.texts) > 0.5) == held.labels
@@ -303,5 +222,5 @@ async def test_too_few_of_either_label_are_an_operators_matter(
     tools: ReviewTools, producer: Producer, spoil: Spoil
 ) -> None:
     with pytest.raises(OperatorError, match=f"at least {LEAST_OF_EACH} of each"):
-        await train_review_version(spoil(REVIEWS), tools)
+        await train_review_version(Collected(spoil(REVIEWS)), tools)
     assert (tools.registry.models(), producer.sent) == ([], [])

@@ -1,0 +1,100 @@
+"""The trainer of review models as a process: settings to a running loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+
+import structlog
+
+from millstream.domain.clock import wall_clock
+from millstream.model.manifest import ManifestHead
+from millstream.model.registry import PointerHistory, Registry
+from millstream.model.sentiment.manifest import ReviewManifest
+from millstream.model.signing import load_private_key
+from millstream.streaming.offload import offload
+from millstream.streaming.telemetry import AT_WORK
+from millstream.streaming.topics import MODELS
+from millstream.trainer.announce import Producer
+from millstream.trainer.ground import caught_up, requests, stand
+from millstream.trainer.sentiment.compare import ReviewGateRule
+from millstream.trainer.sentiment.data import NONE, read_reviews
+from millstream.trainer.sentiment.fits import fit_of
+from millstream.trainer.sentiment.pipeline import ReviewTools, require_enough
+from millstream.trainer.sentiment.topic import opened
+from millstream.trainer.sentiment.turn import turn
+from millstream.trainer.service import serve
+from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.trigger import Trigger
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: TrainerSettings, *, once: bool = False) -> None:
+    """As trainer.wiring.run. Raises OperatorError also where the labelled reviews can't be read or
+    are too few."""
+    labelled = NONE
+    if settings.reviews_dir is not None:
+        labelled = read_reviews(settings.reviews_dir)
+        require_enough(labelled)
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(stand(settings))
+        tools = await offload(
+            partial(review_tools, settings, ground.pointer, ground.producer, _tell)
+        )
+        public, name = ground.key.public_key(), (settings.tenant, settings.model_name)
+        newest = ground.registry.newest(public, *name)
+        trigger = resumed_trigger(settings, newest)
+        topic = await stack.enter_async_context(opened(settings, labelled, looked_at(newest)))
+        await caught_up(stack, settings, requests(settings, trigger))
+        AT_WORK.set(1)
+        look = partial(turn, topic, trigger, tools)
+        await serve(look, settings.poll_s, ground.stop, once=once)
+
+
+def review_tools(
+    settings: TrainerSettings,
+    pointer: PointerHistory,
+    producer: Producer,
+    told: Callable[[str], None],
+) -> ReviewTools:
+    """Blocks for seconds. Raises OperatorError where the signing key is missing."""
+    key = load_private_key(settings.keys_dir)
+    fit, digest = fit_of(settings.review_kind, settings.seed, told)
+    return ReviewTools(
+        tenant=settings.tenant,
+        fit=fit,
+        settings_digest=digest,
+        seed=settings.seed,
+        rule=ReviewGateRule(),
+        registry=Registry(settings.model_store),
+        key=key,
+        pointer=pointer,
+        producer=producer,
+        topic=settings.topic(MODELS),
+        keep_versions=settings.keep_versions,
+        clock=wall_clock,
+    )
+
+
+def resumed_trigger(settings: TrainerSettings, newest: ManifestHead | None) -> Trigger:
+    """Goes on from the newest version that stands in the store, promoted or not. Labelled reviews
+    alone are enough for the first one."""
+    first = settings.first_after_reviews if settings.reviews_dir is None else 0
+    trigger = Trigger(first, settings.every_reviews, settings.every_ms)
+    if newest is not None:
+        offsets, created_ms = looked_at(newest), round(newest.created_at.timestamp() * 1000)
+        trigger.trained(sum(offsets.values()), created_ms, created_ms)
+    return trigger
+
+
+def looked_at(newest: ManifestHead | None) -> dict[int, int]:
+    """The next offset of each partition of the topic when that version was trained."""
+    if not isinstance(newest, ReviewManifest) or newest.window is None:
+        return {}
+    return newest.window.offsets
+
+
+def _tell(said: str) -> None:
+    _log.info("fitted", said=said)
