@@ -26,11 +26,12 @@ def chaos(*words: str) -> subprocess.CompletedProcess[str]:
 def test_a_short_run_keeps_every_promise(live_kafka_possible: None) -> None:
     run = chaos(
         *("--seed", "3", "--minutes", MINUTES, "--tier", "bare", "--lanes", "2"),
-        *("--schedules", "20"),
+        *("--tier", "reviews", "--rate", "1400", "--schedules", "20"),
     )
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr[-4000:]}"
     found = json.loads(run.stdout.splitlines()[-1])
     assert found["accepted"] >= 5_000
+    assert found["reviews"] >= 200
     assert found["faults"] >= 5
     assert found["schedules"] >= 1
     assert found["duplicates_sent"] >= 100

@@ -35,6 +35,7 @@ class Check(StrEnum):
 class Tier(StrEnum):
     BARE = "bare"
     FAUST = "faust"
+    REVIEWS = "reviews"
 
 
 def chaos(  # noqa: PLR0913, PLR0917  each is an option of the command line
@@ -70,7 +71,7 @@ def chaos(  # noqa: PLR0913, PLR0917  each is an option of the command line
         seed=seed if journal is None else journal.next_seed(seed),
         minutes=minutes,
         without=None if without is None else without.value,
-        tiers=[one.value for one in tier] if tier else TIERS,
+        tiers=tuple(one.value for one in tier) if tier else TIERS,
         only=fault or (),
         lanes=lanes,
         rate=rate,

@@ -1,5 +1,5 @@
-"""START HERE for one episode of tier B or C: a fresh deployment under load, fault after fault, then
-a reckoning.
+"""START HERE for one episode of tier B, C or D: a fresh deployment under load, fault after fault,
+then a reckoning.
 
 1. topics, functions and workers of its own, on the run's servers (staging.py)
 2. load flows; a fault is injected, held, healed; counting must begin again; then the next
@@ -18,6 +18,7 @@ from millstream.local.chaos.breaking import AGAIN_S, break_once, end_with
 from millstream.local.chaos.plan import Plan, Servers, Told
 from millstream.local.chaos.reckoning import reckon
 from millstream.local.chaos.report import Report
+from millstream.local.chaos.reviews.reckoning import reckon as reckon_reviews
 from millstream.local.chaos.scene import Scene
 from millstream.local.chaos.staging import staged
 from millstream.local.chaos.traffic import Kind
@@ -68,7 +69,7 @@ async def _played(plan: Plan, servers: Servers, told: Told) -> Report:
         async with quiet.needed():
             told("all is counted and compared")
             await scene.load.finish()
-            await reckon(scene, report, told)
+            await (reckon_reviews if plan.tier == "reviews" else reckon)(scene, report, told)
             if plan.last is not None:
                 await end_with(plan.last(), scene, report, told)
         _add_up(scene, report)

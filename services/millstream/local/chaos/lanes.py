@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ WITNESS_RATE = 500.0
 SHORTEST_EPISODE_S = 25.0
 RECKONING_S = 35.0
 LANES_APART = 100
+LETTERS: Mapping[Tier, str] = {"bare": "B", "faust": "C", "reviews": "D"}
 
 
 @dataclass
@@ -40,7 +41,8 @@ class Run:
     ends: float
     """Monotonic."""
     report: Report
-    deck: Deck
+    decks: Mapping[Tier, Deck]
+    """Those that count events share theirs."""
     lasts: Iterator[type[Fault] | None]
     tiers: list[Tier] = field(default_factory=list)
     """Of each lane."""
@@ -60,7 +62,7 @@ async def play_lane(
     number = 0
     while number == 0 or run.left_s > SHORTEST_EPISODE_S + RECKONING_S:
         plan = _plan(run, lane, number)
-        tier = "C" if plan.tier == "faust" else "B"
+        tier = LETTERS[plan.tier]
 
         def told(what: str, name: str = f"{tier}{plan.seed}") -> None:
             run.view.fault(f"{name} {what}")
@@ -101,14 +103,15 @@ async def _forget_topics(kafka: ProxiedKafka, prefix: str) -> None:
 
 def _plan(run: Run, lane: int, number: int) -> Plan:
     orders = run.orders
-    deck, last = run.deck, next(run.lasts)
+    tier = run.tiers[lane]
+    deck, last = run.decks[tier], None if tier == "reviews" else next(run.lasts)
     seconds = min(EPISODE_S, max(SHORTEST_EPISODE_S, run.left_s - RECKONING_S))
-    rate = orders.rate / len(run.tiers)
+    rate = orders.rate_of(tier)
     if orders.without == "witness":
         rate = min(rate, WITNESS_RATE)
         seconds, last, deck = WITNESS_EPISODE_S, TopicMadeAnewLonger, Deck((), random.Random())  # noqa: S311
     return Plan(
-        tier=run.tiers[lane],
+        tier=tier,
         lane=lane,
         seed=orders.seed * 1_000 + lane * LANES_APART + number,
         seconds=seconds,

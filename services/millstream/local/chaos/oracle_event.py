@@ -49,7 +49,7 @@ def read(value: bytes | None, log_ms: int) -> Told:
     if value is None or len(value) > MOST_BYTES:
         raise NoEvent
     try:
-        body = _JSON.decode(value.decode())
+        body = JSON.decode(value.decode())
         told = _told(body)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NoEvent from error
@@ -60,26 +60,30 @@ def read(value: bytes | None, log_ms: int) -> Told:
 
 def _told(body: dict[str, Any]) -> Told:
     known, unknown = body.get("user_id"), body.get("anonymous_id")
-    shopper = _id(known) if known is not None else "~" + _id(unknown)
+    shopper = clean_id(known) if known is not None else "~" + clean_id(unknown)
     if known is not None and shopper.startswith("~"):
         raise NoEvent
     tenant = body.get("tenant", "default")
     if not _TENANT.fullmatch(tenant):
         raise NoEvent
-    items = tuple(_id(line["item_id"]) for line in body.get("items", []))
+    items = tuple(clean_id(line["item_id"]) for line in body.get("items", []))
     least, most = TYPES[body["type"]]
     if not least <= len(items) <= most:
         raise NoEvent
     _text(body.get("query"))
-    time = body["time"]
-    if not _TIME.fullmatch(time):
+    time_ms = clean_time(body["time"])
+    return Told(tenant, shopper, clean_id(body["event_id"]), body["type"], time_ms, items)
+
+
+def clean_time(told: Any) -> int:
+    """Milliseconds since 1970. Raises NoEvent, and what a wrong type raises."""
+    if not _TIME.fullmatch(told):
         raise NoEvent
-    at = datetime.fromisoformat(time.upper())
-    time_ms = int(at.timestamp()) * 1000 + at.microsecond // 1000
-    return Told(tenant, shopper, _id(body["event_id"]), body["type"], time_ms, items)
+    at = datetime.fromisoformat(told.upper())
+    return int(at.timestamp()) * 1000 + at.microsecond // 1000
 
 
-def _id(text: Any) -> str:
+def clean_id(text: Any) -> str:
     if not isinstance(text, str) or not 1 <= len(text) <= 128:
         raise NoEvent
     if any(c in "{}" or unicodedata.category(c) in _UNSEEN for c in text):
@@ -108,4 +112,4 @@ def _finite(digits: str) -> float:
     return number
 
 
-_JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

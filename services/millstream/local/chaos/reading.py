@@ -47,7 +47,7 @@ async def read_all(servers: str, events: str, lists: str) -> Reading:
     async for record in read_records(servers, lists, await broker_ends(servers, lists)):
         tenant, _, shopper = (record.key or b"").decode().partition(":")
         served.add(show(shown[tenant, shopper], record.value))
-    return Reading(due, shown, served, await _letters(servers, f"{events}{LETTERS}"))
+    return Reading(due, shown, served, await letters_of(servers, f"{events}{LETTERS}"))
 
 
 async def _due(servers: str, topic: str) -> Due:
@@ -58,7 +58,7 @@ async def _due(servers: str, topic: str) -> Due:
     return oracle.due(ends)
 
 
-async def _letters(servers: str, topic: str) -> set[tuple[int, int]]:
+async def letters_of(servers: str, topic: str) -> set[tuple[int, int]]:
     found = set()
     async for record in read_records(servers, topic, await broker_ends(servers, topic)):
         headers = dict(record.headers)

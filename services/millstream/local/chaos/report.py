@@ -10,6 +10,7 @@ from typing import Any
 SHOWN_VIOLATIONS = 50
 SUMMED = (
     "accepted",
+    "reviews",
     "duplicates_sent",
     "poison_sent",
     "schedules",
@@ -30,6 +31,8 @@ class Report:
 
     seed: int
     accepted: int = 0
+    reviews: int = 0
+    """Judged and counted once."""
     duplicates_sent: int = 0
     poison_sent: int = 0
     faults_by_kind: Counter[str] = field(default_factory=Counter)
@@ -68,6 +71,7 @@ class Report:
         return {
             "seed": self.seed,
             "accepted": self.accepted,
+            "reviews": self.reviews,
             "duplicates_sent": self.duplicates_sent,
             "poison_sent": self.poison_sent,
             "faults": self.faults,

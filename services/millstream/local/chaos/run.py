@@ -1,8 +1,9 @@
 """START HERE: what `millstream chaos` does in the minutes it is given.
 
 1. tier A: simulated schedules on a real Redis, in a process beside the others (simulation.py)
-2. tiers B and C, bare workers and Faust ones on one Apache Kafka, in lanes side by side: each plays
-   episodes under load, one fault after the other, each recounted by an oracle (episode.py)
+2. tiers B and C, bare workers and Faust ones on one Apache Kafka, and D, insights with reviews, in
+   lanes side by side: each plays episodes under load, one fault after the other, each recounted by
+   an oracle (episode.py)
 3. one report of it all; any broken promise is named in it
 
 With `without` one protection is switched off; then the schedules come first, there is one lane, and
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from millstream.domain.errors import OperatorError
 from millstream.local.chaos.deck import Deck
@@ -22,6 +23,7 @@ from millstream.local.chaos.fork_server import ForkServer
 from millstream.local.chaos.lanes import Run, play_lane
 from millstream.local.chaos.orders import Orders
 from millstream.local.chaos.report import Report
+from millstream.local.chaos.scene import Tier
 from millstream.local.chaos.servers import ProxiedKafka
 from millstream.local.chaos.simulation import simulate, simulated_apart
 from millstream.local.chaos.view import View
@@ -40,7 +42,7 @@ async def chaos(orders: Orders, view: View) -> Report:
         view,
         began + orders.minutes * 60,
         Report(orders.seed),
-        _deck(orders),
+        _decks(orders),
         _lasts(orders),
         orders.tiers_of_lanes(),
     )
@@ -53,6 +55,10 @@ async def chaos(orders: Orders, view: View) -> Report:
 
 
 def _check_names(orders: Orders) -> None:
+    if orders.without == "witness" and not orders.counts_events:
+        raise OperatorError(
+            "option --without witness", "reviews alone", "a tier that counts events"
+        )
     known = {kind.kind for kind in LAST}
     known.update(kind.kind for tier in orders.tiers for kind in kinds_of(tier))
     if unknown := sorted(set(orders.only) - known):
@@ -64,8 +70,8 @@ def _check_names(orders: Orders) -> None:
 
 
 async def _simulated_first(run: Run) -> None:
-    """The witness is compared by the worker, which no schedule has."""
-    if run.orders.without == "witness":
+    """The witness is compared by the worker, which no schedule has; nor has one reviews."""
+    if run.orders.without == "witness" or not run.orders.counts_events:
         return
     run.view.stage("A: simulated schedules")
     run.report.add(
@@ -82,7 +88,7 @@ async def _simulated_first(run: Run) -> None:
 
 async def _simulated_beside(run: Run) -> None:
     orders = run.orders
-    if orders.without is None and orders.schedules:
+    if orders.without is None and orders.schedules and orders.counts_events:
         run.report.add(await simulated_apart(orders.seed, orders.schedules, orders.minutes * 60))
         run.view.schedules(run.report.schedules)
 
@@ -104,9 +110,13 @@ async def _played(run: Run) -> None:
             raise several.exceptions[0] from several
 
 
-def _deck(orders: Orders) -> Deck:
-    rng = random.Random(orders.seed)  # noqa: S311  a seed, not a secret
-    return Deck([kind for kind in KINDS if not orders.only or kind.kind in orders.only], rng)
+def _decks(orders: Orders) -> dict[Tier, Deck]:
+    def dealt(kinds: Iterable[type[Fault]]) -> Deck:
+        rng = random.Random(orders.seed)  # noqa: S311  a seed, not a secret
+        return Deck([kind for kind in kinds if not orders.only or kind.kind in orders.only], rng)
+
+    events = dealt(KINDS)
+    return {"bare": events, "faust": events, "reviews": dealt(kinds_of("reviews"))}
 
 
 def _lasts(orders: Orders) -> Iterator[type[Fault] | None]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from millstream.local.chaos.load import Load
 from millstream.local.chaos.proxy import Proxy
+from millstream.local.chaos.reviews.model import keep_model
 from millstream.local.chaos.servers import BreakableValkey, ProxiedKafka
 from millstream.local.chaos.watch import Watch, Where
 from millstream.local.chaos.wire import Wire, wired
@@ -18,7 +19,7 @@ from millstream.local.chaos.workers import Crew
 from millstream.local.ports import LOOPBACK
 from millstream.settings import ConnectionSettings, load
 
-Tier = Literal["bare", "faust"]
+Tier = Literal["bare", "faust", "reviews"]
 SLOTS = 16
 PARTITIONS = 4
 
@@ -36,6 +37,8 @@ class Scene:
     crew: Crew
     load: Load
     watch: Watch
+    where: Where
+    """What is watched, and recounted."""
     rng: random.Random
     spoilt: set[str] = field(default_factory=set)
     """Model versions that no list may bear."""
@@ -43,10 +46,6 @@ class Scene:
     @property
     def topic(self) -> str:
         return self.load.topic
-
-    @property
-    def where(self) -> Where:
-        return Where(self.valkey.port, self.settings.redis_prefix, self.topic, SLOTS)
 
     @asynccontextmanager
     async def redis(self) -> AsyncIterator[Wire]:
@@ -64,10 +63,12 @@ class Scene:
         }
 
     async def load_library(self) -> None:
-        """What `millstream init` does first."""
+        """What `millstream init` does first; of reviews also which version judges them."""
         async with self.redis() as wire:
             await wire.call("FUNCTION", "LOAD", "REPLACE", self.library)
             await wire.call("HSETNX", f"{self.settings.redis_prefix}layout", "slots", SLOTS)
+        if self.tier == "reviews":
+            await keep_model(self.settings)
 
 
 def operator_settings(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from millstream.domain.clock import wall_clock
 from millstream.local.chaos.load import Load
 from millstream.local.chaos.plan import Plan, Servers
 from millstream.local.chaos.proxy import Proxy
+from millstream.local.chaos.reviews.staging import review_parts
 from millstream.local.chaos.scene import (
     PARTITIONS,
     SLOTS,
@@ -21,6 +22,7 @@ from millstream.local.chaos.scene import (
 from millstream.local.chaos.traffic import Mix, Shop, Traffic
 from millstream.local.chaos.watch import Watch, Where
 from millstream.local.chaos.workers import Crew
+from millstream.settings import ConnectionSettings
 from millstream.setup import set_up
 from millstream.streaming.topics import EVENTS
 
@@ -29,7 +31,8 @@ from millstream.streaming.topics import EVENTS
 async def staged(plan: Plan, servers: Servers) -> AsyncIterator[Scene]:
     """The deployment, its load flowing and its workers started; gone on exit."""
     scene = await _scene(plan, servers)
-    scene.load.counted = scene.watch.counted
+    if plan.tier != "reviews":  # of which there are more verdicts, or fewer
+        scene.load.counted = scene.watch.counted
     await scene.load_library()
     async with _proxied(scene.way_to_kafka, scene.valkey.proxy), _running(scene):
         yield scene
@@ -43,12 +46,11 @@ async def _scene(plan: Plan, servers: Servers) -> Scene:
     settings = operator_settings(kafka, valkey, servers.home, prefix)
     await set_up(settings, slots=SLOTS, replay=False, partitions=PARTITIONS)
     rng = random.Random(plan.seed)  # noqa: S311  a seed, not a secret
-    topic = settings.topic(EVENTS)
-    traffic = Traffic(plan.seed, Shop(PARTITIONS), Mix(), wall_clock)
     variables = worker_variables(way, valkey, servers.home, prefix)
     if plan.without == "witness":
         variables["MILLSTREAM_CHAOS_WITHOUT"] = plan.without
-    where = Where(valkey.port, settings.redis_prefix, topic, SLOTS)
+    parts = review_parts if plan.tier == "reviews" else _parts
+    crew, load, where = parts(plan, servers, settings, variables)
     return Scene(
         tier=plan.tier,
         kafka=kafka,
@@ -56,10 +58,24 @@ async def _scene(plan: Plan, servers: Servers) -> Scene:
         way_to_kafka=way,
         settings=settings,
         library=plan.library,
-        crew=Crew(servers.forks if plan.tier == "bare" else None, variables, PARTITIONS),
-        load=Load(kafka.bootstrap_servers, topic, traffic, plan.rate),
+        crew=crew,
+        load=load,
         watch=Watch(where, rng),
+        where=where,
         rng=rng,
+    )
+
+
+def _parts(
+    plan: Plan, servers: Servers, settings: ConnectionSettings, variables: Mapping[str, str]
+) -> tuple[Crew, Load, Where]:
+    """Recommenders, and shoppers who look and buy."""
+    topic = settings.topic(EVENTS)
+    traffic = Traffic(plan.seed, Shop(PARTITIONS), Mix(), wall_clock)
+    return (
+        Crew(servers.forks if plan.tier == "bare" else None, variables, PARTITIONS),
+        Load(servers.kafka.bootstrap_servers, topic, traffic, plan.rate),
+        Where(servers.valkey.port, settings.redis_prefix, topic, SLOTS),
     )
 
 

@@ -126,7 +126,7 @@ class Traffic:
         body: dict[str, object] = {
             "event_id": event_id,
             "type": "erase",
-            "time": _text(self._clock() - age),
+            "time": written_at(self._clock() - age),
             "user_id": shopper,
         }
         if shopper[-1] in "37":
@@ -158,7 +158,7 @@ class Traffic:
         return Shipment(Kind.POISON, "", self._rng.randrange(self.partitions), b"poison", value)
 
 
-def _text(ms: int) -> str:
+def written_at(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 

@@ -17,6 +17,7 @@ from millstream.local.chaos.worker_process import ForkedWorker, WorkerProcess
 
 FAUST = ("-m", "millstream", "recommender")
 LAKE = ("-m", "millstream", "lake")
+INSIGHTS = ("-m", "millstream", "insights")
 WATCH_S = 0.1
 RESTART_PAUSE_S = 0.5
 
@@ -50,16 +51,17 @@ class Crew:
     While `held`, who ends stays down, so that halts can be counted."""
 
     forks: ForkServer | None
-    """Of bare workers."""
+    """Of bare workers; None: `program`, whose members share by their group."""
     variables: Mapping[str, str]
     partitions: int
     size: int = 2
+    program: Sequence[str] = FAUST
     members: list[Member] = field(default_factory=list)
     exits: Counter[str] = field(default_factory=Counter)
     held: bool = False
     zombies: list[Member] = field(default_factory=list)
     others: list[Member] = field(default_factory=list)
-    """No recommenders, but started again as they are."""
+    """Not under test as `members` are, but started again as they are."""
 
     @property
     def bare(self) -> bool:
@@ -74,7 +76,7 @@ class Crew:
     async def add(self, parts: str = "") -> Member:
         """A member that is not started yet."""
         if self.forks is None:
-            process = WorkerProcess(FAUST, self.variables)
+            process = WorkerProcess(self.program, self.variables)
         else:
             mine = {**self.variables, PARTITIONS_VARIABLE: parts}
             process = ForkedWorker(self.forks, mine)

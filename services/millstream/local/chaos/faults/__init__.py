@@ -11,13 +11,14 @@ from millstream.local.chaos.faults import (
     rebuilding,
     redis,
     redis_refuses,
+    reviews,
     trainer,
     worker,
 )
 from millstream.local.chaos.faults.fault import Fault, NothingToBreak
 from millstream.local.chaos.scene import Tier
 
-KINDS: tuple[type[Fault], ...] = (
+KINDS: tuple[type[Fault], ...] = (  # of deployments that count events
     *worker.KINDS,
     *redis.KINDS,
     *redis_refuses.KINDS,
@@ -33,7 +34,7 @@ LAST: tuple[type[Fault], ...] = broker.LAST
 
 
 def kinds_of(tier: Tier) -> list[type[Fault]]:
-    return [kind for kind in KINDS if tier in kind.tiers]
+    return [kind for kind in (*KINDS, *reviews.KINDS) if tier in kind.tiers]
 
 
 __all__ = ["KINDS", "LAST", "Fault", "NothingToBreak", "kinds_of"]

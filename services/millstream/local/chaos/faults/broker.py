@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from millstream.local.chaos.faults.fault import Fault, NothingToBreak
+from millstream.local.chaos.faults.fault import EVERY, Fault, NothingToBreak
 from millstream.local.chaos.load import Load
 from millstream.local.chaos.scene import PARTITIONS, Scene
 from millstream.streaming.topic_admin import create_topics
@@ -36,6 +36,7 @@ async def admin(scene: Scene) -> AsyncIterator[AIOKafkaAdminClient]:
 
 class BrokerKilled(Fault):
     kind = "broker-killed"
+    tiers = EVERY
     breaks_broker = True
 
     async def inject(self, scene: Scene) -> None:
@@ -47,6 +48,7 @@ class BrokerKilled(Fault):
 
 class BrokerStopped(Fault):
     kind = "broker-stopped"
+    tiers = EVERY
     breaks_broker = True
     hold_s = (2.0, 8.0)
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from millstream.local.chaos.scene import Scene, Tier
 
 BOTH: tuple[Tier, ...] = ("bare", "faust")
+EVERY: tuple[Tier, ...] = (*BOTH, "reviews")
 
 
 class Fault(ABC):

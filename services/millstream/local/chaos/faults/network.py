@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from millstream.local.chaos.faults.fault import Fault
+from millstream.local.chaos.faults.fault import EVERY, Fault
 from millstream.local.chaos.proxy import Proxy, Weather
 from millstream.local.chaos.scene import Scene
 
 
 class BadWeather(Fault):
+    tiers = EVERY
     hold_s = (1.0, 4.0)
     weather: ClassVar[Weather]
     to_redis: ClassVar[bool]

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from typing import Any
 
-from millstream.local.chaos.faults.fault import Fault
+from millstream.local.chaos.faults.fault import EVERY, Fault
 from millstream.local.chaos.scene import SLOTS, Scene
 
 COPY_AGE_S = (1.0, 6.0)
@@ -27,6 +27,7 @@ class RedisKilled(Fault):
     """What was acknowledged is in the page cache, unless the write was put off behind an fsync."""
 
     kind = "redis-killed"
+    tiers = EVERY
     hold_s = (0.0, 2.0)
     rolls_back = True
 
@@ -39,6 +40,7 @@ class RedisKilled(Fault):
 
 class RedisStopped(Fault):
     kind = "redis-stopped"
+    tiers = EVERY
     hold_s = (1.0, 4.0)
 
     async def inject(self, scene: Scene) -> None:
@@ -52,6 +54,7 @@ class RedisLostTail(Fault):
     """As after a power cut: the append-only file ends at any byte."""
 
     kind = "redis-lost-tail"
+    tiers = EVERY
     rolls_back = True
 
     async def inject(self, scene: Scene) -> None:
@@ -69,6 +72,7 @@ class RedisLostTail(Fault):
 
 class RedisOlderCopy(Fault):
     kind = "redis-older-copy"
+    tiers = EVERY
     rolls_back = True
 
     async def inject(self, scene: Scene) -> None:
@@ -93,6 +97,7 @@ class SlotRolledBack(Fault):
     """As a failover to a replica that was behind: one slot is as it was seconds ago."""
 
     kind = "redis-slot-rolled-back"
+    tiers = EVERY
     rolls_back = True
 
     async def inject(self, scene: Scene) -> None:
@@ -108,6 +113,7 @@ class RedisPaused(Fault):
     """It ends by itself: a server that holds back all commands takes no word to go on either."""
 
     kind = "redis-client-pause"
+    tiers = EVERY
 
     async def inject(self, scene: Scene) -> None:
         pause_ms = round(1000 * scene.rng.uniform(*PAUSE_S))
@@ -122,6 +128,7 @@ class RedisPaused(Fault):
 
 class ClientsKilled(Fault):
     kind = "redis-clients-killed"
+    tiers = EVERY
 
     async def inject(self, scene: Scene) -> None:
         async with scene.redis() as wire:
@@ -130,6 +137,7 @@ class ClientsKilled(Fault):
 
 class FunctionsGone(Fault):
     kind = "redis-functions-gone"
+    tiers = EVERY
     halts = True
 
     async def inject(self, scene: Scene) -> None:
@@ -144,6 +152,7 @@ class Wiped(Fault):
     """Everything is gone; the operator sets it up anew, and the log fills it again."""
 
     kind = "redis-wiped"
+    tiers = EVERY
     halts = True
     rolls_back = True
 

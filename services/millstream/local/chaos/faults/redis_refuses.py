@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millstream.local.chaos.faults.fault import Fault, NothingToBreak
+from millstream.local.chaos.faults.fault import EVERY, Fault, NothingToBreak
 from millstream.local.chaos.faults.redis import start
 from millstream.local.chaos.scene import Scene
 
@@ -26,16 +26,19 @@ class _Configured(Fault):
 
 class RedisFull(_Configured):
     kind = "redis-full"
+    tiers = EVERY
     setting, broken, whole = "maxmemory", "1", "0"
 
 
 class TooFewReplicas(_Configured):
     kind = "redis-too-few-replicas"
+    tiers = EVERY
     setting, broken, whole = "min-replicas-to-write", "1", "0"
 
 
 class Evicting(_Configured):
     kind = "redis-evicting"
+    tiers = EVERY
     hold_s = (0.0, 0.0)
     halts = True
     setting, broken, whole = "maxmemory-policy", "allkeys-lru", "noeviction"
@@ -45,6 +48,7 @@ class ReadOnly(Fault):
     """A former master that is a replica now, of one that can't be reached."""
 
     kind = "redis-read-only"
+    tiers = EVERY
     hold_s = (1.0, 4.0)
 
     async def inject(self, scene: Scene) -> None:
@@ -60,6 +64,7 @@ class DiskFull(Fault):
     """The append-only file may not grow: writes are refused with MISCONF."""
 
     kind = "redis-disk-full"
+    tiers = EVERY
     hold_s = (2.0, 4.0)
 
     async def inject(self, scene: Scene) -> None:

@@ -7,7 +7,7 @@ import signal
 import time
 from typing import ClassVar
 
-from millstream.local.chaos.faults.fault import Fault, NothingToBreak
+from millstream.local.chaos.faults.fault import BOTH, EVERY, Fault, NothingToBreak
 from millstream.local.chaos.scene import Scene, Tier
 from millstream.local.chaos.worker_process import CLOCK_VARIABLE
 from millstream.local.chaos.workers import Member
@@ -35,6 +35,7 @@ def victim(scene: Scene) -> Member:
 
 class WorkerKilled(Fault):
     kind = "worker-killed"
+    tiers = EVERY
 
     async def inject(self, scene: Scene) -> None:
         victim(scene).process.signal(signal.SIGKILL)
@@ -42,6 +43,7 @@ class WorkerKilled(Fault):
 
 class AllWorkersKilled(Fault):
     kind = "all-workers-killed"
+    tiers = EVERY
 
     async def inject(self, scene: Scene) -> None:
         victim(scene)
@@ -52,6 +54,7 @@ class AllWorkersKilled(Fault):
 
 class WorkerTerminated(Fault):
     kind = "worker-terminated"
+    tiers = EVERY
 
     async def inject(self, scene: Scene) -> None:
         victim(scene).process.signal(signal.SIGTERM)
@@ -59,6 +62,7 @@ class WorkerTerminated(Fault):
 
 class WorkerStopped(Fault):
     kind = "worker-stopped"
+    tiers = EVERY
     hold_s = (0.5, 3.0)
 
     async def inject(self, scene: Scene) -> None:
@@ -74,6 +78,7 @@ class Zombie(Fault):
     """It sleeps until another has its partitions, and wakes in the middle of its work."""
 
     kind = "worker-zombie"
+    tiers = EVERY
     hold_s = (8.0, 10.0)
 
     async def inject(self, scene: Scene) -> None:
@@ -168,17 +173,16 @@ class KilledAt(Fault):
         """The crew starts it again without the failpoint."""
 
 
-def _killed_at(point: str, most: int = 10) -> type[KilledAt]:
-    return type(
-        f"KilledAt_{point}", (KilledAt,), {"point": point, "kind": f"killed-{point}", "most": most}
-    )
+def killed_at(point: str, most: int = 10, tiers: tuple[Tier, ...] = BOTH) -> type[KilledAt]:
+    members = {"point": point, "kind": f"killed-{point}", "most": most, "tiers": tiers}
+    return type(f"KilledAt_{point}", (KilledAt,), members)
 
 
 POINTS = ("after-poll", "before-call", "after-calls", "before-produce", "after-produce")
 KILLED_AT = (
-    *(_killed_at(point) for point in POINTS),
-    _killed_at("before-commit", 4),
-    _killed_at("after-commit", 4),
+    *(killed_at(point) for point in POINTS),
+    killed_at("before-commit", 4),
+    killed_at("after-commit", 4),
 )
 KINDS: tuple[type[Fault], ...] = (
     WorkerKilled,
