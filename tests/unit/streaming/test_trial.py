@@ -33,18 +33,18 @@ def judge_badly(monkeypatch: pytest.MonkeyPatch, hung_s: float) -> None:
 
 def test_events_and_refused_records_pass() -> None:
     good = msgspec.json.encode(event())
-    assert trial.main(KEY, given(good, b"{", b"\xff", b"", good)) == []
+    assert trial.main([KEY], given(good, b"{", b"\xff", b"", good)) == []
 
 
 def test_what_is_raised_that_is_no_refusal_would_end_the_worker(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     judge_badly(monkeypatch, 0)
-    assert trial.main(KEY, given(b"{", b"bug", b"{", b"bug")) == [1, 3]
+    assert trial.main([KEY], given(b"{", b"bug", b"{", b"bug")) == [1, 3]
     assert not any(capfd.readouterr()), "no value of a record in a log"
 
 
 def test_one_that_hangs_is_poison(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "HANG_S", 0.3)
     judge_badly(monkeypatch, 30)
-    assert trial.main(KEY, given(b"{", b"endless", b"{")) == [1]
+    assert trial.main([KEY], given(b"{", b"endless", b"{")) == [1]
