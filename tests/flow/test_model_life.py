@@ -219,7 +219,7 @@ async def workers(deployment: ConnectionSettings, redis: Redis) -> AsyncIterator
             follower = follow(
                 deployment.kafka_bootstrap_servers,
                 deployment.topic(MODELS),
-                partial(take_announcement, model=MODEL, models=worker),
+                partial(take_announcement, model=MODEL, models=worker, began_ms=0),
             )
             await follower.start()
             stack.push_async_callback(follower.close)

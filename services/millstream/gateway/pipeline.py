@@ -19,6 +19,7 @@ or made for the request (lists.py, live_ranking.py)."""
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -47,6 +48,7 @@ SLOW = ("/v1/dead-letters", "/v1/erasures")
 """Read whole topics."""
 
 _hot_seconds = telemetry.SECONDS.labels(ROUTE)
+_list_seconds = cache(telemetry.LIST_SECONDS.labels)
 
 
 class Door:
@@ -87,7 +89,7 @@ class Door:
         if caller is not None and await self._is_hot(scope, caller, send):
             seconds = perf_counter() - began
             _hot_seconds.observe(seconds)
-            telemetry.LIST_SECONDS.labels(caller.tenant).observe(seconds)
+            _list_seconds(caller.tenant).observe(seconds)
             return
         answer = _Answer(send)
         try:
