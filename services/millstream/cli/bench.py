@@ -59,6 +59,20 @@ def training(
 
 
 @app.command()
+def warm_starts(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder of RetailRocket's events; else Online Retail, as shipped."),
+    ] = None,
+    versions: Annotated[int, typer.Option(min=1, help="One after the other.")] = 10,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """Versions that go on from each other beside full trainings: CPU seconds and quality."""
+    logs.configure("WARNING")
+    show(benchmark("warm_starts", ROOT).main(data, versions, Console(stderr=True)), json)
+
+
+@app.command()
 def scoring(
     items: Annotated[
         list[int] | None, typer.Option(min=1_000, help="10k, 40k, 200k and 1M where none is given.")
