@@ -14,11 +14,19 @@ export const gone = told(training, 754);
 
 // What `answer` makes of the gateway's own; null: no answer at all. Returns how to end it.
 export async function standIn(page, path, answer) {
+  let ended = false;
   const handler = async (route) => {
     if (answer === null) return;
-    const response = await route.fetch();
-    await route.fulfill({ response, json: answer(await response.json()) });
+    try {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: answer(await response.json()) });
+    } catch (error) {
+      if (!ended) throw error; // what was under way at the end, the page has let go by itself
+    }
   };
   await page.route(path, handler);
-  return () => page.unroute(path, handler);
+  return () => {
+    ended = true;
+    return page.unroute(path, handler);
+  };
 }
