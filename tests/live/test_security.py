@@ -180,7 +180,8 @@ REDIS_REFUSED = [
 def test_a_role_that_redis_does_not_let_in_is_told_why(
     shop: Shop, role: str, spoil: Spoil, told: str
 ) -> None:
-    ended = run(role, **spoil(shop.variables(role)))
+    asked = {**shop.variables(role), "MILLSTREAM_INSIGHTS_REVIEWS": "true"}  # else it has no Redis
+    ended = run(role, **spoil(asked))
     assert ended.code == 2, ended.err[-2000:]
     assert f"millstream: {told}" in ended.err
     assert "a guess" not in ended.err
