@@ -32,6 +32,7 @@ from millstream.local import online_retail
 from millstream.local.summary import InsightsSummary, Summary
 from millstream.local.takeover import Takeover
 from millstream.settings import variable
+from millstream.settings.event_weights import write_weights
 from millstream.streaming.topics import read_topics
 
 # A path has a folder or a known ending, and none of the signs of code, keys and patterns.
@@ -98,6 +99,8 @@ def shown(default: object) -> str:
     if isinstance(default, frozenset | tuple):
         names = sorted(default) if isinstance(default, frozenset) else default
         return "`[" + ", ".join(f'"{name}"' for name in names) + "]`"
+    if isinstance(default, dict):
+        return f"`{write_weights(default)}`"
     return f"`{default}`"
 
 

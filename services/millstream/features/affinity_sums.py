@@ -20,9 +20,8 @@ from millstream.features.covisitation import (
     MAX_LINES,
     MAX_RECENT,
 )
-from millstream.features.forward_decay import HALF_LIFE_MS
+from millstream.features.deriving import USUAL, Deriving
 from millstream.features.ragged import Codes, places_within
-from millstream.features.weights import EVENT_WEIGHT
 
 Weights = NDArray[np.float64]
 
@@ -30,7 +29,7 @@ _NUMBER_BITS = 28
 _TYPE_BITS = 4
 _TOUCH_BYTES = 8
 _MOST_HALVINGS = 960
-"""79 years to either side of the landmark: what is added up stays within a double."""
+"""By 30 days 79 years to either side of the landmark: what is added up stays within a double."""
 
 
 class Near(NamedTuple):
@@ -53,7 +52,8 @@ class Added(NamedTuple):
 class AffinitySums:
     """Of one tenant. `note` only takes note, `settle` makes arrays of it, `added` is their sum."""
 
-    def __init__(self) -> None:
+    def __init__(self, deriving: Deriving = USUAL) -> None:
+        self._deriving = deriving
         self._landmark_ms = 0
         self._pairs: list[tuple[Codes, Weights]] = []
         self._liked: list[tuple[Codes, Weights]] = []
@@ -76,7 +76,7 @@ class AffinitySums:
     def note(self, kind: EventType, time_ms: int, items: Sequence[int], touches: bytes) -> None:
         """An event with the numbers of its lines' items. `touches`: the shopper's recent items as
         the state holds them (Write.RECENT, without their number), as of the event or later."""
-        weight = EVENT_WEIGHT.get(kind)
+        weight = self._deriving.weights.get(kind)
         if weight is None:
             return
         if len(items) == 1:
@@ -96,33 +96,38 @@ class AffinitySums:
         items, times_ms, by_type, touches = zip(*self._lines, strict=True)
         self._landmark_ms = self._landmark_ms or times_ms[0]
         lines = _Lines(np.array(items), np.array(times_ms), touches)
-        weights = self._weights(lines.times_ms)
-        self._liked.append((lines.items, weights * np.array(by_type)))
-        self._pairs += _sequences(lines, weights)
+        popular_ms = self._deriving.popular_half_life_ms
+        together_ms = self._deriving.together_half_life_ms
+        liked = self._weights(lines.times_ms, popular_ms) * np.array(by_type)
+        self._liked.append((lines.items, liked))
+        self._pairs += _sequences(lines, self._weights(lines.times_ms, together_ms))
         if self._basket:
             pairs, basket_ms = np.array(self._basket).T
-            self._pairs.append((pairs, self._weights(basket_ms)))
+            self._pairs.append((pairs, self._weights(basket_ms, together_ms)))
         self._begin()
 
     def added(self) -> Added:
         """Of all that was noted so far."""
         self.settle()
-        pairs, weights = self._sums(self._pairs)
+        pairs, weights = self._sums(self._pairs, self._deriving.together_half_life_ms)
         items, others = pairs >> _NUMBER_BITS, pairs & ((1 << _NUMBER_BITS) - 1)
-        return Added(_heaviest(items, others, weights), self._sums(self._liked))
+        liked = self._sums(self._liked, self._deriving.popular_half_life_ms)
+        return Added(_heaviest(items, others, weights), liked)
 
-    def _weights(self, times_ms: Codes) -> Weights:
-        halvings = (times_ms - self._landmark_ms) / HALF_LIFE_MS
+    def _weights(self, times_ms: Codes, half_life_ms: int) -> Weights:
+        halvings = (times_ms - self._landmark_ms) / half_life_ms
         return np.exp2(np.clip(halvings, -_MOST_HALVINGS, _MOST_HALVINGS))
 
-    def _sums(self, parts: Sequence[tuple[Codes, Weights]]) -> tuple[Codes, Weights]:
+    def _sums(
+        self, parts: Sequence[tuple[Codes, Weights]], half_life_ms: int
+    ) -> tuple[Codes, Weights]:
         """Distinct keys, ascending, and log2 of what they add up to, with the epoch as landmark."""
         if not parts:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         keys, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
         distinct, which = np.unique(keys, return_inverse=True)
         totals = np.bincount(which, weights)
-        return distinct, np.log2(totals) + self._landmark_ms / HALF_LIFE_MS
+        return distinct, np.log2(totals) + self._landmark_ms / half_life_ms
 
 
 def _heaviest(items: Codes, others: Codes, weights: Weights) -> Near:

@@ -3,7 +3,7 @@
 Derived and bounded: an event of L lines with R recent items writes at most
 MAX_LINES * (MAX_RECENT + MAX_LINES) pairs, and an item keeps BOUND neighbours. The weight
 of a pair falls with the distance between the two (half at each of the first steps), and
-fades by half in 30 days. A look, a cart and a purchase join two items alike: weighed by what
+fades by half in so many days. A look, a cart and a purchase join two items alike: weighed by what
 they say about interest, a few purchases drown what thousands of looks say (measured)."""
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.events import Event
-from millstream.features.forward_decay import HALF_LIFE_MS, log_weight
+from millstream.features.deriving import USUAL, Deriving
+from millstream.features.forward_decay import log_weight
 from millstream.features.recent_items import Touch
-from millstream.features.weights import EVENT_WEIGHT
 
 BOUND = 40
 """Neighbours kept of an item: twice as many as are read, so that a new one has time to grow."""
@@ -30,15 +30,17 @@ MAX_AGE_MS = 24 * 3_600_000
 Pair = tuple[str, str, float]
 
 
-def writes(event: Event, recent_before: Sequence[Touch]) -> Iterator[Pair]:
+def writes(
+    event: Event, recent_before: Sequence[Touch], deriving: Deriving = USUAL
+) -> Iterator[Pair]:
     """(item, neighbour, log2 weight to add), both ways for a basket, forward for a sequence.
 
     `recent_before`: the shopper's recent items before this event, newest first."""
-    if event.type not in EVENT_WEIGHT:
+    if event.type not in deriving.weights:
         return
     time_ms = event.time_ms
     lines = list(dict.fromkeys([line.item_id for line in event.items]))[:MAX_LINES]
-    full = log_weight(1.0, time_ms, HALF_LIFE_MS)
+    full = log_weight(1.0, time_ms, deriving.together_half_life_ms)
     yield from _pairs(lines, _same_visit(time_ms, recent_before), full)
 
 

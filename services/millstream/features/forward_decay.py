@@ -6,9 +6,6 @@ outgrow a double within years, so their base-2 logarithm is kept."""
 
 import math
 
-HALF_LIFE_MS = 30 * 24 * 3_600_000
-"""Of all that is derived across shoppers."""
-
 
 def log_weight(weight: float, time_ms: int, half_life_ms: int) -> float:
     """log2(w * 2^(t / half-life)) with the epoch as landmark; `weight` > 0."""

@@ -1,20 +1,20 @@
-"""An item's popularity that fades by half in 30 days. Derived."""
+"""An item's popularity that fades by half in so many days. Derived."""
 
 from collections.abc import Iterator
 
 from millstream.domain.events import Event
-from millstream.features.forward_decay import HALF_LIFE_MS, log_weight
-from millstream.features.weights import EVENT_WEIGHT
+from millstream.features.deriving import USUAL, Deriving
+from millstream.features.forward_decay import log_weight
 
 BOUND = 5_000
 """Items kept per tenant; the rest is not popular."""
 
 
-def writes(event: Event) -> Iterator[tuple[str, float]]:
+def writes(event: Event, deriving: Deriving = USUAL) -> Iterator[tuple[str, float]]:
     """(item, log2 weight to add) for each line."""
-    weight = EVENT_WEIGHT.get(event.type)
+    weight = deriving.weights.get(event.type)
     if weight is None:
         return
-    added = log_weight(weight, event.time_ms, HALF_LIFE_MS)
+    added = log_weight(weight, event.time_ms, deriving.popular_half_life_ms)
     for line in event.items:
         yield line.item_id, added

@@ -10,6 +10,7 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.events import Event
 from millstream.features import covisitation, popularity
 from millstream.features.covisitation import Shares
+from millstream.features.deriving import USUAL, Deriving
 from millstream.features.forward_decay import log_add
 from millstream.features.recent_items import RECENT_ITEMS
 from millstream.features.replayed import ItemNumbers, ReplayedShopper
@@ -19,8 +20,13 @@ from millstream.ranking.shop import Shopper, Weighted
 class ReplayedShop:
     """Implements `Shop` for one tenant; `learn` takes accepted events only."""
 
-    def __init__(self, catalogue: Mapping[str, CatalogueItem] | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Mapping[str, CatalogueItem] | None = None,
+        deriving: Deriving = USUAL,
+    ) -> None:
         self._catalogue = catalogue or {}
+        self._deriving = deriving
         numbers = ItemNumbers()
         self._shoppers = defaultdict[str, ReplayedShopper](lambda: ReplayedShopper(numbers))
         self._neighbours: dict[str, dict[str, float]] = defaultdict(dict)
@@ -32,11 +38,11 @@ class ReplayedShop:
     def learn(self, event: Event) -> None:
         shopper = self._shoppers[event.shopper]
         before = shopper.state().read(RECENT_ITEMS, event.time_ms)
-        for item, other, weight in covisitation.writes(event, before):
+        for item, other, weight in covisitation.writes(event, before, self._deriving):
             _add(self._neighbours[item], other, weight)
             self._sorted.pop(item, None)
             self._shares.pop(item, None)
-        for item, weight in popularity.writes(event):
+        for item, weight in popularity.writes(event, self._deriving):
             _add(self._popular, item, weight)
         self._sorted.pop("", None)
         shopper.apply(event)

@@ -126,7 +126,9 @@ async def _opened(job: Job, pace: Pace) -> AsyncIterator[tuple[History, Stages]]
             topic,
             quarantine,
             recorder,
-            Deriver(AffinityStore(redis, keys, job.slots, numbers), numbers),
+            Deriver(
+                AffinityStore(redis, keys, job.slots, numbers), numbers, deriving=settings.deriving
+            ),
             pace,
         )
         yield History(settings.lake_dir, topic, job.spans, log, pace), stages

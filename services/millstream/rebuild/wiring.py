@@ -19,6 +19,7 @@ from millstream.rebuild.spans import Options, State, partitions, spans_of
 from millstream.recommender.readiness import require_ready
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.fences import PartitionFences
+from millstream.stores.half_lives import keep_half_lives
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
 from millstream.stores.redis import connected
@@ -54,6 +55,7 @@ async def rebuild(settings: RecommenderSettings, options: Options, progress: Pro
     keys = Keys(settings.redis_prefix)
     try:
         slots = await prepare_redis(redis, keys, reset=options.wipe, resume=options.resume)
+        await keep_half_lives(redis, keys, settings.deriving)
         if not options.from_lake:
             await require_ready(settings, redis, keys, slots)
         await reach_epoch(redis, keys, slots, left.epoch)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from millstream.counting.fenced import Recorded
 from millstream.features.affinity_sums import AffinitySums
+from millstream.features.deriving import USUAL, Deriving
 from millstream.stores.affinities import AffinityStore, NeighbourWrite
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.pacing import paced
@@ -30,12 +31,14 @@ class Deriver:
         store: AffinityStore,
         numbers: ItemNumbers,
         written: Written = lambda _tenant, _items: None,
+        deriving: Deriving = USUAL,
     ) -> None:
         """`written` is told the items whose neighbours have just changed."""
         self._store = store
         self._numbers = numbers
         self._written = written
-        self._sums: dict[str, AffinitySums] = defaultdict(AffinitySums)
+        self._deriving = deriving
+        self._sums = self._none_yet()
         self._tenants: set[str] = set()
         self._waiting: deque[Recorded] = deque()
         self._writes: deque[NeighbourWrite] = deque()
@@ -45,6 +48,10 @@ class Deriver:
     def held(self) -> int:
         """Pairs of items that `flush` has not taken yet, without those that `run` has before it."""
         return sum(sums.pairs for sums in self._sums.values())
+
+    def _none_yet(self) -> defaultdict[str, AffinitySums]:
+        """By tenant."""
+        return defaultdict(lambda: AffinitySums(self._deriving))
 
     def gather(self, recorded: Recorded) -> None:
         """Only takes note: `run` does the sums while the next chunk is on its way to Redis."""
@@ -81,7 +88,7 @@ class Deriver:
         time until all is written (`paced`). A write that fails is given up."""
         while self._waiting:
             self._add_up(self._waiting.popleft())
-        gathered, self._sums = self._sums, defaultdict(AffinitySums)
+        gathered, self._sums = self._sums, self._none_yet()
         unseen = gathered.keys() - self._tenants
         if unseen:
             await self._store.note_tenants(unseen)

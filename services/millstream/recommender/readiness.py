@@ -8,6 +8,7 @@ import structlog
 
 from millstream.recommender.settings import RecommenderSettings
 from millstream.stores.epoch import epochs
+from millstream.stores.half_lives import keep_half_lives
 from millstream.stores.keys import Keys
 from millstream.stores.persistence import unsaved
 from millstream.stores.redis import require_noeviction
@@ -28,6 +29,7 @@ async def require_ready(
     logged."""
     await require_noeviction(redis)
     await require_whole(redis, keys)
+    await keep_half_lives(redis, keys, settings.deriving)
     await epochs(redis, keys, slots)  # raises where the functions of this release are not loaded
     doubts = await require_events_log(
         settings.brokers,

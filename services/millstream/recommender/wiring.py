@@ -104,7 +104,7 @@ async def running(settings: RecommenderSettings, assigned: Assigned) -> AsyncIte
         ground = await opened_ground(stack, settings)
         lists = await _lists(stack, ground)
         # lists: made from catalogue, rules, experiments and models, which are followed from now on
-        deriver = Deriver(lists.affinities, ground.numbers, lists.drafter.forget)
+        deriver = Deriver(lists.affinities, ground.numbers, lists.drafter.forget, settings.deriving)
         stack.push_async_callback(_last_flush, deriver)
         stages = _stages(ground, lists.drafter, deriver)
         # stages: of the pipeline, each with what it needs

@@ -6,10 +6,12 @@ Values come from environment variables, or from a file named by MILLSTREAM_ENV_F
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -17,15 +19,19 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from millstream.domain.brokers import Brokers, Mechanism, Protocol
 from millstream.domain.errors import OperatorError
+from millstream.domain.events import EventType
+from millstream.features.deriving import DAY_MS, EVENT_WEIGHT, Deriving
 from millstream.settings.credentials import located, require_together, secret
+from millstream.settings.event_weights import read_weights
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]*$", max_length=64)]
 
 
+HalfLifeDays = Annotated[float, Field(ge=1, le=3650)]
 SECRET = frozenset({"REDIS_URL", "REDIS_PASSWORD", "KAFKA_SASL_PASSWORD"})
 """Variables that may carry a password: an error names them without what was given."""
 
@@ -86,6 +92,15 @@ class ConnectionSettings(BaseSettings):
     ranking_file: Path | None = None
     """How lists are made otherwise than by default, as JSON (ranking/settings.py): the same for
     recommenders, gateways and trainers."""
+    event_weights: Annotated[Mapping[EventType, float], NoDecode, BeforeValidator(read_weights)] = (
+        EVENT_WEIGHT
+    )
+    """How much events say about interest (features/deriving.py), as type=weight with commas
+    between; types that are not named keep their usual weight, 0: of no interest."""
+    popular_half_life_days: HalfLifeDays = 30.0
+    """Of what makes an item popular."""
+    together_half_life_days: HalfLifeDays = 30.0
+    """Of what says that two items go together."""
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """Where a service serves /metrics, /healthz and /readyz; None: nowhere."""
     metrics_host: str = Field(default="127.0.0.1", min_length=1)
@@ -117,6 +132,14 @@ class ConnectionSettings(BaseSettings):
             self.kafka_mechanism,
             self.kafka_username or "",
             secret("KAFKA_SASL_PASSWORD", self.kafka_password, self.kafka_password_file),
+        )
+
+    @property
+    def deriving(self) -> Deriving:
+        return Deriving(
+            self.event_weights,
+            round(self.popular_half_life_days * DAY_MS),
+            round(self.together_half_life_days * DAY_MS),
         )
 
     def topic(self, name: str) -> str:

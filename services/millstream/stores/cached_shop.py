@@ -15,7 +15,7 @@ from millstream.stores.review_book import ReviewBook
 
 KEEP_MS = 10_000
 """What other workers add to an item's neighbours is seen so late at most; what this one adds, at
-once (`forget`). They fade by half in 30 days."""
+once (`forget`). They fade by half in weeks."""
 KEEP_POPULAR_MS = 1_000
 MAX_KEPT = 50_000
 """Items whose neighbours are held per tenant; past that all are forgotten and read again."""

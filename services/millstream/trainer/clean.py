@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from millstream.features.weights import EVENT_WEIGHT
 from millstream.trainer.settings import Cleaning
-
-_WEIGHTS = {str(kind): weight for kind, weight in EVENT_WEIGHT.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +21,10 @@ class Cleaned:
 def clean(lines: pl.DataFrame, hidden: Collection[str], rule: Cleaning) -> Cleaned:
     """Drops lines whose type has no weight, lines of `hidden` items, then those of items and of
     users with too few lines. Repeats are kept: how often somebody buys a thing counts."""
+    weights = {str(kind): weight for kind, weight in rule.event_weights.items()}
     frame = lines.select("user", "event_id", "type", "item", "time_ms")
     steps: list[tuple[str, pl.Expr]] = [
-        ("type", pl.col("type").is_in(list(_WEIGHTS))),
+        ("type", pl.col("type").is_in(list(weights))),
         ("hidden_item", ~pl.col("item").is_in(list(hidden))),
         ("rare_item", pl.len().over("item") >= rule.min_item_lines),
         ("rare_user", pl.len().over("user") >= rule.min_user_lines),
@@ -36,7 +34,7 @@ def clean(lines: pl.DataFrame, hidden: Collection[str], rule: Cleaning) -> Clean
         kept = frame.filter(keep)
         removed[name] = frame.height - kept.height
         frame = kept
-    weight = pl.col("type").replace_strict(_WEIGHTS, return_dtype=pl.Float32).alias("weight")
+    weight = pl.col("type").replace_strict(weights, return_dtype=pl.Float32).alias("weight")
     ordered = frame.with_columns(weight).sort("time_ms", maintain_order=True)
     return Cleaned(ordered.select("user", "event_id", "type", "item", "weight", "time_ms"), removed)
 

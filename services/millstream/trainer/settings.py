@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -11,8 +12,8 @@ from pydantic import Field
 
 from millstream.domain.events import EventType
 from millstream.domain.models import Network, SessionInput
+from millstream.features.deriving import EVENT_WEIGHT
 from millstream.features.recent_items import BOUND
-from millstream.features.weights import EVENT_WEIGHT
 from millstream.model.sentiment.manifest import ReviewKind
 from millstream.settings import ConnectionSettings
 from millstream.trainer.limits import LAST
@@ -38,10 +39,12 @@ class Training(msgspec.Struct, frozen=True):
 
 
 class Cleaning(msgspec.Struct, frozen=True):
-    """Item lines a user or an item must have at least to be trained on."""
+    """Item lines a user or an item must have at least to be trained on, and what a line weighs by
+    the type of its event."""
 
     min_user_lines: int
     min_item_lines: int
+    event_weights: Mapping[EventType, float] = msgspec.field(default_factory=lambda: EVENT_WEIGHT)
 
 
 class Measuring(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ import polars as pl
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
 from millstream.domain.events import Event, EventType, Line
+from millstream.features.deriving import USUAL, Deriving
 from millstream.model.scorer import Scorer
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import propose
@@ -105,13 +106,15 @@ class RankedLists:
         tenant: str,
         settings: RankingSettings,
         catalogue: Callable[[], Mapping[str, CatalogueItem]],
+        deriving: Deriving = USUAL,
     ) -> None:
         self._tenant = tenant
         self._settings = settings
         self._catalogue = catalogue
+        self._deriving = deriving
 
     def standing(self, before: pl.DataFrame) -> StandingShop:
-        shop = ReplayedShop(self._catalogue())
+        shop = ReplayedShop(self._catalogue(), self._deriving)
         standing = StandingShop(self._tenant, shop, self._settings, int(before["time_ms"][-1]))
         standing.learn(before.tail(_MAX_LINES))
         return standing

@@ -14,6 +14,7 @@ from millstream.domain.events import Event, EventType
 from millstream.features import covisitation, popularity
 from millstream.features.affinity_sums import AffinitySums, Near, Weights
 from millstream.features.covisitation import BOUND, MAX_AGE_MS, MAX_LINES
+from millstream.features.deriving import DAY_MS, USUAL, Deriving
 from millstream.features.forward_decay import log_add
 from millstream.features.ragged import Codes
 from millstream.features.recent_items import RECENT_ITEMS
@@ -40,7 +41,8 @@ def history(seed: int, n: int) -> list[Event]:
 class OneByOne:
     """log2 sums, by covisitation.writes and popularity.writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, deriving: Deriving = USUAL) -> None:
+        self.deriving = deriving
         self.near: dict[str, dict[str, float]] = defaultdict(dict)
         self.popular: dict[str, float] = {}
 
@@ -48,9 +50,9 @@ class OneByOne:
         second_ms = one.time_ms // 1000 * 1000
         recent = state.read(RECENT_ITEMS, one.time_ms)
         before = [touch for touch in recent if touch.time_ms < second_ms]
-        for item, other, weight in covisitation.writes(one, before):
+        for item, other, weight in covisitation.writes(one, before, self.deriving):
             add(self.near[item], other, weight)
-        for item, weight in popularity.writes(one):
+        for item, weight in popularity.writes(one, self.deriving):
             add(self.popular, item, weight)
 
 
@@ -69,9 +71,14 @@ def named_near(near: Near, names: dict[int, str]) -> dict[str, dict[str, float]]
     }
 
 
-@pytest.mark.parametrize("settled_after", [1, 50, 10_000])
-def test_the_sums_are_those_of_event_after_event(settled_after: int) -> None:
-    numbers, sums, expected = ItemNumbers(), AffinitySums(), OneByOne()
+OTHERWISE = Deriving({EventType.VIEW_ITEM: 2.0, EventType.PURCHASE: 3.0}, DAY_MS, 9 * DAY_MS)
+
+
+@pytest.mark.parametrize(
+    ("settled_after", "deriving"), [(1, USUAL), (50, USUAL), (10_000, USUAL), (50, OTHERWISE)]
+)
+def test_the_sums_are_those_of_event_after_event(settled_after: int, deriving: Deriving) -> None:
+    numbers, sums, expected = ItemNumbers(), AffinitySums(deriving), OneByOne(deriving)
     shoppers: dict[str, ReplayedShopper] = {}
     for one in history(seed=settled_after, n=200):
         shopper = shoppers.setdefault(one.shopper, ReplayedShopper(numbers))

@@ -7,7 +7,8 @@ from tests.unit.ranking.worlds import entry, event
 
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
-from millstream.features import covisitation, forward_decay
+from millstream.features import covisitation
+from millstream.features.deriving import DAY_MS, Deriving
 from millstream.ranking.rank import rank
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.ranking.settings import RankingSettings
@@ -73,12 +74,24 @@ def test_neighbours_are_bounded_to_the_heaviest_and_half_of_them_lead_on() -> No
 
 def test_popularity_weighs_by_type_and_fades() -> None:
     shop = ReplayedShop()
-    days = forward_decay.HALF_LIFE_MS / 60_000
     shop.learn(event("ann", "bought", kind=PURCHASE))
-    shop.learn(event("ben", "seen", minute=days))
+    shop.learn(event("ben", "seen", minute=MINUTES_30_DAYS))
     (first, heavy), (second, light) = shop.popular()
     assert (first, second) == ("bought", "seen")
     assert heavy - light == pytest.approx(2.3219, abs=1e-3)  # log2(10 / 2)
+
+
+def test_weights_by_type_and_half_lives_are_the_deployments() -> None:
+    deriving = Deriving({EventType.VIEW_ITEM: 4.0}, 15 * DAY_MS, 10 * DAY_MS)
+    shop = ReplayedShop(deriving=deriving)
+    for minute, who in ((0, "ann"), (MINUTES_30_DAYS, "ben")):
+        for later, item in enumerate(("tea", f"{who}'s")):
+            shop.learn(event(who, item, minute=minute + later))
+    shop.learn(event("cid", "bought", kind=PURCHASE, minute=MINUTES_30_DAYS))
+    popular = dict(shop.popular())
+    assert popular.keys() == {"tea", "ann's", "ben's"}, "a type without a weight says nothing"
+    assert popular["ben's"] - popular["ann's"] == pytest.approx(2.0), "two half-lives"
+    assert shares(shop, "tea") == {"ben's": round(8 / 9, 3), "ann's": round(1 / 9, 3)}
 
 
 @pytest.mark.parametrize("kind", [EventType.REFUND, EventType.SEARCH, EventType.REMOVE_FROM_CART])

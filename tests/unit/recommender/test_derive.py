@@ -10,6 +10,8 @@ from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore
 
 from millstream.counting.fenced import Recorded
 from millstream.domain.events import EventType
+from millstream.features.deriving import DAY_MS, Deriving
+from millstream.features.forward_decay import log_weight
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.recommender.derive import Deriver
 from millstream.recommender.record import Recorder
@@ -53,6 +55,19 @@ async def test_a_flush_writes_the_sums_of_what_was_counted(
     ((_, liked),) = affinities.liked
     assert liked == pytest.approx(dict(shop.popular()), abs=1e-9)
     assert affinities.tenants == ["default"]
+
+
+async def test_it_derives_as_the_deployment_says(
+    affinities: MemoryAffinities, numbers: ItemNumbers, recorded: Recorded
+) -> None:
+    deriving = Deriving({EventType.ADD_TO_CART: 7.0}, popular_half_life_ms=DAY_MS)
+    deriver = Deriver(affinities, numbers, deriving=deriving)
+    for _ in range(2):  # what comes after a flush, too
+        deriver.gather(recorded)
+        await deriver.flush()
+    cart_ms = NOON_MS + 90_000
+    expected = {"c": log_weight(7.0, cart_ms, DAY_MS)}
+    assert [liked for _, liked in affinities.liked] == [pytest.approx(expected, abs=1e-9)] * 2
 
 
 async def test_nothing_is_written_twice(

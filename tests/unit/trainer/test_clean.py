@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from millstream.domain.events import EventType
 from millstream.trainer.clean import clean, merge_pairs
 from millstream.trainer.settings import Cleaning
 
@@ -33,6 +34,13 @@ def test_each_reason_is_counted_once() -> None:
     assert found.removed == {"type": 2, "hidden_item": 1, "rare_item": 1, "rare_user": 1}
     assert found.lines.select("item", "weight").rows() == [("tea", 10.0), ("tea", 1.0)]
     assert found.lines.height + sum(found.removed.values()) == lines.height
+
+
+def test_what_a_line_weighs_is_the_deployments() -> None:
+    lines = lake_lines(("a", "purchase", "x", 1), ("a", "view_item", "x", 2))
+    found = clean(lines, (), Cleaning(1, 1, {EventType.PURCHASE: 2.5}))
+    assert found.lines.select("type", "weight").rows() == [("purchase", 2.5)]
+    assert found.removed["type"] == 1
 
 
 def test_lines_come_out_in_event_time_order() -> None:

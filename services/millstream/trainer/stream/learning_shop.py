@@ -10,6 +10,7 @@ from heapq import nsmallest
 from millstream.domain.catalogue import CatalogueItem
 from millstream.features import covisitation, popularity
 from millstream.features.covisitation import Shares
+from millstream.features.deriving import USUAL, Deriving
 from millstream.features.forward_decay import log_add
 from millstream.ranking.shop import Weighted
 from millstream.trainer.stream.rows import Row
@@ -22,7 +23,8 @@ class LearningShop:
     """Implements `Shop`. Without a catalogue: nothing is hidden, sold out or of a category, and an
     item is as new as its first event."""
 
-    def __init__(self) -> None:
+    def __init__(self, deriving: Deriving = USUAL) -> None:
+        self._deriving = deriving
         self._neighbours: dict[str, dict[str, float]] = {}
         self._popularity: dict[str, float] = {}
         self._top: dict[str, float] = {}
@@ -31,10 +33,10 @@ class LearningShop:
         self._popular: Weighted | None = None
 
     def learn(self, row: Row) -> None:
-        for item, other, weight in covisitation.writes(row.event, row.recent):
+        for item, other, weight in covisitation.writes(row.event, row.recent, self._deriving):
             _add(self._neighbours.setdefault(item, {}), other, weight)
             self._shares.pop(item, None)
-        for item, weight in popularity.writes(row.event):
+        for item, weight in popularity.writes(row.event, self._deriving):
             if item not in self._popularity:
                 self._newest.appendleft(item)
             _add(self._popularity, item, weight)
@@ -53,7 +55,7 @@ class LearningShop:
 
     def copy(self) -> LearningShop:
         """Learns on its own from here."""
-        other = LearningShop()
+        other = LearningShop(self._deriving)
         other._neighbours = {item: dict(near) for item, near in self._neighbours.items()}
         other._popularity, other._top = dict(self._popularity), dict(self._top)
         other._newest = self._newest.copy()

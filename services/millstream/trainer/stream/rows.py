@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from millstream.domain.events import Event
+from millstream.features.deriving import EVENT_WEIGHT
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
-from millstream.features.weights import EVENT_WEIGHT
 from millstream.features.writes import UserFeature
 
 Touches = tuple[Touch, ...]

@@ -3,7 +3,7 @@ loss they were trained by (trainer/train.py), in numpy so that one event costs m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.features.weights import EVENT_WEIGHT
+from millstream.domain.events import EventType
+from millstream.features.deriving import EVENT_WEIGHT
 from millstream.model.embeddings import Embeddings, FloatArray, recent_means
 from millstream.model.scorer import Scorer, probability
 from millstream.model.vocabulary import UNKNOWN, Rows, Vocabulary
@@ -78,19 +79,27 @@ class StepRule:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Items drawn as no interest, as in trainer/batches.py; `mean_weight` of a line;
-    `user_lines`, `item_lines`: how many pairs each row was trained on."""
+    """Items drawn as no interest, as in trainer/batches.py; `event_weights` and `mean_weight` of
+    lines; `user_lines`, `item_lines`: how many pairs each row was trained on."""
 
     edges: NDArray[np.float64]
+    event_weights: Mapping[EventType, float]
     mean_weight: float
     user_lines: FloatArray
     item_lines: FloatArray
 
     @classmethod
-    def of(cls, data: Interactions, mean_weight: float, rule: StepRule) -> Drawing:
+    def of(
+        cls,
+        data: Interactions,
+        mean_weight: float,
+        rule: StepRule,
+        event_weights: Mapping[EventType, float] = EVENT_WEIGHT,
+    ) -> Drawing:
         chances = data.item_weights().astype(np.float64) ** rule.negative_power
         return cls(
             np.cumsum(chances),
+            event_weights,
             mean_weight,
             np.bincount(data.user_rows, minlength=len(data.users)).astype(np.float32),
             np.bincount(data.item_rows, minlength=len(data.items)).astype(np.float32),
@@ -154,7 +163,8 @@ class LivingTaste:
         items = [self._items.known_rows(row.wanted) for row in rows]
         counts = np.array([len(each) for each in items]) * known
         kept = [each for each, is_known in zip(items, known.tolist(), strict=True) if is_known]
-        weights = np.array([EVENT_WEIGHT[row.event.type] for row in rows], dtype=np.float32)
+        by_type = self._drawing.event_weights
+        weights = np.array([by_type.get(row.event.type, 0.0) for row in rows], dtype=np.float32)
         return _Lines(
             np.repeat(self._model.users.rows(row.shopper for row in rows), counts),
             np.fromiter(chain.from_iterable(kept), dtype=np.int32),

@@ -44,7 +44,8 @@ def train_taste(
     fitted = fit(data, rule.training, lambda _: False, None)
     serving = choose_rule(data, fitted, _queries(held_out), rule.training.ridge, rule.measuring)
     model = assemble(data, fitted, serving, rule.training.ridge)
-    drawing = Drawing.of(data, float(cleaned["weight"].to_numpy().mean()), rule.steps)
+    mean_weight = float(cleaned["weight"].to_numpy().mean())
+    drawing = Drawing.of(data, mean_weight, rule.steps, rule.cleaning.event_weights)
     taste = LivingTaste(model, drawing, rule.steps, rule.training.seed)
     return taste.copy(_choose_steps(taste, held_out))
 
