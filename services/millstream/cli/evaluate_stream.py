@@ -25,7 +25,7 @@ def stream(
     from millstream.local.stream_recordings import stream_recording
     from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.stream.evaluate import evaluate_stream
-    from millstream.trainer.stream.ours import OursRule
+    from millstream.trainer.stream.prepared import OursRule
     from millstream.trainer.stream.trained import TasteRule
     from millstream.trainer.train import fit_network, limit_threads
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 import numpy as np
 
 from millstream.model.sessions.session_knn import KnnRule
@@ -24,7 +23,7 @@ from millstream.trainer.stream.replay import is_asked, wanted_of
 from millstream.trainer.stream.rows import Row
 from millstream.trainer.stream.scores import scores_of, worth
 
-_WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
+WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
 _REPEAT_RECENCIES = (0.3, 0.5, 0.7, 0.85, 0.99)
 _ROUNDS = 2
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0)
@@ -42,24 +41,24 @@ def choose_knn(live: Live, asked: Sequence[Row]) -> KnnRule:
     return chosen(live.knn, KNN_GRID, value)
 
 
-def choose_weights(live: Live, asked: Sequence[Row], proposals: Proposals) -> Weights:
+def choose_weights(live: Live, asked: Sequence[Row], proposals: Proposals) -> tuple[Weights, float]:
     """Each source's weight in turn to what is best beside the others' choice so far, and how fast
-    the shopper's own items fade, which `live` is told."""
+    the shopper's own items fade."""
     wanted = wanted_of(asked, live)
     best: Weights = {**production_weights(), NEIGHBOURS: 1.0}
+    fading = live.settings.repeat_recency
     for _ in range(_ROUNDS):
         own = {each: live.repeats(asked, each) for each in _REPEAT_RECENCIES}
         fading = max(own, key=lambda r: value_of({**proposals, REPEAT: own[r]}, best, wanted))
         proposals = {**proposals, REPEAT: own[fading]}
-        best = _weighed(proposals, best, wanted)
-        live.settings = msgspec.structs.replace(live.settings, repeat_recency=fading)
-    return best
+        best = weighed(proposals, best, wanted)
+    return best, fading
 
 
-def _weighed(proposals: Proposals, best: Weights, wanted: Wanted) -> Weights:
+def weighed(proposals: Proposals, best: Weights, wanted: Wanted) -> Weights:
     reached = value_of(proposals, best, wanted)
     for name in best:
-        for weight in _WEIGHTS:
+        for weight in WEIGHTS:
             tried = {**best, name: weight}
             value = value_of(proposals, tried, wanted)
             if value > reached:

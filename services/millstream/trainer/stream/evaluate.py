@@ -16,8 +16,9 @@ import numpy as np
 
 from millstream.trainer.fitting import Fit
 from millstream.trainer.stream.components import Shares
-from millstream.trainer.stream.ours import OursRule, follow
+from millstream.trainer.stream.ours import follow
 from millstream.trainer.stream.parts import Parts, parts_of
+from millstream.trainer.stream.prepared import OursRule
 from millstream.trainer.stream.replay import CADENCES, STATIC
 from millstream.trainer.stream.rows import Recording, Row
 from millstream.trainer.stream.scores import Scores, interval, mean_of

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from millstream.domain.lists import Source
+from millstream.features.deriving import USUAL, Deriving
 from millstream.model.blend import Blend
 from millstream.model.sessions.session_knn import KnnRule
 from millstream.ranking.batch import Batch
@@ -34,12 +35,18 @@ class Live:
     """What it answers depends on what it was given to learn, and on what the asked rows say of
     their own shoppers; never on other rows asked at the same time."""
 
-    def __init__(self, visits: Visits, knn: KnnRule, settings: RankingSettings) -> None:
+    def __init__(
+        self,
+        visits: Visits,
+        knn: KnnRule,
+        settings: RankingSettings,
+        deriving: Deriving = USUAL,
+    ) -> None:
         self.taste: LivingTaste | None = None
         self.knn = knn
         self.visits = visits
         self.table = ItemTable()
-        self._shop = LearningShop()
+        self._shop = LearningShop(deriving)
         self.settings = settings
 
     def learn(self, rows: Sequence[Row]) -> None:
@@ -62,22 +69,30 @@ class Live:
         other._shop = self._shop.copy()
         return other
 
+    def counting(self, deriving: Deriving, rows: Sequence[Row]) -> Live:
+        """A copy whose counts are of the rows and by `deriving`."""
+        other = self.copy()
+        other._shop = LearningShop(deriving)
+        for row in rows:
+            other._shop.learn(row)
+        return other
+
     def propose(self, rows: Sequence[Row], first: int) -> Proposals:
         """Of each source, for questions numbered from `first`. Raises RuntimeError where a source
         fails: serving would go on without it, a measurement must not."""
-        shoppers = [_shopper(row) for row in rows]
+        shoppers = [shopper_of(row) for row in rows]
         model = None if self.taste is None else self.taste.scorer
         batch = Batch(shoppers, self.table)
         context = Context(self._shop, self.settings, taste_of(shoppers, model), rows[0].time_ms)
         found, failed = propose(batch, context)
         if failed:
             raise RuntimeError(f"sources failed: {dict(failed)}")
-        said = {str(s): _said(made, first) for s, made in found if s is not Source.RULE}
-        return said | {NEIGHBOURS: self.neighbours(rows, first, self.knn)}
+        told = {str(s): said(made, first) for s, made in found if s is not Source.RULE}
+        return told | {NEIGHBOURS: self.neighbours(rows, first, self.knn)}
 
     def examples(self, rows: Sequence[Row]) -> Examples:
         """What production proposes for the rows, for a blend to learn from."""
-        shoppers = [_shopper(row) for row in rows]
+        shoppers = [shopper_of(row) for row in rows]
         batch = Batch(shoppers, self.table)
         model = None if self.taste is None else self.taste.scorer
         context = Context(self._shop, self.settings, taste_of(shoppers, model), rows[0].time_ms)
@@ -86,9 +101,9 @@ class Live:
     def repeats(self, rows: Sequence[Row], recency: float) -> Said:
         """What REPEAT proposes where an item one place earlier is proposed so much less."""
         settings = msgspec.structs.replace(self.settings, repeat_recency=recency)
-        batch = Batch([_shopper(row) for row in rows], self.table)
+        batch = Batch([shopper_of(row) for row in rows], self.table)
         context = Context(self._shop, settings, None, rows[0].time_ms)
-        return _said(repeat.propose(batch, context), 0)
+        return said(repeat.propose(batch, context), 0)
 
     def neighbours(self, rows: Sequence[Row], first: int, rule: KnnRule) -> Said:
         most, parts = self.settings.candidates, []
@@ -110,7 +125,7 @@ class Live:
         model = None if self.taste is None else self.taste.scorer
         if model is not None:
             model.blend = blend
-        made = rank([_shopper(row)], self._shop, model, settings, row.time_ms, self.table)
+        made = rank([shopper_of(row)], self._shop, model, settings, row.time_ms, self.table)
         scores = {item.item_id: item.score for item in made.lists[0]}
         return [
             sum(score >= scores[item] for score in scores.values()) if item in scores else NOWHERE
@@ -131,12 +146,12 @@ def twice_as_long(settings: RankingSettings) -> RankingSettings:
     return msgspec.structs.replace(settings, list_length=2 * settings.list_length)
 
 
-def _shopper(row: Row) -> Shopper:
+def shopper_of(row: Row) -> Shopper:
     bought = frozenset(touch.item_id for touch in row.bought)
     return Shopper(_TENANT, row.shopper, row.recent, bought)
 
 
-def _said(made: Candidates, first: int) -> Said:
+def said(made: Candidates, first: int) -> Said:
     order = np.argsort(made.shoppers, kind="stable")
     return Said(
         (made.shoppers[order] + first).astype(np.int32),

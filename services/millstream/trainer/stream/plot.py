@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.errors import OperatorError
+from millstream.trainer.stream.ours import USUAL_SETTINGS
 from millstream.trainer.stream.replay import CADENCES, FRESH, STATIC
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 Recalls = Mapping[str, Sequence[float]]
 _OURS = ("#0072b2", "#009e73")
 _THEIRS = ("#999999", "#cc79a7", "#e69f00", "#d55e00", "#56b4e9")
+_BESIDE = {
+    USUAL_SETTINGS: ("#009e73", ":"),
+    "production list, fixed weights": ("#000000", ":"),
+    "production list": ("#000000", "--"),
+}
 _BY_CADENCE = ("#b3cde3", "#8c96c6", "#88419d", "#009e73", "#e69f00")
 """Okabe and Ito's, which differ for every reader; cadences from pale to dark."""
 
@@ -57,13 +63,11 @@ def _title(found: dict[str, Any]) -> str:
 def _draw_recalls(axes: Axes, times: NDArray[np.datetime64], recalls: Recalls) -> None:
     ours = {STATIC.name: _OURS[0], FRESH.name: _OURS[1]}
     cadences = {cadence.name for cadence in CADENCES}
-    others = [name for name in recalls if name not in cadences]
+    others = [name for name in recalls if name not in cadences and name not in _BESIDE]
     for name, colour in ours.items():
         axes.plot(times, recalls[name], color=colour, linewidth=2.4, label=name)
-    for place, name in enumerate(others):
-        colour = _THEIRS[place % len(_THEIRS)]
-        style = ":" if name == "production list" else "-"
-        colour = "#000000" if name == "production list" else colour
+    drawn = {name: (colour, "-") for name, colour in zip(others, _THEIRS, strict=True)}
+    for name, (colour, style) in (drawn | _BESIDE).items():
         axes.plot(times, recalls[name], style, color=colour, linewidth=1.3, label=name)
     axes.set_ylabel("recall@20")
     axes.set_ylim(bottom=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +40,20 @@ CADENCES = (
 )
 
 
+class Learner(Protocol):
+    def propose(self, rows: Sequence[Row], first: int) -> Proposals:
+        """Of each source, for questions numbered from `first`."""
+        ...
+
+    def learn(self, rows: Sequence[Row]) -> None:
+        """Counts."""
+        ...
+
+    def step(self, rows: Sequence[Row]) -> None:
+        """Gradient steps of the taste, if there is one."""
+        ...
+
+
 def is_asked(row: Row, min_earlier: int) -> bool:
     return bool(row.wanted) and row.earlier >= min_earlier
 
@@ -49,24 +64,26 @@ def wanted_of(asked: Sequence[Row], live: Live) -> Wanted:
     return Wanted(np.repeat(np.arange(len(asked)), counts), items)
 
 
-def replay(live: Live, rows: Sequence[Row], cadence: Cadence, min_earlier: int) -> Proposals:
-    """What `live` proposes for each asked row; afterwards it has learnt the rows, but for those of
-    the last tick of a cadence that never ends it."""
+def replay(learner: Learner, rows: Sequence[Row], cadence: Cadence, min_earlier: int) -> Proposals:
+    """What is proposed for each asked row; afterwards `learner` has learnt the rows, but for those
+    of the last tick of a cadence that never ends it."""
     parts: list[Proposals] = []
     asked_before, unstepped = 0, list[Row]()
     for tick in ticks(rows, cadence.counts_ms):
         if unstepped and not _same_tick(unstepped[-1], tick[0], cadence.steps_ms):
-            live.step(unstepped)
+            learner.step(unstepped)
             unstepped = []
         asked = [row for row in tick if is_asked(row, min_earlier)]
         for start in range(0, len(asked), _ASKED_AT_ONCE):
-            parts.append(live.propose(asked[start : start + _ASKED_AT_ONCE], asked_before + start))
+            parts.append(
+                learner.propose(asked[start : start + _ASKED_AT_ONCE], asked_before + start)
+            )
         asked_before += len(asked)
         if cadence.counts_ms is not NEVER:
-            live.learn(tick)
+            learner.learn(tick)
         if cadence.steps_ms is not NEVER:
             unstepped.extend(tick)
-    live.step(unstepped)
+    learner.step(unstepped)
     return joined(parts)
 
 

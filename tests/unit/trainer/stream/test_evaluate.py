@@ -8,14 +8,16 @@ from tests.unit.trainer.stream.test_replay import RULE
 
 from millstream.trainer.fitting import Fit
 from millstream.trainer.stream.evaluate import evaluate_stream
-from millstream.trainer.stream.ours import OursRule
 from millstream.trainer.stream.plot import draw
+from millstream.trainer.stream.prepared import EVENT_WEIGHTS, OursRule
 
 
 def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path: Path) -> None:
     recording = made_recording(made_events(days=8, visits_a_day=16, seed=17))
     lines: list[str] = []
-    found = evaluate_stream(recording, 2, OursRule(RULE), factorise, lines.append)
+    found = evaluate_stream(
+        recording, 2, OursRule(RULE, event_weights=EVENT_WEIGHTS[:2]), factorise, lines.append
+    )
     rows = {row["name"]: row for row in found["rows"]}
     static, fresh = rows["ours, static"], rows["ours, every event"]
     assert fresh["recall_at_20"] > static["recall_at_20"] + 0.2
@@ -28,7 +30,8 @@ def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path
     asked = sum(part["questions"] for part in fresh["by_type"].values())
     assert asked == found["questions"] == len(recording.events) - recording.split
     assert json.loads(json.dumps(found)) == found
-    assert lines
+    chosen = found["seeds"][0]["chosen"]["ways"]["fresh"]["settings"]
+    assert any(line.startswith(f"to set: {chosen}; on the held-out part") for line in lines)
     picture = draw(found, tmp_path / "plots")
     assert picture.name == "stream-made.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
