@@ -35,6 +35,15 @@ def test_what_is_written_reads_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load(ConnectionSettings).event_weights == weights
 
 
+def test_a_child_process_is_told_them_as_an_operator_writes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights = {EventType.VIEW_ITEM: 1.5, EventType.PURCHASE: 30.0}
+    settings = load(ConnectionSettings, event_weights=weights)
+    monkeypatch.setenv(NAME, str(settings.model_dump(mode="json")["event_weights"]))
+    assert load(ConnectionSettings).event_weights == weights
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

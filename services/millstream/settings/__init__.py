@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import (
     BeforeValidator,
     Field,
+    PlainSerializer,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -26,7 +27,7 @@ from millstream.domain.errors import OperatorError
 from millstream.domain.events import EventType
 from millstream.features.deriving import DAY_MS, EVENT_WEIGHT, Deriving
 from millstream.settings.credentials import located, require_together, secret
-from millstream.settings.event_weights import read_weights
+from millstream.settings.event_weights import read_weights, write_weights
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]*$", max_length=64)]
 
@@ -92,9 +93,12 @@ class ConnectionSettings(BaseSettings):
     ranking_file: Path | None = None
     """How lists are made otherwise than by default, as JSON (ranking/settings.py): the same for
     recommenders, gateways and trainers."""
-    event_weights: Annotated[Mapping[EventType, float], NoDecode, BeforeValidator(read_weights)] = (
-        EVENT_WEIGHT
-    )
+    event_weights: Annotated[
+        Mapping[EventType, float],
+        NoDecode,
+        BeforeValidator(read_weights),
+        PlainSerializer(write_weights, when_used="json"),
+    ] = EVENT_WEIGHT
     """How much events say about interest (features/deriving.py), as type=weight with commas
     between; types that are not named keep their usual weight, 0: of no interest."""
     popular_half_life_days: HalfLifeDays = 30.0
