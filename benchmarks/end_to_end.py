@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.backlog import Drain, recommending
 from benchmarks.machine import machine
-from benchmarks.made_shop import DIMENSIONS, Shop, make_shop, open_shop
+from benchmarks.made_shop import BLEND, DIMENSIONS, Shop, make_shop, open_shop
 from benchmarks.sampled import Profile, program, sampling
 from benchmarks.scoring import rounds_of
 from rich.console import Console
@@ -59,6 +59,8 @@ class Size:
     """Before the backlog, per shopper."""
     bare_seconds: float
     index_from: int
+    blend: bool = False
+    """By a learnt blend, not by the fixed weights of ranking."""
 
 
 async def bench(
@@ -68,7 +70,8 @@ async def bench(
     facts, _ = machine(), program()
     console.print(f"{size.items:,} items and {size.shoppers:,} shoppers: making them …")
     # The last two visits are the backlogs.
-    shop = make_shop(size.items, size.shoppers, size.visits + 2, SEED, size.index_from)
+    blend = BLEND if size.blend else None
+    shop = make_shop(size.items, size.shoppers, size.visits + 2, SEED, size.index_from, blend)
     async with deployed(kafka, redis) as deployment:
         await open_shop(shop, deployment.settings)
         console.print(f"{size.visits * size.shoppers:,} events of two days ago …")
@@ -90,6 +93,7 @@ async def bench(
         "shoppers": size.shoppers,
         "workers": size.workers,
         "touched_before": size.visits,
+        "weights": "fixed" if blend is None else "a learnt blend",
         "search": "exact" if shop.parts.index is None else "index",
         "redis": redis.name,
         **facts,

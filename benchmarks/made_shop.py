@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version as installed_version
@@ -14,7 +14,7 @@ from importlib.metadata import version as installed_version
 import msgspec
 import numpy as np
 from benchmarks.made_events import open_for
-from benchmarks.made_vectors import RULE, make, nearest_to_few
+from benchmarks.made_vectors import make, nearest_to_few
 from numpy.typing import NDArray
 
 from millstream.domain.catalogue import CatalogueItem
@@ -22,7 +22,9 @@ from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.identity import record_key
+from millstream.domain.lists import Source
 from millstream.model.artifact import Files
+from millstream.model.blend import Blend, Calibration
 from millstream.model.embeddings import Embeddings, FloatArray
 from millstream.model.indexing import MEASURED, recall_of, top_k_of, with_index
 from millstream.model.manifest import SCHEMA_VERSION, DataWindow, Manifest, Provenance, Quality
@@ -44,6 +46,14 @@ NEAR = 40
 _ASKED = 512
 _BLOCK = 512
 _CATEGORIES = 50
+_ALIKE = Calibration((-3, 0), ((0.1, 0.4, 0.8),))
+BLEND = Blend(
+    {
+        Source.REPEAT: Calibration((4, 6), ((0.7, 2.0, 2.0), (4.0, 1.2, 1.2), (1.0, 0.9, 0.9))),
+        **dict.fromkeys((Source.COVISITED, Source.EMBEDDING, Source.POPULAR, Source.NEW), _ALIKE),
+    }
+)
+"""As dear as one can be that a trainer learns: of no source and no power is the weight 0."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +105,12 @@ class Shop:
         )[0]
 
 
-def make_shop(items: int, shoppers: int, visits: int, seed: int, index_from: int) -> Shop:
+def make_shop(
+    items: int, shoppers: int, visits: int, seed: int, index_from: int, blend: Blend | None = None
+) -> Shop:
     """Blocks for some seconds. From `index_from` items on searched through an index."""
     parts, asking = make(items, DIMENSIONS, max(shoppers, _ASKED), seed)
+    parts = replace(parts, rule=msgspec.structs.replace(parts.rule, blend=blend))
     recall, indexed = 1.0, with_index(parts, seed) if items >= index_from else None
     if indexed is not None:
         recall = _recall(parts, indexed, asking[:_ASKED])
@@ -128,7 +141,7 @@ async def open_shop(shop: Shop, settings: ConnectionSettings) -> None:
     where its tenant has a model already."""
     await _offer(shop, settings)
     manifest, sha = Registry(settings.model_store).register(
-        shop.parts, partial(_manifest, shop.tenant), load_private_key(settings.keys_dir)
+        shop.parts, partial(_manifest, shop), load_private_key(settings.keys_dir)
     )
     redis = await connected(settings.redis_url)
     try:
@@ -157,15 +170,15 @@ async def _offer(shop: Shop, settings: ConnectionSettings) -> None:
         await producer.flush()
 
 
-def _manifest(tenant: str, version: int, files: Files) -> Manifest:
+def _manifest(shop: Shop, version: int, files: Files) -> Manifest:
     return Manifest(
         schema_version=SCHEMA_VERSION,
-        tenant=tenant,
+        tenant=shop.tenant,
         model=MODEL,
         version=version,
         arrays=files.arrays,
         lists=files.lists,
-        rule=RULE,
+        rule=shop.parts.rule,
         window=DataWindow(0, 0, {}, lines=0, counted_lines=0, pairs=0),
         provenance=Provenance(installed_version("millstream"), "made for a benchmark", 0),
         quality=Quality({}, "made for a benchmark", passed=True),

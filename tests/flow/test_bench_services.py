@@ -39,7 +39,13 @@ def test_end_to_end_publishes_a_list_for_everyone(
     bench = benchmark("end_to_end", ROOT)
     # So many that a starved sampler cannot miss the smallest of STAGES, a twentieth of the time.
     size = bench.Size(
-        items=2_000, shoppers=6_000, workers=2, visits=1, bare_seconds=0.2, index_from=10_000
+        items=2_000,
+        shoppers=6_000,
+        workers=2,
+        visits=1,
+        bare_seconds=0.2,
+        index_from=10_000,
+        blend=True,
     )
     result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
     assert named(result)
@@ -49,6 +55,7 @@ def test_end_to_end_publishes_a_list_for_everyone(
     assert set(result["stages"]) >= STAGES
     assert sum(result["stages"].values()) == pytest.approx(result["cpu_us_per_list"], rel=0.02)
     assert (result["recall"], result["search"], result["dimensions"]) == (1.0, "exact", 96)
+    assert result["weights"] == "a learnt blend"
 
 
 @pytest.mark.live

@@ -18,6 +18,8 @@ Items = Annotated[int, typer.Option(min=1_000, help="In the catalogue and in the
 IndexFrom = Annotated[int, typer.Option(min=1, help="From so many items on through an index.")]
 
 INDEX_FROM = 20_000
+VISITS = 4
+"""Of each shopper before a backlog."""
 TENANTS, TIMES = 20, 50.0
 """Of `tenants`: among so many the recommender is divided; of a tenant's fair rate what floods."""
 
@@ -34,13 +36,15 @@ def end_to_end(
     items: Items = 40_000,
     shoppers: Annotated[int, typer.Option(min=500, help="A list for each.")] = 20_000,
     workers: Annotated[int, typer.Option(min=1, max=12, help="Recommenders.")] = 2,
-    visits: Annotated[int, typer.Option(min=0, help="Of each shopper before that.")] = 4,
     index_from: IndexFrom = INDEX_FROM,
+    blend: Annotated[
+        bool, typer.Option("--blend", help="Lists by a learnt blend, not by fixed weights.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Events of distinct shoppers to published lists, against the scoring alone; by stage."""
     console, bench = _begin(), benchmark("end_to_end", ROOT)
-    size = bench.Size(items, shoppers, workers, visits, 5.0, index_from)
+    size = bench.Size(items, shoppers, workers, VISITS, 5.0, index_from, blend)
     show(bench.main(size, console), json)
 
 
