@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
@@ -103,6 +104,7 @@ def make_api(parts: Callable[[], Parts]) -> Litestar:
             HTTPException: _by_litestar,
             RecursionError: _too_deep,
             OperatorError: _not_possible,
+            KafkaError: _kafka_away,
             **dict.fromkeys(TROUBLE, _redis_away),
             Exception: _fault,
         },
@@ -154,6 +156,11 @@ def _not_possible(_: Request[Any, Any, Any], error: OperatorError) -> Response[A
 def _redis_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     log.warning("redis is away", kind=type(error).__name__)
     return _problem(away("Redis does not answer"))
+
+
+def _kafka_away(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    log.warning("kafka is away", kind=type(error).__name__)
+    return _problem(away("Kafka does not answer"))
 
 
 def _fault(_: Request[Any, Any, Any], error: Exception) -> Response[Any]:

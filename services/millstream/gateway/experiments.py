@@ -71,7 +71,9 @@ class Experiments:
         except ValueError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from None
         async with self._one_at_a_time:
-            if self._book.find(caller.tenant, experiment_id) is not None:
+            if (held := self._book.find(caller.tenant, experiment_id)) is not None:
+                if self._is_repeated(held, caller, terms):
+                    return self._listed(held)
                 raise Refusal(
                     HTTPStatus.CONFLICT, "there was one of that name: another needs its own"
                 )
@@ -90,6 +92,11 @@ class Experiments:
                 versions=versions,
             )
             return await self._put(begun)
+
+    def _is_repeated(self, held: Experiment, caller: Caller, terms: ExperimentTerms) -> bool:
+        """Kafka may have what it did not acknowledge, and the answer said to send it again."""
+        sent_before = (held.terms, held.begun.key_id) == (terms, caller.key_id)
+        return sent_before and held.is_running(as_datetime(self._clock()))
 
     async def end(self, caller: Caller, experiment_id: str) -> ListedExperiment:
         async with self._one_at_a_time:

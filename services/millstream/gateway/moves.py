@@ -5,44 +5,46 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
-from millstream.domain.identity import record_key
 from millstream.domain.models import Decision, ModelAnnouncement
-from millstream.gateway.delivery import Delivery
-from millstream.gateway.problems import Refusal
+from millstream.gateway.announcing import Announcing
+from millstream.gateway.problems import Refusal, away
+from millstream.gateway.readiness import Probe, says_yes
 from millstream.model.manifest import ArtifactRefused, ManifestHead
 from millstream.model.registry import PointerHistory, Registry
 from millstream.model.signed_files import Identity
 
 
 class Moved(Struct, frozen=True):
-    """The current version from now on; workers follow within seconds."""
+    """The current version from now on; workers follow within seconds, or within half a minute where
+    it is not `announced`: Kafka went away since it was asked, and is told of it later."""
 
     model: str
     version: int
     verdict: str
+    announced: bool
 
 
 class Moves:
-    """Raises Refusal: 404 for what is not there, 409 for what may not be now; and what Redis
-    raises. Versions are checked as workers check them, in a thread."""
+    """Raises Refusal: 404 for what is not there, 409 for what may not be now, 503 where Kafka does
+    not answer, before anything has moved: what has moved is never refused; and what Redis raises.
+    Versions are checked as workers check them, in a thread. `kafka`: whether it answers."""
 
     def __init__(
         self,
         registry: Registry,
         pointer: PointerHistory,
         key: Ed25519PublicKey,
-        delivery: Delivery,
-        topic: str,
+        announcing: Announcing,
+        kafka: Probe,
     ) -> None:
         self._registry = registry
         self._pointer = pointer
         self._key = key
-        self._delivery = delivery
-        self._topic = topic
+        self._announcing = announcing
+        self._kafka = kafka
 
     async def promote(self, tenant: str, model: str, version: int, force: bool) -> Moved:
         """`force`: also one that the gate refused or held."""
@@ -61,19 +63,24 @@ class Moves:
             )
         current = await self._pointer.read(tenant, model)
         expected = None if current is None else current[0]
+        await self._require_kafka()
         moved = await self._pointer.choose(tenant, model, version, sha, expected)
         return await self._told(moved, manifest, sha, "promoted by an operator")
 
-    async def roll_back(self, tenant: str, model: str) -> Moved:
-        """To the last one before the current that can still be used."""
+    async def roll_back(self, tenant: str, model: str, current_version: int | None) -> Moved:
+        """To the last one before the current that can still be used. `current_version`: only from
+        that one, so that who asks again goes back once."""
         current = await self._pointer.read(tenant, model)
         if current is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "no model of that name serves this tenant")
+        if current_version not in {None, current[0]}:
+            raise Refusal(HTTPStatus.CONFLICT, "another version is the current one: look again")
         for version, sha in await self._pointer.before(tenant, model):
             try:
                 manifest = await self._usable(tenant, model, version, sha)
             except ArtifactRefused:
                 continue
+            await self._require_kafka()
             moved = await self._pointer.go_back(tenant, model, version, sha, current[0])
             why = f"rolled back from v{current[0]} by an operator"
             return await self._told(moved, manifest, sha, why)
@@ -82,6 +89,10 @@ class Moves:
     async def _usable(self, tenant: str, model: str, version: int, sha: str) -> ManifestHead:
         wanted = Identity(tenant, model, version, sha)
         return await asyncio.to_thread(self._registry.verify, self._key, wanted)
+
+    async def _require_kafka(self) -> None:
+        if not await says_yes(self._kafka):
+            raise away("Kafka does not answer, and nothing has moved")
 
     async def _told(self, moved: bool, manifest: ManifestHead, sha: str, verdict: str) -> Moved:
         """The pointer has moved first, so that whoever hears of it finds it moved."""
@@ -98,6 +109,5 @@ class Moves:
             created_at=manifest.created_at,
             decision=Decision.PROMOTED,
         )
-        key = record_key(manifest.tenant, manifest.model)
-        await self._delivery.deliver(self._topic, [(key, msgspec.json.encode(told))])
-        return Moved(manifest.model, manifest.version, verdict)
+        announced = await self._announcing.tell(told)
+        return Moved(manifest.model, manifest.version, verdict, announced)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millstream.domain.clock import Clock
+from millstream.gateway.announcing import Announcing
 from millstream.gateway.asking import Asking
 from millstream.gateway.browsing import Browsing
 from millstream.gateway.callers import Callers
@@ -52,6 +53,7 @@ class Parts:
     erasing: Erasing
     versions: Versions
     trainings: Trainings
+    announcing: Announcing
     moves: Moves
     rules: Rules
     experiments: Experiments

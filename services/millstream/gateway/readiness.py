@@ -37,7 +37,7 @@ class Readiness:
 
     async def ask(self) -> None:
         for part, probe in self._probes.items():
-            self._answers[part] = answers = await _says_yes(probe)
+            self._answers[part] = answers = await says_yes(probe)
             telemetry.READY.labels(part).set(answers)
 
     async def follow(self) -> None:
@@ -47,7 +47,8 @@ class Readiness:
             await asyncio.sleep(ASK_S)
 
 
-async def _says_yes(probe: Probe) -> bool:
+async def says_yes(probe: Probe) -> bool:
+    """Within WITHIN_S."""
     try:
         async with asyncio.timeout(WITHIN_S):
             return await probe() is not False

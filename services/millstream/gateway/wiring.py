@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.log import LogRecord
+from millstream.gateway.announcing import Announcing
 from millstream.gateway.api import make_api
 from millstream.gateway.asking import Asking
 from millstream.gateway.browsing import Browsing, Counted, Told
@@ -77,6 +78,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             (
                 parts.callers.follow,
                 parts.readiness.follow,
+                parts.announcing.follow,
                 parts.watching.follow,
                 parts.searching.follow,
                 lambda: parts.erasing.follow(erasures),
@@ -103,6 +105,8 @@ def _parts(
     counted = Counted(making.states.item, kpis.exposure)
     browsing = Browsing(making.shop_of, catalogue, counted, making.live, answers)
     feed = LiveFeed(lambda: callers.tenants)
+    kafka = ground.producer.client.force_metadata_update
+    announcing = Announcing(ground.delivery, settings.topic(MODELS))
     return Parts(
         topics=Topics(*map(settings.topic, (EVENTS, CATALOG, REVIEWS))),
         callers=callers,
@@ -119,11 +123,12 @@ def _parts(
         erasing=Erasing(settings, reverse, making.stored),
         versions=Versions(settings.model_name, *making.held),
         trainings=Trainings(TrainingStates(ground.redis, ground.keys), wall_clock),
-        moves=Moves(*making.held, ground.delivery, settings.topic(MODELS)),
+        announcing=announcing,
+        moves=Moves(*making.held, announcing, kafka),
         rules=followed.rules,
         experiments=followed.experiments,
         kpis=kpis,
-        readiness=Readiness(ground.producer.client.force_metadata_update, ground.redis.ping),
+        readiness=Readiness(kafka, ground.redis.ping),
         browsing=browsing,
         previews=Previews(making.live, browsing),
         searching=searching,

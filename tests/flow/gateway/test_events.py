@@ -214,3 +214,25 @@ async def test_the_catalogue_is_written_item_by_item(opened: Any) -> None:
             (b"shop:i1", False),
             (b"shop:i1", False),
         ]
+
+
+async def test_what_is_nested_too_deep_is_refused_by_every_route_that_takes_json(
+    opened: Any,
+) -> None:
+    deep = b'{"items":' * 20_000 + b"1" + b"}" * 20_000
+    judged_apart = {"/v1/events", "/v1/reviews", "/v1/items"}
+    async with opened() as shop:
+        taken = [
+            (method.upper(), path)
+            for path, methods in (await shop.http.get("/v1/openapi.json")).json()["paths"].items()
+            for method, told in methods.items()
+            if "requestBody" in told
+        ]
+        assert judged_apart < {path for _, path in taken}
+        for method, path in taken:
+            answer = await shop.http.request(
+                method, path, content=deep, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 400, (method, path, answer.text)
+            if path not in judged_apart:
+                assert answer.json()["detail"] == "nested too deep", (method, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -12,8 +13,9 @@ from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
 
 from millstream.domain.models import ModelAnnouncement
+from millstream.gateway.announcing import Announcing
 from millstream.gateway.moves import Moves
-from millstream.gateway.problems import Refusal
+from millstream.gateway.problems import Refusal, away
 from millstream.gateway.versions import Versions
 from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings
@@ -36,16 +38,27 @@ class Pointer(MemoryPointer):
 
 
 class Sent:
-    """Implements what Moves needs of delivery."""
+    """Implements what Moves needs of delivery, and of the broker behind it."""
 
     def __init__(self) -> None:
         self.announced: list[ModelAnnouncement] = []
+        self.answers = self.acknowledges = True
+
+    async def asked(self) -> bool:
+        return self.answers
 
     async def deliver(self, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
         assert topic == "models"
+        if not self.acknowledges:
+            raise away("Kafka takes nothing")
         self.announced += [
             msgspec.json.decode(value, type=ModelAnnouncement) for _, value in records
         ]
+
+
+def moves_of(registry: Registry, pointer: Pointer, key: Ed25519PrivateKey, sent: Sent) -> Moves:
+    announcing = Announcing(sent, "models")  # type: ignore[arg-type]
+    return Moves(registry, pointer, key.public_key(), announcing, sent.asked)
 
 
 @pytest.fixture
@@ -71,12 +84,12 @@ async def test_a_review_model_is_promoted_and_announced_as_itself(
     both: Registry, key: Ed25519PrivateKey
 ) -> None:
     pointer, sent = Pointer(), Sent()
-    moves = Moves(both, pointer, key.public_key(), sent, "models")  # type: ignore[arg-type]
+    moves = moves_of(both, pointer, key, sent)
     await moves.promote("default", "sentiment", 1, force=False)
     assert list(pointer.current) == [("default", "sentiment")]
     assert [(one.model, one.version) for one in sent.announced] == [("sentiment", 1)]
     with pytest.raises(Refusal, match="can still be used"):
-        await moves.roll_back("default", "sentiment")
+        await moves.roll_back("default", "sentiment", None)
 
 
 async def test_a_review_model_that_was_touched_is_not_promoted(
@@ -85,7 +98,56 @@ async def test_a_review_model_that_was_touched_is_not_promoted(
     path = both.directory("default", "sentiment", 1) / "terms.npy"
     path.write_bytes(path.read_bytes()[:-1])
     pointer, sent = Pointer(), Sent()
-    moves = Moves(both, pointer, key.public_key(), sent, "models")  # type: ignore[arg-type]
+    moves = moves_of(both, pointer, key, sent)
     with pytest.raises(Refusal, match="not what was signed"):
         await moves.promote("default", "sentiment", 1, force=True)
     assert (pointer.current, sent.announced) == ({}, [])
+
+
+async def test_nothing_moves_while_the_broker_does_not_answer(
+    both: Registry, key: Ed25519PrivateKey
+) -> None:
+    pointer, sent = Pointer(), Sent()
+    sent.answers = False
+    with pytest.raises(Refusal, match="nothing has moved") as refused:
+        await moves_of(both, pointer, key, sent).promote("default", "sentiment", 1, force=False)
+    assert refused.value.retry_after_s is not None
+    assert pointer.current == {}
+
+
+async def test_what_has_moved_is_not_refused_and_its_word_is_told_until_kafka_has_it(
+    both: Registry, key: Ed25519PrivateKey
+) -> None:
+    """An answer that says "send the same again" would move a rollback one version further."""
+    pointer, sent = Pointer(), Sent()
+    sent.acknowledges = False
+    announcing = Announcing(sent, "models")  # type: ignore[arg-type]
+    moves = Moves(both, pointer, key.public_key(), announcing, sent.asked)
+    moved = await moves.promote("default", "sentiment", 1, force=False)
+    assert (moved.version, moved.announced) == (1, False)
+    assert list(pointer.current) == [("default", "sentiment")]
+    following = asyncio.ensure_future(announcing.follow(again_s=0))
+    try:
+        await turns(20)
+        assert sent.announced == []
+        sent.acknowledges = True
+        await turns(20)
+        assert [one.version for one in sent.announced] == [1], "once"
+    finally:
+        following.cancel()
+
+
+async def turns(n: int) -> None:
+    """Of the loop."""
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+async def test_a_rollback_that_names_the_current_version_goes_back_once(
+    both: Registry, key: Ed25519PrivateKey
+) -> None:
+    pointer = Pointer()
+    moves = moves_of(both, pointer, key, Sent())
+    await moves.promote("default", "sentiment", 1, force=False)
+    with pytest.raises(Refusal, match="another version is the current one"):
+        await moves.roll_back("default", "sentiment", 2)

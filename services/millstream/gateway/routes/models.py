@@ -90,8 +90,20 @@ async def promote(
     tags=["models"],
     raises=[],
 )
-async def roll_back(parts: GivenParts, caller: GivenCaller, model: Model) -> Moved:
-    return await parts.moves.roll_back(caller.tenant, _name(model))
+async def roll_back(
+    parts: GivenParts,
+    caller: GivenCaller,
+    model: Model,
+    current: Annotated[
+        int | None,
+        QueryParameter(
+            ge=1,
+            le=2**31 - 1,
+            description="Only where this is the current version: asked again, it goes back once.",
+        ),
+    ] = None,
+) -> Moved:
+    return await parts.moves.roll_back(caller.tenant, _name(model), current)
 
 
 def _name(model: str) -> str:

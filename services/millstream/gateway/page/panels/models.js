@@ -51,7 +51,7 @@ export function Models({ access }) {
   const [wanted, setWanted] = useState(null);
   const dialog = useRef(null);
   const deed = useDeed(async ({ kind, row }, force) => {
-    const path = kind === "promote" ? `versions/${row.version}/promote${force ? "?force=true" : ""}` : "rollback";
+    const path = kind === "promote" ? `versions/${row.version}/promote${force ? "?force=true" : ""}` : `rollback?current=${row.version}`;
     const told = await post(`/v1/models/${row.model}/${path}`);
     models.again();
     return `${told.model} v${told.version} serves from now on: ${told.verdict}.`;
