@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
+import numpy as np
+import polars as pl
 import pytest
 from tests.unit.trainer.gate.worlds import COUNT, EXAM, views
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.model.embeddings import ServingRule
 from millstream.model.fairness import Fairness, ItemGroup
-from millstream.trainer.fairness import fairness
-from millstream.trainer.gate.exam import WHOLE_LIST
+from millstream.model.scorer import Scorer
+from millstream.ranking.settings import RankingSettings
+from millstream.trainer.encode import encode
+from millstream.trainer.fairness import bound_costs, fairness
+from millstream.trainer.fitting import Fit, assemble
+from millstream.trainer.gate.exam import WHOLE_LIST, Exam
 from millstream.trainer.gate.rule import GateRule
+from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.split import Query
+from millstream.trainer.whole_list import RankedLists
 
 RULE = GateRule(resamples=200)
 HITS = [3 if place % 10 == 0 else 1 for place in range(COUNT)]
@@ -95,3 +106,33 @@ def test_without_a_catalogue_nothing_is_made_up() -> None:
         (group.kind, group.name) for group in found.items if group.kind in {"category", "price"}
     }
     assert names == {("category", "none given"), ("price", "none given")}
+
+
+def test_a_tighter_bound_gives_the_long_tail_more_places_and_the_best_sellers_fewer(
+    factorise: Fit,
+) -> None:
+    """Sixty shoppers by the recommenders' own ranking, in a shop where few things sell most."""
+    rng = np.random.default_rng(3)
+    shares = 1 / np.arange(1, 121)
+    rows = [
+        (f"s{shopper}", f"e{visit}", "purchase", f"i{item:03}", 1_000_000 * visit + shopper)
+        for visit in range(6)
+        for shopper in range(60)
+        for item in rng.choice(120, size=3, replace=False, p=shares / shares.sum())
+    ]
+    before = pl.DataFrame(rows, ["user", "event_id", "type", "item", "time_ms"], orient="row")
+    before = before.with_columns(weight=pl.lit(1.0, pl.Float32)).select(
+        "user", "event_id", "type", "item", "weight", "time_ms"
+    )
+    asked = [Query(f"s{n}", 7_000_000 + n, (), frozenset({f"i{n:03}"})) for n in range(60)]
+    exam, learning = Exam.on(before, asked, 20), TrainerSettings(dimensions=8).training()
+    data = encode(before, 4)
+    serving = ServingRule(recent_items=4, recent_half_life=10.0, recent_share=0.5)
+    fitted = factorise(data, learning, lambda _: False, None)
+    scorer = Scorer(assemble(data, fitted, serving, learning.ridge))
+    shop = RankedLists("default", RankingSettings(popular_items=20), dict).standing(before)
+    costs = bound_costs(exam, scorer, shop, RULE)
+    assert [cost.popular_places for cost in costs] == [20, 15, 10, 5]
+    tails = [cost.tail_share for cost in costs]
+    assert all(wider < tighter for wider, tighter in pairwise(tails)), tails
+    assert (costs[0].low, costs[0].high) == (0, 0), "beside itself, unbounded"
