@@ -48,6 +48,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # champion: the version in service, loaded, or none
     moved = await offload(partial(champion.drift, window.lines, settings.recent_items))
     # moved: PSI of what came after the champion's data, by what was looked at
+    telemetry.drifted(settings.model_name, moved)
     seen_until_ms = champion.seen_until_ms(window.lines)
     begun = begun_by(champion.loaded, seen_until_ms, settings) if why in _NEWS else None
     # begun: the champion, to go on from it; None to learn from the whole window

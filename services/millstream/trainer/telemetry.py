@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge
 
 from millstream.domain.models import ModelAnnouncement
@@ -18,6 +20,18 @@ LINES = Gauge(
     "Item lines, or reviews, that the last version was trained on",
     ["model"],
 )
+DRIFT = Gauge(
+    "millstream_trainer_drift_psi",
+    "Population stability index of the newest lines beside the data of the version in service",
+    ["model", "input"],
+)
+
+
+def drifted(model: str, found: Mapping[str, float]) -> None:
+    """As drift.drift told it; what it says nothing of any more is not told on."""
+    DRIFT.remove_by_labels({"model": model})
+    for name, value in found.items():
+        DRIFT.labels(model, name).set(value)
 
 
 def trained(told: ModelAnnouncement, lines: int, started_ms: int, now_ms: int) -> None:

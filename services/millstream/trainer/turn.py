@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from millstream.streaming.offload import offload
+from millstream.trainer import telemetry
 from millstream.trainer.champion import champion_of
 from millstream.trainer.collect import Lake, Window, collect
 from millstream.trainer.encode import NothingToTrainOn
@@ -45,6 +46,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
 async def _has_drifted(window: Window, tools: Tools) -> bool:
     settings, champion = tools.settings, await champion_of(tools)
     found = await offload(partial(champion.drift, window.lines, settings.recent_items))
+    telemetry.drifted(settings.model_name, found)
     _log.info("drift", **{name: round(value, 3) for name, value in found.items()})
     return settings.drift_psi is not None and max(found.values(), default=0) >= settings.drift_psi
 

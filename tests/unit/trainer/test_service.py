@@ -26,7 +26,7 @@ from millstream.model.scorer import Scorer
 from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
 from millstream.streaming.offload import offload
-from millstream.trainer import service
+from millstream.trainer import service, telemetry
 from millstream.trainer.collect import collect
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fit_blend import Examples, joined
@@ -252,6 +252,13 @@ async def test_drift_makes_a_version_before_the_lines_do(
     assert second.occasion is not None
     assert second.occasion.why == "drift"
     assert second.occasion.drift["item"] > 0.25 > second.occasion.drift["type"]
+    told = {
+        sample.labels["input"]: sample.value
+        for metric in telemetry.DRIFT.collect()
+        for sample in metric.samples
+        if sample.labels["model"] == settings.model_name
+    }
+    assert told == second.occasion.drift, "as it was before that training"
 
 
 async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.DataFrame) -> None:
