@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 
 import pytest
 from tests.effort import load_profile
+from tests.needed import not_here
 from tests.redis_cluster import Cluster, cluster_of
 
 from millstream.domain.errors import OperatorError
@@ -48,11 +48,8 @@ def tansu() -> Iterator[Tansu]:
 def live_kafka_possible() -> None:
     """For tests that start an Apache Kafka of their own, to break it."""
     reason = _why_no_kafka()
-    if reason is None:
-        return
-    if os.environ.get("MILLSTREAM_REQUIRE_LIVE") == "1":
-        pytest.fail(f"MILLSTREAM_REQUIRE_LIVE=1, but {reason}", pytrace=False)
-    pytest.skip(reason)
+    if reason is not None:
+        not_here(reason)
 
 
 @pytest.fixture(scope="session")

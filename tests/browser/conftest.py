@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.needed import not_here
 
 from millstream.domain.errors import OperatorError
 from millstream.local.browsers import node
@@ -11,4 +12,4 @@ def node_js() -> str:
     try:
         return node()
     except OperatorError as missing:
-        pytest.skip(str(missing))
+        not_here(str(missing))

@@ -7,19 +7,10 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
-
-from millstream.domain.errors import OperatorError
-from millstream.local.browsers import node
-
 PIECE = Path(str(files("millstream.gateway"))) / "page" / "pieces" / "list_told.js"
 
 
-def test_it_claims_no_list_that_did_not_come() -> None:
-    try:
-        node_js = node()
-    except OperatorError as missing:
-        pytest.skip(str(missing))
+def test_it_claims_no_list_that_did_not_come(node_js: str) -> None:
     ran = subprocess.run(
         [node_js, "--test", str(Path(__file__).parent / "list_told.test.mjs")],
         env={**os.environ, "MILLSTREAM_PIECE": PIECE.as_uri()},

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from tests.needed import not_here
 
 from millstream.domain.clock import wall_clock
 from millstream.gateway.api_keys import Scope, create
@@ -57,7 +58,7 @@ class Visit:
 async def visit(tansu: Tansu, valkey: Valkey) -> AsyncIterator[Visit]:
     reason = browsers.availability()
     if reason is not None:
-        pytest.skip(reason)
+        not_here(reason)
     kafka = KafkaEndpoint(tansu.bootstrap_servers, tansu.name, False, 10)
     async with deployed(kafka, RedisEndpoint(valkey.url, valkey.name)) as deployment:
         keys, port = deployment.home / "api-keys.json", free_port()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from tests.contract.cluster_load import exact_while_every_slot_moves, run_exact
+from tests.needed import not_here
 from tests.redis_cluster import client_of, cluster_of
 
 from millstream.local.chaos.schedules import Schedule
@@ -29,10 +29,7 @@ class RedisServer(Valkey):
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:
     if shutil.which("redis-server") is None:
-        reason = "no redis-server on PATH"
-        if os.environ.get("MILLSTREAM_REQUIRE_LIVE") == "1":
-            pytest.fail(f"MILLSTREAM_REQUIRE_LIVE=1, but {reason}", pytrace=False)
-        pytest.skip(reason)
+        not_here("no redis-server on PATH")
     with RedisServer() as server:
         yield server
 

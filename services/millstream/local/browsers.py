@@ -43,7 +43,12 @@ def node() -> str:
         release = said.removeprefix("v").partition(".")[0]
         if release.isdigit() and int(release) >= OLDEST_NODE:
             return found
-    raise OperatorError("node", said, f"Node.js {OLDEST_NODE} or newer, with npm", "Install it")
+    raise OperatorError(
+        "node",
+        said,
+        f"Node.js {OLDEST_NODE} or newer, with npm",
+        "On Debian 13: apt-get install nodejs npm; Debian 12's is older, and needs another source",
+    )
 
 
 def modules() -> Path:

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import msgspec
-import pytest
 from aiokafka import AIOKafkaConsumer
 from tests.gateway import PATIENCE_S, TENANT, Process, key_for, process
+from tests.needed import not_here
 
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import Event
@@ -62,7 +62,7 @@ def test_what_a_page_tells_is_on_the_topic(tansu: Tansu, valkey: Valkey, tmp_pat
     try:
         program = node()
     except OperatorError as missing:
-        pytest.skip(str(missing))
+        not_here(str(missing))
     with process(tansu, valkey, tmp_path, gateway_pseudonyms=False) as gateway:
         settings = gateway.settings
         key = key_for(settings, TENANT, Scope.EVENTS_WRITE)
