@@ -46,7 +46,8 @@ class Origin(Struct, frozen=True):
 
 class RecommendationList(Struct, frozen=True, kw_only=True):
     """Of two lists for one shopper the one with the greater `log_time`, `origin.partition`,
-    `origin.offset` counts (`freshness`)."""
+    `origin.offset` counts (`freshness`). Made by the merchandising rules of its moment: a rule
+    that changes later shows on the topic with the shopper's next event, over HTTP within 2 s."""
 
     recommendation_id: Id
     tenant: Tenant
