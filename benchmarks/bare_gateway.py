@@ -59,7 +59,8 @@ class BareLists:
         stored = unpack(packed, self._numbers.names(TENANT), DEFAULT_N)
         _, partition, offset = stored.freshness
         made_of = recommendation_id(TENANT, user, Origin(self._topic, partition, offset))
-        return render(user, Found(made_of, stored.model_version, stored.items, False))
+        found = Found(made_of, stored.model_version, stored.variant, stored.items, False)
+        return render(user, found)
 
 
 async def _serve(settings: GatewaySettings) -> None:

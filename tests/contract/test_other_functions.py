@@ -164,7 +164,7 @@ async def test_of_two_lists_the_newer_is_served_in_whatever_order_they_come(
         await lists.put([one])
     served = await lists.get("default", "ann")
     assert served is not None
-    assert (served.freshness, served.model_version) == (newest, "8")
+    assert (served.freshness, served.model_version, served.variant) == (newest, "8", "main")
     found = [(item.item_id, item.score, item.source) for item in served.items]
     assert found == [("a", 0.75, Source.COVISITED), ("b", 0.5, Source.POPULAR)]
 
@@ -190,4 +190,20 @@ async def test_twenty_items_take_some_160_bytes(
         | {"items": items}
     )
     await lists.put([whole])
-    assert await redis.strlen(keys.served_list(0, *SHOPPER)) <= 165
+    assert await redis.strlen(keys.served_list(0, *SHOPPER)) <= 170
+
+
+async def test_a_list_that_was_stored_without_a_variant_is_served(
+    redis: Redis, keys: Keys, numbers: ItemNumbers
+) -> None:
+    """As in the first seconds of an update."""
+    lists = ServedLists(redis, keys, 1, numbers)
+    await lists.put([ranked(9)])
+    packed = await lists.packed(*SHOPPER)
+    assert packed is not None
+    assert packed[20:27] == b"\x067\nmain"
+    await redis.set(keys.served_list(0, *SHOPPER), packed[:20] + b"\x017" + packed[27:])
+    served = await lists.get(*SHOPPER)
+    assert served is not None
+    assert (served.model_version, served.variant) == ("7", "")
+    assert [item.item_id for item in served.items] == ["a", "b"]

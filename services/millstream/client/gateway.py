@@ -39,12 +39,14 @@ class ListedItem(Struct, frozen=True):
 
 
 class HttpList(Struct, frozen=True):
-    """`stale`: from the gateway's memory, as Redis is away. For a shopper of whom nothing is known
-    it is the popular list, and `model_version` is `none`."""
+    """`variant`: as on the topic; empty from a gateway that does not tell it. `stale`: from the
+    gateway's memory, as Redis is away. For a shopper of whom nothing is known it is the popular
+    list, and `model_version` is `none`."""
 
     recommendation_id: str
     model_version: str
     items: tuple[ListedItem, ...]
+    variant: str = ""
     user: str | None = None
     stale: bool = False
 

@@ -34,11 +34,13 @@ class Explanation(Struct, frozen=True):
 
 class Answer(Struct, frozen=True, omit_defaults=True):
     """`user`: as the request had it, none of a session. `recommendation_id`: to be sent back with
-    what the shopper does with the list. `stale`: from the gateway's memory, since Redis is away;
-    without a list of the shopper's own it is the popular one."""
+    what the shopper does with the list. `variant`: as on the topic: that of an experiment, else
+    MILLSTREAM_VARIANT. `stale`: from the gateway's memory, since Redis is away; without a list of
+    the shopper's own it is the popular one."""
 
     recommendation_id: str
     model_version: str
+    variant: str
     items: tuple[AnsweredItem, ...]
     user: str | None = None
     stale: bool = False

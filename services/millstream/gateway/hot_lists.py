@@ -61,6 +61,7 @@ def render(user: str, found: Found) -> bytes:
         "recommendation_id": found.recommendation_id,
         "user": user,
         "model_version": found.model_version,
+        "variant": found.variant,
         "items": found.items,
     }
     if found.stale:

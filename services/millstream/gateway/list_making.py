@@ -74,15 +74,18 @@ async def opened_lists(stack: AsyncExitStack, ground: Ground, followed: Followed
     await models.refresh()
     states = FeatureStore(redis, keys, slots, partitions=1)
     laid_down = LaidDown(
-        read_ranking(settings.ranking_file), followed.book.in_force, followed.trials.running
+        settings.variant,
+        read_ranking(settings.ranking_file),
+        followed.book.in_force,
+        followed.trials.running,
     )
     live = LiveRanking(shop_of, models, states, numbers, ground.clock, laid_down)
     stack.callback(live.close)
     stored = StoredLists(
         ServedLists(redis, keys, slots, numbers),
-        numbers,
         shelf,
         settings.topic(EVENTS),
+        settings.variant,
         Ruled(followed.book, followed.catalogue.get),
         RemadeLists(live, followed.book.in_force, followed.rules.moved_ms),
     )

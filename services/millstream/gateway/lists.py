@@ -78,6 +78,7 @@ class Lists:
             recommendation_id=found.recommendation_id,
             user=user,
             model_version=found.model_version,
+            variant=found.variant,
             items=tuple(
                 AnsweredItem(item.item_id, item.score, item.source) for item in kept[: wanted.n]
             ),
@@ -120,6 +121,7 @@ class Lists:
             recommendation_id=uuid7().hex,
             user=user,
             model_version=made.model_version,
+            variant=made.variant,
             items=tuple(map(_answered, chosen)),
             explanation=about,
         )

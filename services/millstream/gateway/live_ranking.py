@@ -35,39 +35,43 @@ SIMILAR = RankingSettings(list_length=200, looked_at=0, weights=_LIKE_ALONE)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """`removed`: by rule of policy."""
+    """`variant`: as RecommendationList's. `removed`: by rule of policy."""
 
     items: tuple[RankedItem, ...]
     model_version: str
+    variant: str
     removed: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
 class LaidDown:
-    """By operators: how lists are made as a rule, and of a tenant the merchandising rules and the
-    experiment that runs."""
+    """By operators: how lists are made as a rule, and the `label` of those as their variant; and of
+    a tenant the merchandising rules and the experiment that runs."""
 
+    label: str
     usual: RankingSettings
     rules: Callable[[str, Scenario], RulesInForce]
     experiment: Callable[[str], Experiment | None]
 
     def variant(
         self, shopper: Shopper, held: Collection[PinnedVersion]
-    ) -> tuple[SettingsChange | None, PinnedVersion | None]:
-        """How the shopper's lists are made otherwise, and by which version; as recommenders make
-        them that hold these."""
+    ) -> tuple[str, SettingsChange | None, PinnedVersion | None]:
+        """Its label, how the shopper's lists are made otherwise, and by which version; as
+        recommenders make them that hold these."""
+        plain = self.label, None, None
         experiment = self.experiment(shopper.tenant) if shopper.name != NOBODY else None
         if experiment is None or not experiment.can_be_made_of(held):
-            return None, None
+            return plain
         variant = experiment.variant_of(shopper.name)
-        return (
-            (None, None) if variant is None else (variant.settings, experiment.version_of(variant))
-        )
+        if variant is None:
+            return plain
+        return experiment.label(variant), variant.settings, experiment.version_of(variant)
 
 
 class Way(NamedTuple):
-    """How a list is made, and by which version."""
+    """How a list is made, by which version, and what that is called on it."""
 
+    label: str
     settings: RankingSettings
     serving: Serving
 
@@ -130,12 +134,12 @@ class LiveRanking:
     def _way(self, shopper: Shopper, settings: RankingSettings) -> Way:
         """`settings` as the shopper's variant has them."""
         named = self._models.named(shopper.tenant)
-        change, version = self._laid_down.variant(shopper, named)
+        label, change, version = self._laid_down.variant(shopper, named)
         serving = self._models.serving(shopper.tenant) if version is None else named[version]
-        return Way(settings.changed(change), serving)
+        return Way(label, settings.changed(change), serving)
 
     async def _made(self, shopper: Shopper, way: Way, rules: RulesInForce) -> Made:
-        shop, (settings, serving) = self._shop_of(shopper.tenant), way
+        shop, (label, settings, serving) = self._shop_of(shopper.tenant), way
         await shop.refresh({touch.item_id for touch in shopper.recent})
 
         def ranked() -> Ranked:
@@ -144,13 +148,13 @@ class LiveRanking:
             return rank([shopper], shop, serving.scorer, settings, now_ms, table, rules)
 
         found = await asyncio.get_running_loop().run_in_executor(self._thread, ranked)
-        return Made(found.lists[0], serving.version, found.removed)
+        return Made(found.lists[0], serving.version, label, found.removed)
 
     async def dissect(self, shopper: Shopper) -> tuple[Dissected, str]:
         """With the model's version. Raises what Redis raises."""
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
-        (settings, serving), now_ms = self._way(shopper, self.usual), self._clock()
+        (_, settings, serving), now_ms = self._way(shopper, self.usual), self._clock()
         rules = self._rules(shopper.tenant, Scenario.HOME)
         found = await asyncio.get_running_loop().run_in_executor(
             self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms, rules
@@ -160,12 +164,12 @@ class LiveRanking:
     async def similar(self, tenant: str, item_id: str) -> Made:
         """What others take next to the item, and what the model has near it; best first."""
         hiding = self._rules(tenant, Scenario.HOME).hiding_only
-        way = Way(SIMILAR, self._models.serving(tenant))
+        way = Way(self._laid_down.label, SIMILAR, self._models.serving(tenant))
         made = await self._made(self.session(tenant, [item_id]), way, hiding)
         alike = tuple(
             item for item in made.items if item.source in _LIKE_ALONE and item.item_id != item_id
         )
-        return Made(alike, made.model_version, made.removed)
+        return Made(alike, made.model_version, made.variant, made.removed)
 
     def _table(self, tenant: str) -> ItemTable:
         held = self._tables.get(tenant)

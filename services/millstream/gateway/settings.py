@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from millstream.privacy.settings import PrivacySettings
+from millstream.settings import Variant
 
 
 class GatewaySettings(PrivacySettings):
@@ -39,3 +40,5 @@ class GatewaySettings(PrivacySettings):
     gateway_redis_seconds: float = Field(default=1.0, gt=0, le=10)
     """How long Redis may take before a list comes from memory, marked stale."""
     model_name: str = Field(default="embedding", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    variant: Variant = "default"
+    """Stands on every list that is made here."""

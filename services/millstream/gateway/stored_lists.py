@@ -19,14 +19,7 @@ from millstream.gateway.remade_lists import Freshness, RemadeLists
 from millstream.gateway.ruled_lists import Listed, Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.model.serving import NO_MODEL
-from millstream.stores.item_numbers import ItemNumbers
-from millstream.stores.served_lists import (
-    ServedItem,
-    ServedLists,
-    freshness_of,
-    item_numbers,
-    unpack,
-)
+from millstream.stores.served_lists import ServedItem, ServedLists, freshness_of
 
 KEPT = 100_000
 """Lists in memory, some 250 bytes each: those asked for least lately go first."""
@@ -44,24 +37,27 @@ log = structlog.get_logger("millstream.gateway")
 class Found:
     recommendation_id: str
     model_version: str
+    variant: str
     items: tuple[ServedItem | AnsweredItem, ...]
     stale: bool
 
 
 class StoredLists:
+    """`label`: the variant of lists that are in no experiment."""
+
     def __init__(
         self,
         served: ServedLists,
-        numbers: ItemNumbers,
         shelf: Shelf,
         events_topic: str,
+        label: str,
         ruled: Ruled,
         remade: RemadeLists,
     ) -> None:
         self._served = served
-        self._numbers = numbers
         self._shelf = shelf
         self._topic = events_topic
+        self._label = label
         self._ruled = ruled
         self._remade = remade
         self._last: OrderedDict[Shopper, bytes] = OrderedDict()
@@ -77,7 +73,7 @@ class StoredLists:
         try:
             packed = await self._served.packed(tenant, shopper)
             if packed is not None:
-                await self._learn(tenant, item_numbers(packed, None if ruled else n))
+                await self._served.learn(tenant, packed, None if ruled else n)
                 if ruled:
                     made = await self._remade.of(name, freshness_of(packed))
         except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
@@ -91,11 +87,6 @@ class StoredLists:
             return self._anew(name, packed, made, n)
         _stored.inc()
         return self._read(name, packed, n, stale=False)
-
-    async def _learn(self, tenant: str, numbers: Sequence[int]) -> None:
-        known = self._numbers.names(tenant)
-        if not all(map(known.__contains__, numbers)):
-            await self._numbers.recalled(tenant, numbers)
 
     def forget(self, shoppers: Iterable[Shopper]) -> None:
         """Who was erased."""
@@ -113,16 +104,17 @@ class StoredLists:
 
     def _read(self, name: Shopper, packed: bytes, n: int, *, stale: bool) -> Found:
         ruled = self._ruled.has_rules(name[0])
-        found = unpack(packed, self._numbers.names(name[0]), None if ruled else n)
+        found = self._served.unpacked(name[0], packed, None if ruled else n)
         items = self._ruled.of(name[0], found.items)[:n] if ruled else found.items
-        return Found(self._id(name, found.freshness), found.model_version, items, stale)
+        made_of = self._id(name, found.freshness)
+        return Found(made_of, found.model_version, found.variant, items, stale)
 
     def _anew(self, name: Shopper, packed: bytes, made: Made, n: int) -> Found:
         """With the stored list's id: it answers the same event."""
         _made.inc()
         items = (AnsweredItem(i.item_id, round(i.score, 4), i.source) for i in made.items[:n])
         made_of = self._id(name, freshness_of(packed))
-        return Found(made_of, made.model_version, tuple(items), stale=False)
+        return Found(made_of, made.model_version, made.variant, tuple(items), stale=False)
 
     def _id(self, name: Shopper, freshness: Freshness) -> str:
         _, partition, offset = freshness
@@ -134,7 +126,7 @@ class StoredLists:
         items: Sequence[Listed] = shelf
         if self._ruled.has_rules(tenant):
             items = self._ruled.popular(tenant, shelf)
-        return Found(uuid7().hex, NO_MODEL, tuple(items[:n]), stale)
+        return Found(uuid7().hex, NO_MODEL, self._label, tuple(items[:n]), stale)
 
     def _keep(self, name: Shopper, packed: bytes) -> None:
         self._last[name] = packed

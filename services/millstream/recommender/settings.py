@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from millstream.settings import ConnectionSettings
+from millstream.settings import ConnectionSettings, Variant
 
 
 class RecommenderSettings(ConnectionSettings):
@@ -21,5 +21,5 @@ class RecommenderSettings(ConnectionSettings):
     chunk_events: int = Field(default=500, ge=1, le=5_000)
     """At most so many records go through the stages at once."""
     model_name: str = Field(default="embedding", pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
-    variant: str = Field(default="default", min_length=1, max_length=64)
+    variant: Variant = "default"
     """Stands on every list."""

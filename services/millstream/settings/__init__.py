@@ -32,6 +32,8 @@ from millstream.settings.event_weights import read_weights, write_weights
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]*$", max_length=64)]
 
 
+Variant = Annotated[str, Field(pattern=r"^[ -~]+$", max_length=64)]
+"""What stands on lists that are in no experiment."""
 HalfLifeDays = Annotated[float, Field(ge=1, le=3650)]
 SECRET = frozenset({"REDIS_URL", "REDIS_PASSWORD", "KAFKA_SASL_PASSWORD"})
 """Variables that may carry a password: an error names them without what was given."""

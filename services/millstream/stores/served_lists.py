@@ -34,10 +34,11 @@ class ServedItem(msgspec.Struct, frozen=True, gc=False):
 
 
 class ServedList(msgspec.Struct, frozen=True, gc=False):
-    """`freshness`: as RecommendationList.freshness."""
+    """`freshness`, `variant`: as RecommendationList's; no variant in what was stored without."""
 
     freshness: tuple[int, int, int]
     model_version: str
+    variant: str
     items: tuple[ServedItem, ...]
 
 
@@ -71,10 +72,21 @@ class ServedLists:
 
     async def get(self, tenant: str, shopper: str) -> ServedList | None:
         packed = await self.packed(tenant, shopper)
-        return None if packed is None else unpack(packed, self._numbers.names(tenant))
+        return None if packed is None else self.unpacked(tenant, packed)
+
+    def unpacked(self, tenant: str, packed: bytes, most: int | None = None) -> ServedList:
+        """Without items that are not known here."""
+        return unpack(packed, self._numbers.names(tenant), most)
+
+    async def learn(self, tenant: str, packed: bytes, most: int | None = None) -> None:
+        """Afterwards the items of the list, or with `most` its first so many, are known here; one
+        round trip if any is new. Raises what Redis raises."""
+        numbers, known = item_numbers(packed, most), self._numbers.names(tenant)
+        if not all(map(known.__contains__, numbers)):
+            await self._numbers.recalled(tenant, numbers)
 
     async def packed(self, tenant: str, shopper: str) -> bytes | None:
-        """As it is stored, for `unpack`. One GET; raises what Redis raises."""
+        """As it is stored. One GET; raises what Redis raises."""
         slot = slot_of(tenant, shopper, self._slots)
         key = self._keys.served_list(slot, tenant, shopper)
         return cast(bytes | None, await self._redis.get(key))
@@ -89,14 +101,14 @@ class ServedLists:
 
 
 def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> bytes:
-    """20 bytes that say how new it is, 1 how long the model's version is, the version, then 7 an
-    item. Each item must be in `numbered`."""
-    version = ranked.model_version.encode()
+    """20 bytes that say how new it is, 1 how long the next part is: the model's version and, on a
+    line of its own, the variant; then 7 an item. Each item must be in `numbered`."""
+    made_by = f"{ranked.model_version}\n{ranked.variant}".encode()
     rows = [
         _ITEM.pack(numbered[item.item_id][0], item.score, _PLACE[item.source])
         for item in ranked.items
     ]
-    return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(version)]), version, *rows])
+    return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(made_by)]), made_by, *rows])
 
 
 def freshness_of(packed: bytes) -> tuple[int, int, int]:
@@ -113,9 +125,11 @@ def item_numbers(packed: bytes, most: int | None = None) -> list[int]:
 def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> ServedList:
     """Without items that `names` lacks; with `most` only the first so many."""
     start, end = _HEAD.size + 1, _end_of_head(packed)
+    version, _, variant = packed[start:end].decode().partition("\n")
     return ServedList(
         _HEAD.unpack_from(packed),
-        packed[start:end].decode(),
+        version,
+        variant,
         tuple(
             islice(
                 (

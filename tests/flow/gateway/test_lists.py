@@ -54,7 +54,7 @@ def listed(shop: Gate, user: str, offset: int, items: Sequence[RankedItem]) -> R
         recommendation_id=recommendation_id(TENANT, shopper, origin),
         tenant=TENANT,
         user=shopper,
-        variant="default",
+        variant="try:one",
         items=tuple(items),
         model_version="embedding-v7",
         settings_digest="0" * 12,
@@ -95,7 +95,7 @@ async def test_a_stored_list_is_served_as_it_is(shop: Gate) -> None:
     told = await served(shop, "ann%20b%2F%C3%A9", 10)
     assert told["user"] == "ann b/é"
     assert told["recommendation_id"] == ann.recommendation_id
-    assert told["model_version"] == "embedding-v7"
+    assert (told["model_version"], told["variant"]) == ("embedding-v7", "try:one")
     assert "stale" not in told
     for item, meant in zip(told["items"], ITEMS, strict=False):
         assert (item["item_id"], item["source"]) == (meant.item_id, meant.source)
@@ -212,6 +212,7 @@ async def test_a_shopper_nobody_knows_gets_what_is_popular(shop: Gate) -> None:
         f"i{n}" for n in range(39, 28, -1) if n != 33
     ]
     assert {item["source"] for item in told["items"]} == {"popular"}
+    assert told["variant"] == "default"
     assert "stale" not in told
 
 
@@ -243,6 +244,7 @@ async def test_a_session_is_answered_from_its_items_and_leaves_no_trace(shop: Ga
 
     await shop.until(has_come, "what goes with i1")
     found = {item["item_id"]: item for item in answer.json()["items"]}
+    assert answer.json()["variant"] == "default"
     assert not found.keys() & {"i1", "i31", "i33"}
     assert found["i30"]["reason"] == "others took it with Item 1"
     assert {key async for key in redis.scan_iter(f"{keys.prefix}*")} == before

@@ -349,12 +349,13 @@ async def test_lists_are_read_again_until_there_is_one(
     gateway: Scripted, waits: list[float]
 ) -> None:
     item = {"item_id": "i1", "score": 0.5, "source": "covisited"}
-    told = {"recommendation_id": "r", "model_version": "7", "items": [item], "user": "a/b"}
+    told = {"recommendation_id": "r", "model_version": "7", "variant": "try:one", "items": [item]}
     gateway.answers_list = [problem(429, **{"retry-after": "1"}), httpx.Response(200, json=told)]
     async with opened(gateway) as shop:
         found = await shop.recommendations("a/b", n=5)
     assert found is not None
     assert (found.recommendation_id, found.items[0].item_id, found.stale) == ("r", "i1", False)
+    assert found.variant == "try:one"
     assert waits == [1.0]
     assert gateway.requests[-1].url.raw_path == b"/v1/recommendations/a%2Fb?n=5"
 

@@ -23,7 +23,7 @@ from millstream.gateway.stored_lists import Found
 from millstream.settings import load
 from millstream.stores.served_lists import ServedItem
 
-FOUND = Found("r1", "embedding-v1", (ServedItem("i1", 1.5, Source.COVISITED),), False)
+FOUND = Found("r1", "embedding-v1", "try:one", (ServedItem("i1", 1.5, Source.COVISITED),), False)
 
 
 class Stored:
@@ -95,6 +95,7 @@ async def test_a_plain_request_is_answered_at_the_door(world: World) -> None:
             "recommendation_id": "r1",
             "user": "ann@x/y",
             "model_version": "embedding-v1",
+            "variant": "try:one",
             "items": [{"item_id": "i1", "score": 1.5, "source": "covisited"}],
         }
         assert answer.headers["cache-control"] == "no-store"

@@ -47,7 +47,7 @@ class Live(LiveRanking):
     async def rank(self, *_: object) -> Made:
         self.made += 1
         item = RankedItem(f"i{self.made}", 1.0, Source.NEW, "")
-        return Made((item,), "embedding-v1", Counter())
+        return Made((item,), "embedding-v1", "default", Counter())
 
 
 class Lists(RemadeLists):
