@@ -153,5 +153,7 @@ def main(items: Sequence[int], index_from: int, seconds: float, console: Console
         "dimensions": DIMENSIONS,
         "batch": BATCH,
         "blas_threads": os.environ.get("OPENBLAS_NUM_THREADS", "all"),
+        "broker": "none",
+        "redis": "none",
         **facts,
     }
