@@ -1,4 +1,4 @@
-"""The decoder under any bytes: by atheris, by hypothesis and by seeded mutations."""
+"""The decoders of events and reviews under any bytes: by atheris, by hypothesis and by seeded mutations."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SHARES = {"atheris": 0.6, "mutations": 0.38}
 
 
 def main(inputs: int, seed: int, console: Console) -> dict[str, Any]:
-    """`crashes`: engines that met an input which is neither an event nor a dead letter; its report
-    goes to standard error. Raises OperatorError without atheris."""
+    """`crashes`: engines that met an input which is neither an event, a review nor a dead letter;
+    its report goes to standard error. Raises OperatorError without atheris."""
     if importlib.util.find_spec("atheris") is None:
         raise OperatorError(
             "the package atheris", "none", "the development dependencies", "Run `make test` once"
@@ -39,11 +39,12 @@ def main(inputs: int, seed: int, console: Console) -> dict[str, Any]:
         verdicts.update(found)
         ran = sum(found.values())
         engines[name] = {"inputs": ran, "seconds": round(time.monotonic() - at, 1)}
-    accepted = verdicts.pop("accepted", 0)
+    accepted, reviews = verdicts.pop("accepted", 0), verdicts.pop("review accepted", 0)
     return {
-        "inputs": accepted + verdicts.total(),
+        "inputs": accepted + reviews + verdicts.total(),
         "seconds": round(time.monotonic() - began, 1),
         "accepted": accepted,
+        "reviews_accepted": reviews,
         "refusals_by_reason": dict(verdicts.most_common()),
         "crashes": sum(engine["inputs"] == 0 for engine in engines.values()),
         "engines": engines,

@@ -1,4 +1,4 @@
-"""`millstream bench fuzz`: the decoder under a million inputs that nobody meant."""
+"""`millstream bench fuzz`: the decoders of events and reviews under a million inputs that nobody meant."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def fuzz(
     seed: Annotated[int, typer.Option(min=1, help="The same inputs for the same seed.")] = 1,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
-    """Any bytes become an event or a dead letter; exits with 3 where something else happened."""
+    """Any bytes become an event, a review or a dead letter; exits with 3 where something else happened."""
     result = benchmark("fuzz", ROOT).main(inputs, seed, Console(stderr=True))
     if json:
         sys.stdout.write(json_format.dumps(result) + "\n")
     else:
         table = Table("what", "inputs")
-        for name in ("inputs", "accepted", "crashes"):
+        for name in ("inputs", "accepted", "reviews_accepted", "crashes"):
             table.add_row(name, f"{result[name]:,}")
         for reason, n in result["refusals_by_reason"].items():
             table.add_row(f"refused: {reason}", f"{n:,}")
