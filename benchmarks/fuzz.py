@@ -1,4 +1,4 @@
-"""The decoders of events and reviews under any bytes: by atheris, by hypothesis and by seeded mutations."""
+"""Both decoders, of events and reviews, under any bytes: by atheris, hypothesis and mutations."""
 
 from __future__ import annotations
 

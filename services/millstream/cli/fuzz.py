@@ -1,4 +1,4 @@
-"""`millstream bench fuzz`: the decoders of events and reviews under a million inputs that nobody meant."""
+"""`millstream bench fuzz`: both decoders under a million inputs that nobody meant."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fuzz(
     seed: Annotated[int, typer.Option(min=1, help="The same inputs for the same seed.")] = 1,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
-    """Any bytes become an event, a review or a dead letter; exits with 3 where something else happened."""
+    """Any bytes become an event, a review or a dead letter; exits with 3 where they do not."""
     result = benchmark("fuzz", ROOT).main(inputs, seed, Console(stderr=True))
     if json:
         sys.stdout.write(json_format.dumps(result) + "\n")
