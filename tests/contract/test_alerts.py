@@ -11,6 +11,8 @@ import yaml
 from tests.documents import ROOT
 from tests.metric_names import asked, unknown
 
+from millstream.model.sentiment.manifest import MODEL as REVIEWS
+
 RULES = ROOT / "deploy" / "alerts" / "millstream.rules.yaml"
 DASHBOARD = ROOT / "deploy" / "dashboards" / "millstream.json"
 RUNBOOKS = ROOT / "deploy" / "runbooks"
@@ -84,6 +86,17 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
         cells = {(at["x"] + dx, at["y"] + dy) for dx in range(at["w"]) for dy in range(at["h"])}
         assert not taken & cells, panel["title"]
         taken |= cells
+
+
+def test_no_trainer_stands_in_for_another_models() -> None:
+    """Both run as service `trainer`; only the label tells them apart."""
+    by_name = {rule["alert"]: rule["expr"] for rule in alerts()}
+    models = r'millstream_trainer_info\{model(!?=)"(\w+)"\}'
+    for alert, told in (("TrainerAway", "!="), ("ReviewTrainerAway", "=")):
+        expr = by_name[f"Millstream{alert}"]
+        assert asked(expr).keys() == {"millstream_trainer_info"}, alert
+        assert set(re.findall(models, expr)) == {(told, REVIEWS)}, alert
+        assert len(re.findall(models, expr)) == expr.count("millstream_trainer_info"), alert
 
 
 def test_what_nobody_tells_is_found() -> None:

@@ -22,6 +22,7 @@ from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
 from millstream.streaming.topics import TRAINING
+from millstream.trainer import telemetry
 from millstream.trainer.requests import take_request
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.trigger import Trigger
@@ -46,6 +47,7 @@ class Ground:
 async def stand(settings: TrainerSettings) -> AsyncIterator[Ground]:
     """Raises OperatorError where the signing key is missing, or the broker or Redis does not
     answer."""
+    telemetry.TRAINER.labels(settings.model_name).set(1)
     key, registry = load_private_key(settings.keys_dir), Registry(settings.model_store)
     registry.remove_partial(settings.tenant, settings.model_name)
     stop, told = asyncio.Event(), threading.Event()
