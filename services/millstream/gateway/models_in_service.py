@@ -55,9 +55,10 @@ class Models:
         leaves the old one and is told of once. Raises what Redis raises."""
         for tenant in self._tenants():
             await self._refresh_current(tenant)
-            refused = await self._named.refresh(tenant, self._current.get(tenant))
-            for one, why in refused.items():
-                log.error("model refused", tenant=tenant, version=one.version, why=why)
+            for refused in await self._named.refresh(tenant, self._current.get(tenant)):
+                if refused.is_news:
+                    version, why = refused.version, refused.why
+                    log.error("model refused", tenant=tenant, version=version, why=why)
 
     async def follow(self) -> None:
         """For ever."""

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -41,6 +42,14 @@ Current = tuple[PinnedVersion, Serving]
 Named = Mapping[PinnedVersion, Serving]
 
 
+class Refusal(NamedTuple):
+    """`is_news`: it was not refused when it was tried before."""
+
+    version: int
+    why: str
+    is_news: bool
+
+
 class NamedVersions:
     """`named`: of a tenant, by the experiment that runs. Each is verified and mapped as the one
     that serves is."""
@@ -63,21 +72,23 @@ class NamedVersions:
         """Those of them that loaded. Never changed, only replaced: a batch keeps what it took."""
         return self._held.get(tenant, {})
 
-    async def refresh(self, tenant: str, current: Current | None) -> dict[PinnedVersion, str]:
-        """Loads what is named and not held, drops what is not named any more; what was refused is
-        tried again after RETRY_S, and returned the first time. `current` is not loaded twice."""
+    async def refresh(self, tenant: str, current: Current | None) -> list[Refusal]:
+        """Loads what is named and not held, drops what is not named any more. Returns what is
+        refused each time that it is tried, which is every RETRY_S. `current` is not loaded
+        twice."""
         wanted, before = set(self._named(tenant)), self.of(tenant)
         held = {one: serving for one, serving in before.items() if one in wanted}
-        refused: dict[PinnedVersion, str] = {}
+        refused: list[Refusal] = []
         for one in wanted - held.keys():
             if current is not None and one == current[0]:
                 held[one] = current[1]
             elif self._may_try(tenant, one):
                 try:
                     held[one] = await self._load(tenant, one)
+                    self._refused_at.pop((tenant, one), None)
                 except (ArtifactRefused, OperatorError, OSError) as error:
-                    if (tenant, one) not in self._refused_at:
-                        refused[one] = str(error)
+                    is_news = (tenant, one) not in self._refused_at
+                    refused.append(Refusal(one.version, str(error), is_news))
                     self._refused_at[tenant, one] = time.monotonic()
         if held.keys() != before.keys():
             self._held[tenant] = held

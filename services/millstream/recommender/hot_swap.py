@@ -102,15 +102,15 @@ class HotSwap:
             log.error("model refused", tenant=tenant, why=why)
 
     async def _refresh_named(self, tenant: str) -> None:
-        refused = await self._named.refresh(tenant, self._current.get(tenant))
-        for one, why in refused.items():
+        for refused in await self._named.refresh(tenant, self._current.get(tenant)):
             telemetry.SWAPS.labels("refused").inc()
-            log.error(
-                "model of an experiment refused: its lists are in no experiment",
-                tenant=tenant,
-                version=one.version,
-                why=why,
-            )
+            if refused.is_news:
+                log.error(
+                    "model of an experiment refused: its lists are in no experiment",
+                    tenant=tenant,
+                    version=refused.version,
+                    why=refused.why,
+                )
 
     async def refresh(self, tenants: Iterable[str]) -> None:
         """Takes each tenant's current version into service. Raises ArtifactRefused."""

@@ -34,16 +34,19 @@ def make(
 
 
 class Shelf:
-    """`named`: what is asked for next."""
+    """`named`: what is asked for next; `news`: which were refused for the first time."""
 
     def __init__(self, registry: Registry, key: Ed25519PrivateKey) -> None:
         self.named: set[PinnedVersion] = set()
+        self.news: list[int] = []
         self.versions = NamedVersions("embedding", registry, key.public_key(), lambda _: self.named)
 
     async def refresh(self, *named: PinnedVersion) -> list[int]:
         """Which are refused."""
         self.named = set(named)
-        return [one.version for one in await self.versions.refresh("default", None)]
+        found = await self.versions.refresh("default", None)
+        self.news = [one.version for one in found if one.is_news]
+        return [one.version for one in found]
 
 
 @pytest.fixture
@@ -67,25 +70,28 @@ async def test_what_is_named_is_held_until_it_is_not(shelf: Shelf, make: Make) -
 async def test_the_one_that_serves_is_not_loaded_twice(shelf: Shelf, make: Make) -> None:
     one = make()
     shelf.named = {one}
-    assert await shelf.versions.refresh("default", (one, NOTHING_SERVES)) == {}
+    assert await shelf.versions.refresh("default", (one, NOTHING_SERVES)) == []
     assert shelf.versions.of("default") == {one: NOTHING_SERVES}
 
 
-async def test_one_that_does_not_load_is_left_out_told_of_once_and_tried_again(
+async def test_one_that_does_not_load_is_left_out_told_of_and_tried_again(
     shelf: Shelf, make: Make, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = make(), make()
     home = registry.directory("default", "embedding", 2)
     away = home.with_name("away")
     home.rename(away)
-    assert await shelf.refresh(one, two) == [2]
+    assert (await shelf.refresh(one, two), shelf.news) == ([2], [2])
     assert shelf.versions.of("default").keys() == {one}
+    assert await shelf.refresh(one, two) == [], "not at every look: it may be large"
+    monkeypatch.setattr(serving, "RETRY_S", 0.0)
+    assert (await shelf.refresh(one, two), shelf.news) == ([2], []), "refused still"
     away.rename(home)
     assert await shelf.refresh(one, two) == []
-    assert shelf.versions.of("default").keys() == {one}, "not at every look: it may be large"
-    monkeypatch.setattr(serving, "RETRY_S", 0.0)
-    assert await shelf.refresh(one, two) == []
     assert shelf.versions.of("default").keys() == {one, two}
+    await shelf.refresh(one)
+    home.rename(away)
+    assert (await shelf.refresh(one, two), shelf.news) == ([2], [2]), "refused anew"
 
 
 @pytest.mark.parametrize("spoilt", ["other manifest", "flipped", "unsigned"])

@@ -17,6 +17,7 @@ from tests.review_models import describe_reviews, linear_model
 from tests.unit.model.conftest import describe, key, parts, registry
 from tests.unit.recommender.conftest import MemoryPointer
 
+from millstream.domain.experiments import PinnedVersion
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.artifact import Files
 from millstream.model.embeddings import Embeddings
@@ -229,6 +230,27 @@ async def test_a_refused_load_is_tried_again_and_told_once_per_version(
         largest_of(promote())[0].unlink()
         await until(lambda: sum(line["event"] == "model refused" for line in logs) == 2)
     running.cancel()
+
+
+async def test_a_refused_version_of_an_experiment_is_counted_as_long_as_it_is_refused(
+    registry: Registry,
+    pointer: MemoryPointer,
+    key: Ed25519PrivateKey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("millstream.model.serving.RETRY_S", 0.0)
+    named = {PinnedVersion(9, "0" * 64)}
+    models = HotSwap("embedding", registry, pointer, key.public_key(), lambda _: named)
+    refused = telemetry.SWAPS.labels("refused")._value.get
+    begin = refused()
+    with capture_logs() as logs:
+        for _ in range(3):
+            await models.look_up(["default"])
+    assert refused() == begin + 3, "MillstreamModelRefused asks for what has grown lately"
+    assert [line["version"] for line in logs] == [9]
+    named.clear()
+    await models.look_up(["default"])
+    assert refused() == begin + 3
 
 
 async def test_one_tenants_refused_model_does_not_hold_up_anothers(
