@@ -62,20 +62,20 @@ class StoredLists:
         self._remade = remade
         self._last: OrderedDict[Shopper, bytes] = OrderedDict()
         self._away_until = 0.0
+        self._told: set[str] = set()
 
     async def find(self, tenant: str, shopper: str, n: int) -> Found:
         """At most n items. One read of Redis, two where an item was just numbered by a
-        recommender, each for as long as the client waits; raises nothing of it."""
+        recommender, and what it takes to make a list anew, each for as long as the client waits;
+        raises nothing of it."""
         name = (tenant, shopper)
         if time.monotonic() < self._away_until:
             return self._from_memory(name, n)
-        ruled, made = self._ruled.has_rules(tenant), None
+        ruled = self._ruled.has_rules(tenant)
         try:
             packed = await self._served.packed(tenant, shopper)
             if packed is not None:
                 await self._served.learn(tenant, packed, None if ruled else n)
-                if ruled:
-                    made = await self._remade.of(name, freshness_of(packed))
         except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
             self._note_away(error)
             return self._from_memory(name, n)
@@ -83,10 +83,23 @@ class StoredLists:
             self._last.pop(name, None)
             return self._popular(tenant, n, stale=False)
         self._keep(name, packed)
+        made = await self._made_anew(name, freshness_of(packed)) if ruled else None
         if made is not None:
             return self._anew(name, packed, made, n)
         _stored.inc()
         return self._read(name, packed, n, stale=False)
+
+    async def _made_anew(self, name: Shopper, freshness: Freshness) -> Made | None:
+        """None also where it can't be made: the stored list is there."""
+        try:
+            return await self._remade.of(name, freshness)
+        except Exception as error:  # noqa: BLE001  it says nothing of whether Redis answers
+            telemetry.NOT_REMADE.inc()
+            kind = type(error).__name__
+            if kind not in self._told:
+                self._told.add(kind)
+                log.warning("stored lists serve as they are", kind=kind)
+            return None
 
     def forget(self, shoppers: Iterable[Shopper]) -> None:
         """Who was erased."""
