@@ -20,7 +20,7 @@ from millstream.cli.letter_files import as_json, read_mended
 from millstream.cli.variables import checked
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError, Reason
-from millstream.model.signing import letter_key, load_private_key
+from millstream.model.signing import known_letter_key, load_private_key
 from millstream.privacy.following import load_erasures
 from millstream.settings import ConnectionSettings
 from millstream.streaming.producer import producer_for
@@ -159,7 +159,9 @@ def _replayer(settings: ConnectionSettings, of: LettersOf, accept_late: bool) ->
     if of is LettersOf.REVIEWS and accept_late:
         raise OperatorError("--accept-late", "given with --of reviews", "no review is ever late")
     home = settings.letter_keys_dir or settings.keys_dir
-    key = (letter_key(home) or load_private_key(home)) if of is LettersOf.EVENTS else None
+    key = None
+    if of is LettersOf.EVENTS:
+        key = known_letter_key(home, settings.keys_dir) or load_private_key(home)
     erasures = asyncio.run(load_erasures(settings.brokers, settings.topic(ERASURES)))
     if key is None:
         return ReviewReplayer(topic, erasures)

@@ -38,7 +38,7 @@ from millstream.gateway.trainings import Trainings
 from millstream.gateway.turns import Turns
 from millstream.gateway.versions import Versions
 from millstream.gateway.watching import Watching
-from millstream.model.signing import letter_key
+from millstream.model.signing import known_letter_key
 from millstream.privacy.following import ErasureFollower
 from millstream.stores.tenant_ledger import TenantLedger
 from millstream.stores.training_states import TrainingStates
@@ -156,5 +156,7 @@ def seen_by(feed: LiveFeed, clock: ReplayClock | None) -> Callable[[LogRecord], 
 
 
 def _letters(settings: GatewaySettings, producer: AIOKafkaProducer) -> Letters:
-    """Able to send events again where this gateway may see a key to sign them with."""
-    return Letters(settings, producer, letter_key(settings.letter_keys_dir or settings.keys_dir))
+    """Able to send events again where this gateway may see a key to sign them with. Raises
+    OperatorError where recommenders would not know it."""
+    home = settings.letter_keys_dir or settings.keys_dir
+    return Letters(settings, producer, known_letter_key(home, settings.keys_dir))

@@ -106,6 +106,20 @@ def letter_key(directory: Path) -> Ed25519PrivateKey | None:
     return None
 
 
+def known_letter_key(home: Path, directory: Path) -> Ed25519PrivateKey | None:
+    """`letter_key` of `home`. Raises OperatorError also where it is of no pair by which letters
+    count in `directory`, the keys of those who judge them: what it signs would be as unsigned."""
+    key = letter_key(home)
+    if key is not None and key.public_key() not in letters_judged_by(directory):
+        raise OperatorError(
+            "the key that signs letters",
+            f"one in {home} whose public half is not in {directory}",
+            f"its {LETTERS.public} there, and in the keys folder of each recommender",
+            "Run `millstream init` with both folders, or copy the public half there",
+        )
+    return key
+
+
 def letters_judged_by(directory: Path) -> tuple[Ed25519PublicKey, ...]:
     """By whose signatures a letter counts: the models' key, and the letters' own where it stands.
     Raises as load_public_key."""

@@ -17,6 +17,7 @@ from millstream.model.signing import (
     PUBLIC_NAME,
     copy_public_key,
     create_keys,
+    known_letter_key,
     letter_key,
     letters_judged_by,
     load_private_key,
@@ -108,6 +109,29 @@ def test_letters_have_a_key_of_their_own_and_those_signed_before_it_count_on(
     assert after is not None
     assert letters_judged_by(tmp_path) == (before.public_key(), after.public_key())
     assert before.public_key() != after.public_key()
+
+
+def test_a_letter_key_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    keys, letters = tmp_path / "keys", tmp_path / "letters"
+    create_keys(keys)
+    letters.mkdir()
+    assert known_letter_key(letters, keys) is None
+    create_keys(letters, LETTERS)
+    expected = r"signs letters.*public half is not in .*letter-signing\.pub.*`millstream init`"
+    with pytest.raises(OperatorError, match=expected):
+        known_letter_key(letters, keys)
+    create_keys(keys, LETTERS)  # of another pair
+    with pytest.raises(OperatorError, match=expected):
+        known_letter_key(letters, keys)
+    for name in LETTERS:
+        (keys / name).unlink()
+    copy_public_key(letters, keys, LETTERS)
+    known = known_letter_key(letters, keys)
+    assert known is not None
+    assert known.public_key() == load_public_key(keys, LETTERS)
+    models = known_letter_key(keys, keys)
+    assert models is not None, "where letters have no pair of their own"
+    assert models.public_key() == load_public_key(keys)
 
 
 def test_whoever_signs_letters_sees_no_key_of_models(tmp_path: Path) -> None:
