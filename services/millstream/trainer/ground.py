@@ -71,7 +71,8 @@ def requests(settings: TrainerSettings, trigger: Trigger) -> Follower:
 
 
 async def caught_up(stack: AsyncExitStack, settings: TrainerSettings, *followers: Follower) -> None:
-    """Starts them; returns once each is read to its end, or after CATCH_UP_SECONDS."""
+    """Starts them; returns once each is read to its end, or after CATCH_UP_SECONDS: who must have
+    all of a topic asks its follower."""
     for follower in followers:
         stack.push_async_callback(follower.close)
         await started(follower, settings.brokers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 
 import structlog
@@ -43,10 +43,13 @@ async def retain(
     pointer: PointerHistory,
     name: tuple[str, str],
     newest: int,
-    named: Iterable[int] = (),
+    named: Collection[int] | None = (),
 ) -> None:
     """Old versions go, never one that serves or may be gone back to, or that is `named` by an
-    experiment. `name`: tenant and model."""
+    experiment; where these are not known none goes. `name`: tenant and model."""
+    if named is None:
+        _log.warning("old versions are kept: the experiments are not read to their end")
+        return
     current, before = await pointer.read(*name), await pointer.before(*name)
     served = {version[0] for version in (current, *before[:1]) if version is not None}
     served.update(named)

@@ -36,8 +36,8 @@ class Tools:
     stop: Stop
     catalogue: Callable[[], Mapping[str, CatalogueItem]] = dict
     """What the shop sells now; an item may be missing from it."""
-    named: Callable[[], Collection[int]] = tuple
-    """Versions that a running experiment names: they stay in the store."""
+    named: Callable[[], Collection[int] | None] = tuple
+    """Versions that a running experiment names: they stay in the store. None: not known."""
     gate: GateRule = field(default_factory=GateRule)
     progress: Progress = field(default_factory=Progress)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from millstream.ranking.settings import read_ranking
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.lake import last_record, offsets, read_accepted
-from millstream.streaming.followers import Take, follow
+from millstream.streaming.followers import Follower, Take, follow
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import CATALOG, EVENTS, EXPERIMENTS
@@ -73,13 +73,18 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         ground = await stack.enter_async_context(stand(settings))
         fit = await asyncio.to_thread(tensorflow, settings.threads)
         sold = partial(catalogue.items, settings.tenant)
+        takers: dict[str, Take] = {
+            CATALOG: lambda record: catalogue.take(record.key, record.value),
+            EXPERIMENTS: lambda record: experiments.take(record.key, record.value),
+        }
+        told = [follow(settings.brokers, settings.topic(of), take) for of, take in takers.items()]
         tools = Tools(
             settings=settings,
             fit=fit,
             whole_lists=RankedLists(settings.tenant, ranking, sold, settings.deriving),
             hidden=lambda: _hidden(sold()),
             catalogue=sold,
-            named=lambda: [v.version for v in experiments.named_versions(settings.tenant)],
+            named=partial(named_by, experiments, told[-1], settings.tenant),
             registry=ground.registry,
             key=ground.key,
             pointer=ground.pointer,
@@ -88,11 +93,6 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
             stop=ground.told.is_set,
         )
         trigger = resumed_trigger(tools)
-        takers: dict[str, Take] = {
-            CATALOG: lambda record: catalogue.take(record.key, record.value),
-            EXPERIMENTS: lambda record: experiments.take(record.key, record.value),
-        }
-        told = [follow(settings.brokers, settings.topic(of), take) for of, take in takers.items()]
         await caught_up(stack, settings, *told, requests(settings, trigger))
         AT_WORK.set(1)
         name = settings.tenant, settings.model_name
@@ -103,6 +103,13 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
 
 def _hidden(items: Mapping[str, CatalogueItem]) -> frozenset[str]:
     return frozenset(name for name, item in items.items() if item.hidden)
+
+
+def named_by(experiments: ExperimentBook, told: Follower, tenant: str) -> Collection[int] | None:
+    """None while `told` has not read all experiments, or reads them no more."""
+    if not told.caught_up.is_set() or told.has_ended:
+        return None
+    return {pinned.version for pinned in experiments.named_versions(tenant)}
 
 
 def resumed_trigger(tools: Tools) -> Trigger:

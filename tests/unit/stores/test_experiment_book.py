@@ -45,6 +45,12 @@ def experiment(experiment_id: str, begins: float = 0, share: int = 500) -> Exper
     )
 
 
+def trying(pinned: PinnedVersion) -> Experiment:
+    variants = Variant("a", 500), Variant("b", 500, model_version=pinned.version)
+    terms = ExperimentTerms(variants, Metric.CLICKED, days=2)
+    return msgspec.structs.replace(experiment("e"), terms=terms, versions=(pinned,))
+
+
 def take(book: ExperimentBook, one: Experiment) -> None:
     book.take(record_key(one.tenant, one.experiment_id), msgspec.json.encode(one))
 
@@ -95,12 +101,7 @@ def test_versions_are_named_until_it_is_over_and_soon_before_it_begins() -> None
     """Clocks differ: a worker's may be behind that of the gateway at which it was begun."""
     clock, pinned = Hour(), PinnedVersion(3, "3" * 64)
     book = ExperimentBook(clock)
-    variants = Variant("a", 500), Variant("b", 500, model_version=3)
-    one = msgspec.structs.replace(
-        experiment("e"),
-        terms=ExperimentTerms(variants, Metric.CLICKED, days=2),
-        versions=(pinned,),
-    )
+    one = trying(pinned)
     take(book, one)
     assert book.named_versions("nobody") == set()
     for days, named in ((-0.001, {pinned}), (1, {pinned}), (2, set[PinnedVersion]())):

@@ -304,18 +304,19 @@ async def test_a_version_is_numbered_above_the_current_one(
     assert (said.version, said.promoted) == (42, True)
 
 
-async def test_old_versions_go_but_not_those_that_serve_served_last_or_are_tried(
-    tools: Tools, two_tastes: pl.DataFrame
+@pytest.mark.parametrize(("named", "kept"), [({3}, [1, 3, 4, 5]), (None, [1, 2, 3, 4, 5])])
+async def test_old_versions_go_but_not_those_that_serve_served_last_or_may_be_tried(
+    tools: Tools, two_tastes: pl.DataFrame, named: Collection[int] | None, kept: list[int]
 ) -> None:
     settings = tools.settings.model_copy(update={"keep_versions": 2})
-    tools = replace(tools, settings=settings, named=lambda: {3})
+    tools = replace(tools, settings=settings, named=lambda: named)
     for day in (26, 27, 28, 29, 30):
         # Judged worse than the first one, or on too few visits: only the first is promoted.
         await train_version(Window(two_tastes[: day * 80], {0: day}), tools)
     standing = pointer_of(tools).current
     assert standing is not None
     assert standing[0] == 1
-    assert tools.registry.versions("default", "embedding") == [1, 3, 4, 5]
+    assert tools.registry.versions("default", "embedding") == kept
 
 
 async def test_hidden_items_have_no_vector(tools: Tools, two_tastes: pl.DataFrame) -> None:

@@ -16,8 +16,11 @@ import polars as pl
 import pytest
 from aiokafka.structs import ConsumerRecord
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.unit.stores.test_experiment_book import Hour, take, trying
+from tests.unit.streaming.test_followers import BrokenConsumer
 
 from millstream.domain.clock import as_datetime
+from millstream.domain.experiments import PinnedVersion
 from millstream.domain.models import TrainingRequest
 from millstream.domain.training import Step
 from millstream.model.manifest import Manifest
@@ -25,6 +28,8 @@ from millstream.model.registry import Registry
 from millstream.model.scorer import Scorer
 from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
+from millstream.stores.experiment_book import ExperimentBook
+from millstream.streaming.followers import Follower
 from millstream.streaming.offload import offload
 from millstream.trainer import service, telemetry
 from millstream.trainer.collect import collect
@@ -38,7 +43,7 @@ from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
 from millstream.trainer.turn import turn
 from millstream.trainer.whole_list import Lists, RankedLists
-from millstream.trainer.wiring import resumed_trigger
+from millstream.trainer.wiring import named_by, resumed_trigger
 
 
 @dataclass
@@ -347,3 +352,18 @@ async def test_work_in_a_thread_returns_and_raises() -> None:
     assert await offload(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         await offload(lambda: 1 // 0)
+
+
+async def test_what_experiments_name_is_known_only_while_all_of_them_are_read() -> None:
+    book, consumer = ExperimentBook(Hour()), BrokenConsumer()
+    told = Follower(consumer, lambda _record: None)
+    await told.start()
+    take(book, trying(PinnedVersion(4, "0" * 64)))
+    assert named_by(book, told, "shop") is None, "another experiment may come yet"
+    told.caught_up.set()
+    assert named_by(book, told, "shop") == {4}
+    consumer.broken.set()
+    with pytest.raises(ConnectionError):
+        await told.run_to_its_end()
+    assert named_by(book, told, "shop") is None, "nobody hears of the next one"
+    await told.close()
