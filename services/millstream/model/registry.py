@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -215,10 +215,15 @@ class Registry:
 
     def newest(self, key: Ed25519PublicKey, tenant: str, model: str) -> ManifestHead | None:
         """Of the newest version whose manifest is not refused, promoted or not."""
+        return next(self.newest_first(key, tenant, model), None)
+
+    def newest_first(
+        self, key: Ed25519PublicKey, tenant: str, model: str
+    ) -> Iterator[ManifestHead]:
+        """Of all versions whose manifests are not refused, promoted or not."""
         for version in reversed(self.versions(tenant, model)):
             with suppress(ArtifactRefused):
-                return self.show(key, Identity(tenant, model, version))
-        return None
+                yield self.show(key, Identity(tenant, model, version))
 
     def load(self, key: Ed25519PublicKey, wanted: Identity) -> LoadedModel:
         """Raises ArtifactRefused unless every check passes. Blocks on the disk: call it beside

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -44,9 +44,9 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
             partial(review_tools, settings, ground.pointer, ground.producer, _tell)
         )
         public, name = ground.key.public_key(), (settings.tenant, settings.model_name)
-        newest = ground.registry.newest(public, *name)
-        trigger = resumed_trigger(settings, newest)
-        topic = await stack.enter_async_context(opened(settings, labelled, looked_at(newest)))
+        standing = list(ground.registry.newest_first(public, *name))
+        trigger = resumed_trigger(settings, standing)
+        topic = await stack.enter_async_context(opened(settings, labelled, looked_at(standing)))
         await caught_up(stack, settings, requests(settings, trigger))
         AT_WORK.set(1)
         look = partial(turn, topic, trigger, tools)
@@ -78,22 +78,22 @@ def review_tools(
     )
 
 
-def resumed_trigger(settings: TrainerSettings, newest: ManifestHead | None) -> Trigger:
-    """Goes on from the newest version that stands in the store, promoted or not. Labelled reviews
-    alone are enough for the first one."""
+def resumed_trigger(settings: TrainerSettings, standing: Sequence[ManifestHead]) -> Trigger:
+    """Goes on from the versions that stand in the store, the newest first, promoted or not.
+    Labelled reviews alone are enough for the first one."""
     first = settings.first_after_reviews if settings.reviews_dir is None else 0
     trigger = Trigger(first, settings.every_reviews, settings.every_ms)
-    if newest is not None:
-        offsets, created_ms = looked_at(newest), round(newest.created_at.timestamp() * 1000)
-        trigger.trained(sum(offsets.values()), created_ms, created_ms)
+    if standing:
+        created_ms = round(standing[0].created_at.timestamp() * 1000)
+        trigger.trained(sum(looked_at(standing).values()), created_ms, created_ms)
     return trigger
 
 
-def looked_at(newest: ManifestHead | None) -> dict[int, int]:
-    """The next offset of each partition of the topic when that version was trained."""
-    if not isinstance(newest, ReviewManifest) or newest.window is None:
-        return {}
-    return newest.window.offsets
+def looked_at(standing: Iterable[ManifestHead]) -> dict[int, int]:
+    """The next offset of each partition of the topic when a training last looked at it, which
+    that of an operator's labelled reviews does not."""
+    windows = (each.window for each in standing if isinstance(each, ReviewManifest))
+    return next((window.offsets for window in windows if window is not None), {})
 
 
 def _tell(said: str) -> None:

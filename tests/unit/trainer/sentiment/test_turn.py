@@ -14,7 +14,7 @@ from tests.unit.trainer.sentiment.training import NOW, Producer
 from millstream.model.manifest import ManifestHead
 from millstream.model.sentiment.manifest import ReviewManifest, ReviewWindow
 from millstream.trainer.sentiment.data import NONE, Reviews
-from millstream.trainer.sentiment.pipeline import ReviewTools
+from millstream.trainer.sentiment.pipeline import Collected, ReviewTools, train_review_version
 from millstream.trainer.sentiment.turn import turn
 from millstream.trainer.sentiment.wiring import looked_at, resumed_trigger
 from millstream.trainer.settings import TrainerSettings
@@ -53,6 +53,10 @@ def newest(tools: ReviewTools) -> ManifestHead | None:
     return tools.registry.newest(tools.key.public_key(), "default", "sentiment")
 
 
+def standing(tools: ReviewTools) -> list[ManifestHead]:
+    return list(tools.registry.newest_first(tools.key.public_key(), "default", "sentiment"))
+
+
 def versions(tools: ReviewTools) -> int:
     return len(tools.registry.versions("default", "sentiment"))
 
@@ -60,7 +64,7 @@ def versions(tools: ReviewTools) -> int:
 async def test_versions_come_with_the_reviews_and_tell_what_they_learnt_from(
     quick: ReviewTools, producer: Producer
 ) -> None:
-    log, trigger = Log(399), resumed_trigger(SETTINGS, None)
+    log, trigger = Log(399), resumed_trigger(SETTINGS, [])
     tools = replace(quick, keep_versions=9)
     for count, made in ((399, 0), (400, 1), (499, 1), (500, 2), (500, 2)):
         log.count = count
@@ -77,18 +81,32 @@ async def test_versions_come_with_the_reviews_and_tell_what_they_learnt_from(
 async def test_one_that_is_started_again_goes_on_from_the_newest_version(
     quick: ReviewTools,
 ) -> None:
-    await turn(Log(400), resumed_trigger(SETTINGS, None), quick)
-    standing = newest(quick)
-    assert looked_at(standing) == {0: 400}
+    await turn(Log(400), resumed_trigger(SETTINGS, []), quick)
+    found = standing(quick)
+    assert looked_at(found) == {0: 400}
     for count, made in ((499, 1), (500, 2)):
-        await turn(Log(count, looked_at=400), resumed_trigger(SETTINGS, standing), quick)
+        await turn(Log(count, looked_at=400), resumed_trigger(SETTINGS, found), quick)
         assert versions(quick) == made
+
+
+async def test_what_was_learnt_before_an_operators_labelled_reviews_is_not_new_again(
+    quick: ReviewTools,
+) -> None:
+    await turn(Log(400), resumed_trigger(SETTINGS, []), quick)
+    await train_review_version(Collected(MADE), quick)
+    found = standing(quick)
+    assert isinstance(found[0], ReviewManifest)
+    assert found[0].window is None
+    assert looked_at(found) == {0: 400}
+    assert looked_at(found[:1]) == {}, "of a topic that no training has looked at all is new"
+    await turn(Log(499, looked_at=400), resumed_trigger(SETTINGS, found), quick)
+    assert versions(quick) == 2
 
 
 async def test_it_trains_when_asked_and_when_time_is_up_if_something_is_new(
     quick: ReviewTools,
 ) -> None:
-    now, trigger, log = [NOW], resumed_trigger(SETTINGS, None), Log(400)
+    now, trigger, log = [NOW], resumed_trigger(SETTINGS, []), Log(400)
     tools = replace(quick, clock=lambda: now[0], keep_versions=9)
     await turn(log, trigger, tools)
     whys = []
@@ -108,7 +126,7 @@ async def test_it_trains_when_asked_and_when_time_is_up_if_something_is_new(
 
 async def test_labelled_reviews_alone_make_the_first_version(quick: ReviewTools) -> None:
     labelled = SETTINGS.model_copy(update={"reviews_dir": "somewhere"})
-    log, trigger = Log(0, labelled=MADE), resumed_trigger(labelled, None)
+    log, trigger = Log(0, labelled=MADE), resumed_trigger(labelled, [])
     for _ in range(2):
         await turn(log, trigger, quick)
         assert versions(quick) == 1
@@ -121,7 +139,7 @@ async def test_labelled_reviews_alone_make_the_first_version(quick: ReviewTools)
 
 async def test_too_few_reviews_are_waited_out(quick: ReviewTools) -> None:
     log = Log(150)
-    trigger = resumed_trigger(SETTINGS.model_copy(update={"first_after_reviews": 150}), None)
+    trigger = resumed_trigger(SETTINGS.model_copy(update={"first_after_reviews": 150}), [])
     for count, made in ((150, 0), (249, 0), (250, 1)):
         log.count = count
         await turn(log, trigger, quick)
