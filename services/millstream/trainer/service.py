@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from millstream.trainer.fitting import Stopped
 
@@ -13,8 +13,21 @@ from millstream.trainer.fitting import Stopped
 # so far is not a version yet.
 _LAST_SECONDS = 6.0
 
+T = TypeVar("T")
 Turn = Callable[[], Coroutine[Any, Any, None]]
 """Looks once, and trains if it is time."""
+
+
+async def unless_told(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """None where `stop` was set first; `work` is cancelled then, and has ended."""
+    task, ended = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended.cancel()
+        task.cancel()
+    await asyncio.wait({task})
+    return None if task.cancelled() else task.result()
 
 
 async def serve(turn: Turn, poll_s: float, stop: asyncio.Event, *, once: bool = False) -> None:

@@ -367,3 +367,29 @@ async def test_what_experiments_name_is_known_only_while_all_of_them_are_read() 
         await told.run_to_its_end()
     assert named_by(book, told, "shop") is None, "nobody hears of the next one"
     await told.close()
+
+
+async def test_what_takes_minutes_at_start_ends_when_told_too() -> None:
+    stop, ended = asyncio.Event(), list[str]()
+
+    async def opens() -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("closed again")
+        return "opened"
+
+    opening = asyncio.create_task(service.unless_told(stop, opens()))
+    await asyncio.sleep(0)
+    stop.set()
+    async with asyncio.timeout(5):
+        assert await opening is None
+    assert ended == ["closed again"]
+    assert await service.unless_told(asyncio.Event(), asyncio.sleep(0, "opened")) == "opened"
+
+    async def fails() -> str:
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        await service.unless_told(asyncio.Event(), fails())

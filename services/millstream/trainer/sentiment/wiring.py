@@ -24,7 +24,7 @@ from millstream.trainer.sentiment.fits import fit_of
 from millstream.trainer.sentiment.pipeline import ReviewTools, require_enough
 from millstream.trainer.sentiment.topic import opened
 from millstream.trainer.sentiment.turn import turn
-from millstream.trainer.service import serve
+from millstream.trainer.service import serve, unless_told
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.trigger import Trigger
 
@@ -46,7 +46,10 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         public, name = ground.key.public_key(), (settings.tenant, settings.model_name)
         standing = list(ground.registry.newest_first(public, *name))
         trigger = resumed_trigger(settings, standing)
-        topic = await stack.enter_async_context(opened(settings, labelled, looked_at(standing)))
+        opening = stack.enter_async_context(opened(settings, labelled, looked_at(standing)))
+        topic = await unless_told(ground.stop, opening)  # it may take minutes
+        if topic is None:
+            return
         await caught_up(stack, settings, requests(settings, trigger))
         AT_WORK.set(1)
         look = partial(turn, topic, trigger, tools)
