@@ -16,6 +16,7 @@ from millstream.gateway.remade_lists import Freshness
 from millstream.gateway.ruled_lists import Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.gateway.stored_lists import StoredLists
+from millstream.stores.cached_shop import CachedShop
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
@@ -52,6 +53,10 @@ class Remade(Lists):
         return await super().of(name, freshness)
 
 
+def no_shop(_tenant: str) -> CachedShop:
+    raise AssertionError("nothing popular is asked for")
+
+
 async def shown(lists: StoredLists) -> tuple[list[str], bool]:
     found = await lists.find(*ANN, 5)
     return [item.item_id for item in found.items], found.stale
@@ -60,7 +65,7 @@ async def shown(lists: StoredLists) -> tuple[list[str], bool]:
 @pytest.mark.parametrize("trouble", [ValueError("a bug"), ConnectionError("of another read")])
 async def test_what_fails_to_be_made_anew_serves_as_it_is_stored(trouble: Exception) -> None:
     served, remade = Served(), Remade()
-    book, shelf = RuleBook(lambda: 0), Shelf(None, lambda: ())  # type: ignore[arg-type]  unused
+    book, shelf = RuleBook(lambda: 0), Shelf(no_shop, lambda: ())
     book.take(b"shop:one-that-is-gone", None)
     ruled = Ruled(book, lambda *_: None)
     lists = StoredLists(served, Numbers(), shelf, "t.events", ruled, remade)
