@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+import httpx
 import msgspec
 import pytest
 from tests.commands import ran
@@ -21,14 +22,19 @@ from millstream.domain.identity import record_key
 from millstream.domain.lists import Origin
 from millstream.domain.models import ModelAnnouncement
 from millstream.domain.reviews import ReviewVerdict
+from millstream.domain.training import Step, TrainingState
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment, ServiceProcess, deployed
+from millstream.local.ports import LOOPBACK, free_port
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.model.registry import Registry
 from millstream.model.sentiment.manifest import ReviewManifest
 from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
+from millstream.stores.keys import Keys
+from millstream.stores.redis import connect
+from millstream.stores.training_states import TrainingStates
 from millstream.streaming.followers import follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topics import ERASURES, EVENTS, MODELS, REVIEW_VERDICTS
@@ -45,6 +51,7 @@ class Shop:
     client: AsyncClient
     announced: list[ModelAnnouncement]
     verdicts: list[ReviewVerdict]
+    port: int = field(default_factory=free_port)
 
     async def trainer(self) -> ServiceProcess:
         return await self.deployment.start(
@@ -54,7 +61,19 @@ class Shop:
             every_reviews=RATED,
             poll_s=0.1,
             niceness=0,
+            metrics_port=self.port,
         )
+
+    async def told(self, version: int) -> TrainingState:
+        """For the gateway to show, once that version has ended a training."""
+        settings = self.deployment.settings
+        async with asyncio.timeout(PATIENCE_S), connect(settings.redis_url) as redis:
+            states = TrainingStates(redis, Keys(settings.redis_prefix))
+            while True:
+                told = (await states.of("default")).get("sentiment")
+                if told and told.state.last and told.state.last.version == version:
+                    return told.state
+                await asyncio.sleep(0.05)
 
     async def until(self, holds: Callable[[], object], what: str) -> None:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
@@ -179,4 +198,9 @@ async def test_what_buyers_rate_becomes_the_version_that_judges(shop: Shop) -> N
     second = shop.announced[1]
     assert (second.version, second.promoted) == (2, False), second.verdict
     assert second.verdict.startswith("held: not better than v1")
+    state = await shop.told(2)
+    assert (state.step, state.new, state.wanted) == (Step.WAITING, 0, RATED)
+    async with httpx.AsyncClient() as http:
+        metrics = (await http.get(f"http://{LOOPBACK}:{shop.port}/metrics")).text
+    assert 'millstream_trainer_info{model="sentiment"} 1.0' in metrics
     assert not any(thing in trainer.log_tail() for thing in (SECRET, "sturdy", "u-1"))

@@ -30,9 +30,10 @@ class Ended(Struct, frozen=True):
 
 class TrainingState(Struct, frozen=True, kw_only=True):
     """`new`: item lines since the last training, between two counts as many as the lake's growth
-    makes likely, null before the first count; a training begins at `wanted`, or at `due_at` if a
-    line is new. `why`, `began_at`: of the training at work. Of its `fits` the `fit`-th is learnt,
-    and `done` of all of them. `at_work`: false once the trainer has ended."""
+    makes likely, null before the first count; of the model of reviews, rated reviews. A training
+    begins at `wanted`, or at `due_at` if one is new. `why`, `began_at`: of the training at work.
+    Of its `fits` the `fit`-th is learnt, and `done` of all of them. `at_work`: false once the
+    trainer has ended."""
 
     step: Step
     wanted: int

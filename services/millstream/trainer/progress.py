@@ -16,12 +16,13 @@ class Progress:
     def __init__(self) -> None:
         self.state = TrainingState(step=Step.WAITING, wanted=0)
 
-    def waits(self, trigger: Trigger, records: int) -> None:
+    def waits(self, trigger: Trigger, new: int | None) -> None:
+        """`new`: lines, or reviews, since the last training; None where they were never counted."""
         due_ms = trigger.due_ms
         self.state = replace(
             self.state,
             step=Step.WAITING,
-            new=trigger.expected(records),
+            new=new,
             wanted=trigger.wanted,
             due_at=None if due_ms is None else as_datetime(due_ms),
         )

@@ -22,7 +22,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     """May take minutes. Raises Stopped."""
     began_ms = tools.clock()
     records = sum((await offload(lake.offsets)).values())
-    tools.progress.waits(trigger, records)
+    tools.progress.waits(trigger, trigger.expected(records))
     why = trigger.due(began_ms)
     if why is None and not trigger.worth_counting(records):
         return
@@ -30,7 +30,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     found = await offload(partial(collect, lake, tools.settings.window_days, trigger.trained_to_ms))
     records = sum(found.window.offsets.values())
     are_enough = trigger.counted(records, found.count_new(tools.settings.counted_types))
-    tools.progress.waits(trigger, records)
+    tools.progress.waits(trigger, trigger.expected(records))
     if are_enough:
         why = Why.LINES
     elif why is Why.TIME and found.new_lines.is_empty():
@@ -40,7 +40,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     if why is not None:
         await _train(found.window, tools, why)
         trigger.trained(records, found.window.last_log_ms, began_ms)
-        tools.progress.waits(trigger, records)
+        tools.progress.waits(trigger, trigger.expected(records))
 
 
 async def _has_drifted(window: Window, tools: Tools) -> bool:

@@ -6,7 +6,7 @@ What is learnt from is an operator's file (data.py), or what has come to the top
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -25,6 +25,7 @@ from millstream.model.signed_files import Identity
 from millstream.streaming.offload import offload
 from millstream.trainer import telemetry
 from millstream.trainer.announce import Producer, announce
+from millstream.trainer.progress import Progress
 from millstream.trainer.register import code_version
 from millstream.trainer.release import released, retain
 from millstream.trainer.sentiment.calibration import calibration_error
@@ -58,6 +59,7 @@ class ReviewTools:
     topic: str
     keep_versions: int
     clock: Callable[[], int]
+    progress: Progress = field(default_factory=Progress)
 
 
 def are_enough(reviews: Reviews) -> bool:
@@ -101,8 +103,10 @@ async def train_review_version(
     held = held_out(reviews, FOLDS)
     learnt, asked = reviews.take(np.flatnonzero(~held)), reviews.take(np.flatnonzero(held))
     # learnt: four fifths; asked: one fifth, which no version has learnt from
+    tools.progress.watch(lambda: False)  # no fit of reviews tells how far it is
     arrays = await offload(partial(tools.fit, learnt))
     # arrays: of a linear model or an LSTM
+    tools.progress.judges()
     data = review_data(reviews, len(asked))
     quality = await offload(partial(_measured, arrays, asked, champion, data, tools.rule))
     # quality: figures on `asked`, and refused, held or promoted beside the champion
@@ -125,6 +129,7 @@ async def train_review_version(
         )
 
     number, _ = champion
+    tools.progress.registers()
     registered = partial(tools.registry.register_reviews, arrays, describe, tools.key, number or 0)
     manifest, sha = await offload(registered)
     # manifest: signed, beside its files in the model store
@@ -133,6 +138,7 @@ async def train_review_version(
     # outcome: whether the current version moved, and the verdict
     announcement = await announce(tools.producer, tools.topic, manifest, sha, outcome)
     telemetry.trained(announcement, data.learnt, started_ms, tools.clock())
+    tools.progress.ended(tools.clock(), announcement.verdict, manifest.version)
     await retain(tools.registry, tools.pointer, (tools.tenant, MODEL), tools.keep_versions)
     return manifest, announcement
 

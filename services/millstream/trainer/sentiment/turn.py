@@ -37,6 +37,7 @@ class ReviewLog(Protocol):
 async def turn(log: ReviewLog, trigger: Trigger, tools: ReviewTools) -> None:
     """May take minutes."""
     began_ms, new = tools.clock(), log.new()
+    tools.progress.waits(trigger, new)
     why = trigger.due(began_ms)
     if new >= trigger.wanted:
         why = Why.REVIEWS
@@ -44,10 +45,12 @@ async def turn(log: ReviewLog, trigger: Trigger, tools: ReviewTools) -> None:
         return
     if why is None:
         return
+    tools.progress.begins(began_ms, why)
     reviews, window = await log.collect()
     await _train(Collected(reviews, window, why), tools)
     log.look_at(window.offsets)
     trigger.trained(sum(window.offsets.values()), window.last_log_ms, began_ms)
+    tools.progress.waits(trigger, log.new())
 
 
 async def _train(collected: Collected, tools: ReviewTools) -> None:
@@ -55,7 +58,10 @@ async def _train(collected: Collected, tools: ReviewTools) -> None:
     told = {} if window is None else {"rated": window.rated, "erased": window.erased}
     if not are_enough(reviews):
         good = int(reviews.labels.sum())
-        _log.warning("too few reviews to learn from", good=good, bad=len(reviews) - good, **told)
+        bad = len(reviews) - good
+        _log.warning("too few reviews to learn from", good=good, bad=bad, **told)
+        verdict = f"too few reviews to learn from: {good} good and {bad} bad ones"
+        tools.progress.ended(tools.clock(), verdict)
         return
     manifest, announced = await train_review_version(collected, tools)
     verdict, learnt = announced.verdict, manifest.reviews.learnt

@@ -18,6 +18,7 @@ from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import MODELS
 from millstream.trainer.announce import Producer
 from millstream.trainer.ground import caught_up, requests, stand
+from millstream.trainer.progress import Progress
 from millstream.trainer.sentiment.compare import ReviewGateRule
 from millstream.trainer.sentiment.data import NONE, read_reviews
 from millstream.trainer.sentiment.fits import fit_of
@@ -26,6 +27,7 @@ from millstream.trainer.sentiment.topic import opened
 from millstream.trainer.sentiment.turn import turn
 from millstream.trainer.service import serve, unless_told
 from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.telling import telling
 from millstream.trainer.trigger import Trigger
 
 _log = structlog.get_logger(__name__)
@@ -45,13 +47,15 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         )
         public, name = ground.key.public_key(), (settings.tenant, settings.model_name)
         standing = list(ground.registry.newest_first(public, *name))
-        trigger = resumed_trigger(settings, standing)
+        trigger = resumed_trigger(settings, standing, tools.progress)
         opening = stack.enter_async_context(opened(settings, labelled, looked_at(standing)))
         topic = await unless_told(ground.stop, opening)  # it may take minutes
         if topic is None:
             return
         await caught_up(stack, settings, requests(settings, trigger))
         AT_WORK.set(1)
+        tools.progress.waits(trigger, topic.new())
+        await stack.enter_async_context(telling(tools.progress, ground.states, name, wall_clock))
         look = partial(turn, topic, trigger, tools)
         await serve(look, settings.poll_s, ground.stop, once=once)
 
@@ -81,7 +85,9 @@ def review_tools(
     )
 
 
-def resumed_trigger(settings: TrainerSettings, standing: Sequence[ManifestHead]) -> Trigger:
+def resumed_trigger(
+    settings: TrainerSettings, standing: Sequence[ManifestHead], progress: Progress
+) -> Trigger:
     """Goes on from the versions that stand in the store, the newest first, promoted or not.
     Labelled reviews alone are enough for the first one."""
     first = settings.first_after_reviews if settings.reviews_dir is None else 0
@@ -89,6 +95,7 @@ def resumed_trigger(settings: TrainerSettings, standing: Sequence[ManifestHead])
     if standing:
         created_ms = round(standing[0].created_at.timestamp() * 1000)
         trigger.trained(sum(looked_at(standing).values()), created_ms, created_ms)
+        progress.ended(created_ms, standing[0].quality.verdict, standing[0].version)
     return trigger
 
 

@@ -8,6 +8,8 @@ import { Empty, Told } from "../pieces/states.js";
 const EVERY_MS = 1000;
 // A trainer at work tells of itself at least every ten seconds.
 const GONE_S = 60;
+// The model that judges them; all others learn from what shoppers do.
+const REVIEWS = "sentiment";
 
 const STEPS = { reading: "what happened is being read", learning: "learning", judging: "the gate looks at it", registering: "it is being registered" };
 const WHY = { lines: "enough was new", reviews: "enough reviews were new", time: "it was time", asked: "somebody asked", drift: "what shoppers do has changed" };
@@ -26,11 +28,13 @@ function Bar({ share, label }) {
 const dueIn = (at) => (Date.parse(at) - Date.now()) / 1000;
 
 function Waiting({ state, model }) {
-  const { new: lines, wanted, due_at } = state;
+  const { new: fresh, wanted, due_at } = state;
+  const things = model === REVIEWS ? "rated reviews" : "things that shoppers did";
   const due = due_at && (dueIn(due_at) > 0 ? `or in ${ago(dueIn(due_at))}, if something is new` : "or as soon as something is new");
-  if (lines === null) return html`<p>Waits for ${count(wanted)} lines of events${due ? `, ${due}` : ""}. Too few have come to be counted yet.</p>`;
-  return html`<${Bar} share=${lines / wanted} label=${`${model}: lines of events until the next training`} />
-    <p>${lines ? "About " : ""}<strong>${count(lines)}</strong> of ${count(wanted)} lines of events since the last training${due ? `, ${due}` : ""}.</p>`;
+  if (fresh === null) return html`<p>Waits for ${count(wanted)} ${things}${due ? `, ${due}` : ""}. Too few have come to be counted yet.</p>`;
+  const about = fresh && model !== REVIEWS ? "About " : "";
+  return html`<${Bar} share=${wanted ? fresh / wanted : 1} label=${`${model}: ${things} until the next training`} />
+    <p>${about}<strong>${count(fresh)}</strong> of ${count(wanted)} ${things} since the last training${due ? `, ${due}` : ""}.</p>`;
 }
 
 function AtWork({ state, model }) {
