@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from millstream.domain.deriving import DAY_MS, USUAL
 from millstream.domain.errors import OperatorError
-from millstream.features.deriving import DAY_MS, USUAL
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.half_lives import keep_half_lives
 from millstream.stores.item_numbers import ItemNumbers

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from millstream.domain.deriving import DAY_MS, EVENT_WEIGHT, USUAL
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import EventType
-from millstream.features.deriving import DAY_MS, EVENT_WEIGHT, USUAL
 from millstream.settings import ConnectionSettings, load
 from millstream.settings.event_weights import write_weights
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.domain.events import EventType
 from millstream.features.covisitation import (
     BACKWARD,
@@ -20,7 +21,6 @@ from millstream.features.covisitation import (
     MAX_LINES,
     MAX_RECENT,
 )
-from millstream.features.deriving import USUAL, Deriving
 from millstream.features.ragged import Codes, places_within
 
 Weights = NDArray[np.float64]

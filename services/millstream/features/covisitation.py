@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.domain.events import Event
-from millstream.features.deriving import USUAL, Deriving
 from millstream.features.forward_decay import log_weight
 from millstream.features.recent_items import Touch
 

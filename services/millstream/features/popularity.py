@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.domain.events import Event
-from millstream.features.deriving import USUAL, Deriving
 from millstream.features.forward_decay import log_weight
 
 BOUND = 5_000

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.domain.events import Event
 from millstream.features import covisitation, popularity
 from millstream.features.covisitation import Shares
-from millstream.features.deriving import USUAL, Deriving
 from millstream.features.forward_decay import log_add
 from millstream.features.recent_items import RECENT_ITEMS
 from millstream.features.replayed import ItemNumbers, ReplayedShopper

@@ -9,8 +9,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 
 from millstream.counting.fenced import Recorded
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.features.affinity_sums import AffinitySums
-from millstream.features.deriving import USUAL, Deriving
 from millstream.stores.affinities import AffinityStore, NeighbourWrite
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.pacing import paced

@@ -23,9 +23,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from millstream.domain.brokers import Brokers, Mechanism, Protocol
+from millstream.domain.deriving import DAY_MS, EVENT_WEIGHT, Deriving
 from millstream.domain.errors import OperatorError
 from millstream.domain.events import EventType
-from millstream.features.deriving import DAY_MS, EVENT_WEIGHT, Deriving
 from millstream.settings.credentials import located, require_together, secret
 from millstream.settings.event_weights import read_weights, write_weights
 
@@ -101,7 +101,7 @@ class ConnectionSettings(BaseSettings):
         BeforeValidator(read_weights),
         PlainSerializer(write_weights, when_used="json"),
     ] = EVENT_WEIGHT
-    """How much events say about interest (features/deriving.py), as type=weight with commas
+    """How much events say about interest (domain/deriving.py), as type=weight with commas
     between; types that are not named keep their usual weight, 0: of no interest."""
     popular_half_life_days: HalfLifeDays = 30.0
     """Of what makes an item popular."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from millstream.domain.deriving import EVENT_WEIGHT
 from millstream.domain.events import EventType
-from millstream.features.deriving import EVENT_WEIGHT
 
 MOST = 1_000.0
 

@@ -7,8 +7,8 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from millstream.domain.deriving import DAY_MS, USUAL, Deriving
 from millstream.domain.errors import OperatorError
-from millstream.features.deriving import DAY_MS, USUAL, Deriving
 from millstream.stores.keys import Keys
 
 FIELD = "half_lives_days"

@@ -10,9 +10,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from pydantic import Field
 
+from millstream.domain.deriving import EVENT_WEIGHT
 from millstream.domain.events import EventType
 from millstream.domain.models import Network, SessionInput
-from millstream.features.deriving import EVENT_WEIGHT
 from millstream.features.recent_items import BOUND
 from millstream.model.sentiment.manifest import ReviewKind
 from millstream.settings import ConnectionSettings

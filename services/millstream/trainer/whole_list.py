@@ -11,8 +11,8 @@ import polars as pl
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.domain.events import Event, EventType, Line
-from millstream.features.deriving import USUAL, Deriving
 from millstream.model.scorer import Scorer
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import propose

@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 from tests.builders import NOON_MS, event
 
+from millstream.domain.deriving import DAY_MS, USUAL, Deriving
 from millstream.domain.events import Event, EventType
 from millstream.features import covisitation, popularity
 from millstream.features.affinity_sums import AffinitySums, Near, Weights
 from millstream.features.covisitation import BOUND, MAX_AGE_MS, MAX_LINES
-from millstream.features.deriving import DAY_MS, USUAL, Deriving
 from millstream.features.forward_decay import log_add
 from millstream.features.ragged import Codes
 from millstream.features.recent_items import RECENT_ITEMS

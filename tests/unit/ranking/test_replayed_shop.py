@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from tests.unit.ranking.worlds import entry, event
 
+from millstream.domain.deriving import DAY_MS, Deriving
 from millstream.domain.events import EventType
 from millstream.domain.lists import Source
 from millstream.features import covisitation
-from millstream.features.deriving import DAY_MS, Deriving
 from millstream.ranking.rank import rank
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.ranking.settings import RankingSettings

@@ -9,8 +9,8 @@ from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
 from tests.unit.recommender.conftest import SLOTS, MemoryAffinities, MemoryStore, record
 
 from millstream.counting.fenced import Recorded
+from millstream.domain.deriving import DAY_MS, Deriving
 from millstream.domain.events import EventType
-from millstream.features.deriving import DAY_MS, Deriving
 from millstream.features.forward_decay import log_weight
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.recommender.derive import Deriver

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from millstream.features.deriving import EVENT_WEIGHT
+from millstream.domain.deriving import EVENT_WEIGHT
 from millstream.ranking.items import ItemTable
 from millstream.trainer.stream.replay import is_asked
 from millstream.trainer.stream.rows import Row

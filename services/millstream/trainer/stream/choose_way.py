@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from millstream.domain.deriving import Deriving
 from millstream.domain.lists import Source
-from millstream.features.deriving import Deriving
 from millstream.trainer.stream.choose import WEIGHTS, choose_weights, value_of, weighed
 from millstream.trainer.stream.live import REPEAT, Live
 from millstream.trainer.stream.proposals import Proposals, Weights, ranks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from millstream.features.deriving import DAY_MS, Deriving
+from millstream.domain.deriving import DAY_MS, Deriving
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import covisited, popular
 from millstream.ranking.candidates.source import Context

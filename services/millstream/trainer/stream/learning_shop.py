@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from heapq import nsmallest
 
 from millstream.domain.catalogue import CatalogueItem
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.features import covisitation, popularity
 from millstream.features.covisitation import Shares
-from millstream.features.deriving import USUAL, Deriving
 from millstream.features.forward_decay import log_add
 from millstream.ranking.shop import Weighted
 from millstream.trainer.stream.rows import Row

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from millstream.domain.deriving import USUAL, Deriving
 from millstream.domain.lists import Source
-from millstream.features.deriving import USUAL, Deriving
 from millstream.model.blend import Blend
 from millstream.model.sessions.session_knn import KnnRule
 from millstream.ranking.batch import Batch

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from millstream.domain.deriving import DAY_MS, EVENT_WEIGHT, Deriving
 from millstream.domain.events import EventType
-from millstream.features.deriving import DAY_MS, EVENT_WEIGHT, Deriving
 from millstream.model.blend import Blend
 from millstream.model.sessions.session_knn import KnnRule
 from millstream.ranking.settings import RankingSettings

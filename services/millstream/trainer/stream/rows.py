@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from millstream.domain.deriving import EVENT_WEIGHT
 from millstream.domain.events import Event
-from millstream.features.deriving import EVENT_WEIGHT
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS, Touch
 from millstream.features.writes import UserFeature
 

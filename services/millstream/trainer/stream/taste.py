@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from millstream.domain.deriving import EVENT_WEIGHT
 from millstream.domain.events import EventType
-from millstream.features.deriving import EVENT_WEIGHT
 from millstream.model.embeddings import Embeddings, FloatArray, recent_means
 from millstream.model.scorer import Scorer, probability
 from millstream.model.vocabulary import UNKNOWN, Rows, Vocabulary
