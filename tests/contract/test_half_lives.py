@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 from redis.asyncio import Redis
@@ -25,10 +27,26 @@ async def test_another_half_life_waits_for_the_sums_to_be_gone(redis: Redis, key
         await keep_half_lives(redis, keys, WEEK)
     await wipe(redis, keys, 1)
     await keep_half_lives(redis, keys, WEEK)
-    await AffinityStore(redis, keys, 1, ItemNumbers(redis, keys)).note_tenants({"shop"})
-    await keep_half_lives(redis, keys, WEEK)
-    with pytest.raises(OperatorError, match="rebuild --wipe"):
+    with pytest.raises(OperatorError, match=r"30 and 30.*expected 7 and 30"):
         await keep_half_lives(redis, keys, USUAL)
+
+
+async def test_of_two_that_start_with_others_on_an_empty_redis_one_is_refused(
+    redis: Redis, keys: Keys
+) -> None:
+    starts = [keep_half_lives(redis, keys, one) for one in (USUAL, WEEK)]
+    found = await asyncio.gather(*starts, return_exceptions=True)
+    assert sum(isinstance(one, OperatorError) for one in found) == 1
+    assert sum(one is None for one in found) == 1
+
+
+async def test_sums_of_an_older_release_have_faded_by_the_usual_ones(
+    redis: Redis, keys: Keys
+) -> None:
+    await AffinityStore(redis, keys, 1, ItemNumbers(redis, keys)).note_tenants({"shop"})
+    with pytest.raises(OperatorError, match="expected 30 and 30"):
+        await keep_half_lives(redis, keys, WEEK)
+    await keep_half_lives(redis, keys, USUAL)
 
 
 async def test_weights_by_type_may_change_at_any_time(redis: Redis, keys: Keys) -> None:

@@ -12,28 +12,24 @@ from millstream.domain.errors import OperatorError
 from millstream.stores.keys import Keys
 
 FIELD = "half_lives_days"
-"""Of the layout; sums of a deployment that is without it are by the usual ones."""
+"""Of the layout. Sums of a deployment that is without it are by the usual ones."""
 
 
 async def keep_half_lives(redis: Redis, keys: Keys, deriving: Deriving) -> None:
-    """Raises OperatorError where sums are kept by others; where there are none these are in force
-    from now on."""
-    given, kept = _written(deriving), await _kept(redis, keys)
-    if given == kept:
-        return
-    if await cast(Awaitable[set[bytes]], redis.smembers(keys.tenants())):
+    """Who asks first decides, until the sums are wiped: of two that start at once with others, on a
+    Redis without sums, one is refused. Raises OperatorError."""
+    given = _written(deriving)
+    has_sums = await redis.exists(keys.tenants())
+    await redis.hsetnx(keys.layout(), FIELD, _written(USUAL) if has_sums else given)
+    kept = await cast(Awaitable[bytes], redis.hget(keys.layout(), FIELD))
+    if kept.decode() != given:
         raise OperatorError(
             "settings MILLSTREAM_POPULAR_HALF_LIFE_DAYS, MILLSTREAM_TOGETHER_HALF_LIFE_DAYS",
             given,
-            f"{kept}, by which what Redis holds has faded",
-            "Keep them, or stop all recommenders and run `millstream rebuild --wipe`",
+            f"{kept.decode()}, by which what Redis holds fades",
+            "Keep them, or stop all recommenders and run `millstream rebuild --wipe` with others "
+            "(docs/settings.md)",
         )
-    await redis.hset(keys.layout(), FIELD, given)
-
-
-async def _kept(redis: Redis, keys: Keys) -> str:
-    found = await cast(Awaitable[bytes | None], redis.hget(keys.layout(), FIELD))
-    return _written(USUAL) if found is None else found.decode()
 
 
 def _written(deriving: Deriving) -> str:

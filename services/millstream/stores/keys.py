@@ -106,7 +106,8 @@ class Keys:
 
     # The deployment.
     def layout(self) -> str:
-        """HASH slots: what `millstream init` fixed for life."""
+        """HASH slots: what `millstream init` fixed for life; half_lives_days: of the derived sums;
+        wiping: while counts are taken away."""
         return f"{self.prefix}layout"
 
     def model(self, tenant: str, model: str) -> str:

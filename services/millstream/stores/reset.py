@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from millstream.domain.errors import Halt
 from millstream.stores.calls import replies
+from millstream.stores.half_lives import FIELD as HALF_LIVES
 from millstream.stores.keys import Keys
 
 BATCH = 1_000
@@ -43,7 +44,7 @@ async def wipe(redis: Redis, keys: Keys, slots: int) -> None:
     of_slots = [keys.erased, keys.fences, keys.clocks]
     names = [name_of(slot) for name_of in of_slots for slot in range(slots)]
     await _unlink(redis, [name.encode() for name in (keys.tenants(), *names)])
-    await redis.hdel(keys.layout(), WIPING)
+    await redis.hdel(keys.layout(), HALF_LIVES, WIPING)
 
 
 async def is_half_wiped(redis: Redis, keys: Keys) -> bool:
