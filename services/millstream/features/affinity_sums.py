@@ -29,7 +29,10 @@ _NUMBER_BITS = 28
 _TYPE_BITS = 4
 _TOUCH_BYTES = 8
 _MOST_HALVINGS = 960
-"""By 30 days 79 years to either side of the landmark: what is added up stays within a double."""
+"""To either side of the landmark: what is added up stays within a double. What is older counts
+as this old."""
+_FAR_HALVINGS = 480
+"""By a day 16 months, by 30 days 39 years: what is newer than that moves the landmark."""
 
 
 class Near(NamedTuple):
@@ -94,7 +97,7 @@ class AffinitySums:
         if not self._lines:
             return
         items, times_ms, by_type, touches = zip(*self._lines, strict=True)
-        self._landmark_ms = self._landmark_ms or times_ms[0]
+        self._reach(max(times_ms))
         lines = _Lines(np.array(items), np.array(times_ms), touches)
         popular_ms = self._deriving.popular_half_life_ms
         together_ms = self._deriving.together_half_life_ms
@@ -114,6 +117,17 @@ class AffinitySums:
         liked = self._sums(self._liked, self._deriving.popular_half_life_ms)
         return Added(_heaviest(items, others, weights), liked)
 
+    def _reach(self, newest_ms: int) -> None:
+        """A rebuild of a small shop adds up years at once, and the newest of them count most."""
+        popular_ms = self._deriving.popular_half_life_ms
+        together_ms = self._deriving.together_half_life_ms
+        moved_ms = newest_ms - self._landmark_ms
+        if moved_ms < _FAR_HALVINGS * min(popular_ms, together_ms):
+            return
+        self._landmark_ms = newest_ms
+        self._pairs = _faded(self._pairs, moved_ms / together_ms)
+        self._liked = _faded(self._liked, moved_ms / popular_ms)
+
     def _weights(self, times_ms: Codes, half_life_ms: int) -> Weights:
         halvings = (times_ms - self._landmark_ms) / half_life_ms
         return np.exp2(np.clip(halvings, -_MOST_HALVINGS, _MOST_HALVINGS))
@@ -128,6 +142,11 @@ class AffinitySums:
         distinct, which = np.unique(keys, return_inverse=True)
         totals = np.bincount(which, weights)
         return distinct, np.log2(totals) + self._landmark_ms / half_life_ms
+
+
+def _faded(parts: Sequence[tuple[Codes, Weights]], halvings: float) -> list[tuple[Codes, Weights]]:
+    factor = 2.0 ** -min(halvings, _MOST_HALVINGS)
+    return [(keys, np.maximum(weights * factor, 2.0**-_MOST_HALVINGS)) for keys, weights in parts]
 
 
 def _heaviest(items: Codes, others: Codes, weights: Weights) -> Near:

@@ -120,3 +120,22 @@ def test_times_a_century_apart_stay_numbers() -> None:
         sums.note(EventType.PURCHASE, at_ms, [1, 2], b"")
     added = sums.added()
     assert all(math.isfinite(weight) for weight in added.popular[1])
+
+
+@pytest.mark.parametrize("settles", [True, False])
+def test_years_added_up_at_once_leave_the_newest_exact(settles: bool) -> None:
+    """What a rebuild does for a small shop, by the shortest half-life that may be set."""
+    sums = AffinitySums(Deriving(popular_half_life_ms=DAY_MS, together_half_life_ms=7 * DAY_MS))
+    days = (0, 900, 1_999, 2_000)
+    for item, day in enumerate(days):
+        sums.note(EventType.VIEW_ITEM, NOON_MS + day * DAY_MS, [item, item + 10], b"")
+        if settles:
+            sums.settle()
+    near, (liked, weights) = sums.added()
+    log2 = dict(zip(liked.tolist(), weights.tolist(), strict=True))
+    for item, day in enumerate(days[2:], start=2):
+        at = (NOON_MS + day * DAY_MS) / DAY_MS
+        assert log2[item] == log2[item + 10] == pytest.approx(at, abs=1e-9)
+    assert log2[0] <= log2[1] < log2[2] - 900, "long ago, however it is told"
+    pairs = dict(zip(near.items.tolist(), near.weights.tolist(), strict=True))
+    assert pairs[3] - pairs[1] == pytest.approx(1_100 / 7, abs=1e-6)
