@@ -50,7 +50,7 @@ def data_window(window: Window, settings: TrainerSettings, pairs: int) -> DataWi
         last_log_ms=int(times[-1]) if len(times) else 0,
         offsets=window.offsets,
         lines=window.lines.height,
-        counted_lines=window.count(settings.counted_types),
+        counted_lines=window.count(settings.counted),
         pairs=pairs,
     )
 

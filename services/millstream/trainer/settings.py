@@ -71,7 +71,8 @@ class TrainerSettings(ConnectionSettings):
     """A version also where inputs or scores have drifted so far (0.25 is much); None: drift is
     measured at each training and triggers none."""
     counted_types: frozenset[EventType] = frozenset(EVENT_WEIGHT)
-    """Lines of these types are counted for the two settings above."""
+    """Lines of these types are counted for the two settings above, if an event of the type says
+    anything about interest (`counted`)."""
     poll_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     window_days: Annotated[float, Field(gt=0)] | None = None
     """How far back from the newest record of the lake; None: all of it."""
@@ -135,6 +136,11 @@ class TrainerSettings(ConnectionSettings):
     @property
     def every_ms(self) -> int | None:
         return None if self.every_minutes is None else round(self.every_minutes * 60_000)
+
+    @property
+    def counted(self) -> frozenset[EventType]:
+        """Of other types no version learns: it is not time for one however many have come."""
+        return self.counted_types.intersection(self.event_weights)
 
     def training(self, network: Network = Network.DOT_PRODUCT) -> Training:
         return _picked(self, Training, network=network)

@@ -29,7 +29,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     looks_for_drift = trigger.looks_for_drift(records)
     found = await offload(partial(collect, lake, tools.settings.window_days, trigger.trained_to_ms))
     records = sum(found.window.offsets.values())
-    are_enough = trigger.counted(records, found.count_new(tools.settings.counted_types))
+    are_enough = trigger.counted(records, found.count_new(tools.settings.counted))
     tools.progress.waits(trigger, trigger.expected(records))
     if are_enough:
         why = Why.LINES
