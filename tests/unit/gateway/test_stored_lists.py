@@ -24,22 +24,22 @@ from millstream.stores.served_lists import ServedLists
 STORED = pack(">QIQ", *OLD) + b"\x04none" + pack(">IeB", 7, 0.5, 0)
 
 
-class Served(ServedLists):
-    def __init__(self) -> None:
-        self.asked = 0
-
-    async def packed(self, tenant: str, shopper: str) -> bytes | None:
-        assert (tenant, shopper) == ANN
-        self.asked += 1
-        return STORED
-
-
 class Numbers(ItemNumbers):
     def __init__(self) -> None:
         pass
 
     def names(self, tenant: str) -> Mapping[int, str]:  # noqa: ARG002
         return {7: "mug"}
+
+
+class Served(ServedLists):
+    def __init__(self) -> None:
+        self.asked, self._numbers = 0, Numbers()
+
+    async def packed(self, tenant: str, shopper: str) -> bytes | None:
+        assert (tenant, shopper) == ANN
+        self.asked += 1
+        return STORED
 
 
 class Remade(Lists):
@@ -68,7 +68,7 @@ async def test_what_fails_to_be_made_anew_serves_as_it_is_stored(trouble: Except
     book, shelf = RuleBook(lambda: 0), Shelf(no_shop, lambda: ())
     book.take(b"shop:one-that-is-gone", None)
     ruled = Ruled(book, lambda *_: None)
-    lists = StoredLists(served, Numbers(), shelf, "t.events", ruled, remade)
+    lists = StoredLists(served, shelf, "t.events", "usual", ruled, remade)
     failed = telemetry.NOT_REMADE._value.get
     before, remade.trouble = failed(), trouble
     with capture_logs() as logs:
