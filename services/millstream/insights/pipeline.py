@@ -31,10 +31,13 @@ from millstream.streaming.offload import offload
 
 _log = structlog.get_logger(__name__)
 
+COLUMNS = ("item", "type", "quantity", "time_ms")
+"""What is told of a line."""
+
 
 class Lake(Protocol):
     def accepted(self) -> pl.DataFrame:
-        """One row for each item line: item, type, quantity, time_ms. Blocks on the disk."""
+        """One row for each item line: COLUMNS. Blocks on the disk."""
         ...
 
 

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from millstream.domain.clock import wall_clock
 from millstream.domain.errors import OperatorError
-from millstream.insights.pipeline import Stages
+from millstream.insights.pipeline import COLUMNS, Stages
 from millstream.insights.pipeline import run as run_pipeline
 from millstream.insights.settings import InsightsSettings
 from millstream.model.signing import letters_judged_by
@@ -40,7 +40,7 @@ class StoredLake:
         settings = self.settings
         origins = signed_origins(*letters_judged_by(settings.keys_dir))
         topic = settings.topic(EVENTS)
-        return read_accepted(settings.lake_dir, topic, settings.tenant, None, origins)
+        return read_accepted(settings.lake_dir, topic, settings.tenant, None, origins, COLUMNS)
 
 
 async def run(settings: InsightsSettings, stop: asyncio.Event | None = None) -> None:

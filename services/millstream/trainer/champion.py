@@ -44,7 +44,7 @@ class Champion:
         return None if self.loaded is None else self.loaded.manifest.window.last_log_ms
 
     def seen_until_ms(self, lines: pl.DataFrame) -> int | None:
-        """The latest event time among `lines` (n, >= 8) that it was trained on; None where it has
+        """The latest event time among `lines` (n, >= 7) that it was trained on; None where it has
         seen none of them. In event time, which in a replay is not that of the log."""
         if self.last_log_ms is None:
             return None

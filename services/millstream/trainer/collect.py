@@ -9,14 +9,15 @@ from typing import Protocol
 import polars as pl
 
 DAY_MS = 86_400_000
+COLUMNS = ("user", "event_id", "type", "item", "time_ms", "log_ms", "country")
+"""What is learnt from a line; its country is null where none was told."""
 
 
 class Lake(Protocol):
     """The accepted lines of one topic and tenant."""
 
     def accepted(self, since_log_ms: int | None) -> pl.DataFrame:
-        """One row for each item line: user, event_id, type, item, price, time_ms, log_ms, country
-        (null where none was told), in log-time order. Blocks on the disk."""
+        """One row for each item line: COLUMNS, in log-time order. Blocks on the disk."""
         ...
 
     def newest_log_ms(self) -> int | None:
@@ -31,7 +32,7 @@ class Lake(Protocol):
 @dataclass(frozen=True, slots=True)
 class Window:
     lines: pl.DataFrame
-    """(n, >= 8) as `Lake.accepted` gives it."""
+    """(n, >= 7) as `Lake.accepted` gives it."""
     offsets: dict[int, int]
     """Everything below these is in `lines`; what arrived during the reading may be too."""
 
@@ -48,7 +49,7 @@ class Window:
 class Collected:
     window: Window
     new_lines: pl.DataFrame
-    """(k, >= 8): what came after the last training, also what the window no longer holds."""
+    """(k, >= 7): what came after the last training, also what the window no longer holds."""
 
     def count_new(self, types: Collection[str]) -> int:
         return _count(self.new_lines, types)

@@ -41,7 +41,7 @@ def drift(
     """PSI by what was looked at: `type`, `item` (how popular it was, or new), `shopper`
     (how active, or new) and, with a `scorer` and 200 shoppers, `score` (its best score for each).
 
-    `lines`: (n, >= 8) in log-time order. Groups are made on the older four fifths of what was
+    `lines`: (n, >= 7) in log-time order. Groups are made on the older four fifths of what was
     trained on, and the newest lines of the rest are compared with as many of the lines after it:
     both may hold newcomers, and shoppers have had as much to do. Nothing is said where there are
     fewer than 100 of any."""

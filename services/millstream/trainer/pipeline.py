@@ -41,7 +41,7 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     NothingToTrainOn."""
     settings, started_ms = tools.settings, tools.clock()
     tools.progress.begins(started_ms, why)
-    # window.lines: (lines, >= 8), the accepted item lines in log-time order
+    # window.lines: (lines, >= 7), the accepted item lines in log-time order
     cleaned = await offload(partial(clean, window.lines, tools.hidden(), settings.cleaning()))
     # cleaned.lines: (m, 6) user, event_id, type, item, weight, time_ms, in event-time order
     champion = await champion_of(tools)

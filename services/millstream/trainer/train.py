@@ -18,6 +18,7 @@ from millstream.model.network import (
     set_network_weights,
 )
 from millstream.trainer.batches import Epoch, draw_epoch
+from millstream.trainer.devices import share, summed
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fitted, Stopped, Watch
 from millstream.trainer.settings import Training
@@ -87,7 +88,7 @@ def _compiled_steps(model: keras.Model) -> Any:
     turn and returns the sums of the batches' losses and accuracies.
 
     The loop stands inside the graph: with small batches that is six times as fast as `fit`."""
-    cross_entropy = keras.losses.BinaryCrossentropy()
+    step = _step(model)
     tables = [
         tf.TensorSpec((None, None), kind) for kind in (tf.int32, tf.int32, tf.float32, tf.float32)
     ]
@@ -95,17 +96,29 @@ def _compiled_steps(model: keras.Model) -> Any:
     @tf.function(input_signature=tables)  # type: ignore[untyped-decorator, unused-ignore]
     def steps(users: Any, items: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
         loss, right = tf.constant(0.0), tf.constant(0.0)
-        for step in tf.range(tf.shape(users)[0]):
-            label = labels[step][:, None]
-            with tf.GradientTape() as tape:
-                guess = model([users[step][:, None], items[step][:, None]], training=True)
-                value = cross_entropy(label, guess, sample_weight=weights[step])
-            gradients = tape.gradient(value, model.trainable_variables)
-            model.optimizer.apply(gradients, model.trainable_variables)
+        for at in tf.range(tf.shape(users)[0]):
+            value, share_right = summed(step, users[at], items[at], labels[at], weights[at])
             loss += value
-            hit = tf.equal(guess > ACCURACY_THRESHOLD, label > ACCURACY_THRESHOLD)
-            right += tf.reduce_mean(tf.cast(hit, tf.float32))
+            right += share_right
         return loss, right
 
     model.optimizer.build(model.trainable_variables)
     return steps
+
+
+def _step(model: keras.Model) -> Any:
+    """What one device adds to a batch's mean loss and accuracy, and moves the weights by."""
+    cross_entropy = keras.losses.BinaryCrossentropy(reduction="sum")
+
+    def step(users: Any, items: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+        first, end = share(tf.shape(users)[0])
+        size, label = tf.cast(tf.shape(users)[0], tf.float32), labels[first:end, None]
+        with tf.GradientTape() as tape:
+            guess = model([users[first:end, None], items[first:end, None]], training=True)
+            value = cross_entropy(label, guess, sample_weight=weights[first:end]) / size
+        gradients = tape.gradient(value, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+        hit = tf.equal(guess > ACCURACY_THRESHOLD, label > ACCURACY_THRESHOLD)
+        return value, tf.reduce_sum(tf.cast(hit, tf.float32)) / size
+
+    return step

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -23,10 +24,12 @@ from millstream.streaming.followers import Follower, Take, follow
 from millstream.streaming.replayed import signed_origins
 from millstream.streaming.telemetry import AT_WORK
 from millstream.streaming.topics import CATALOG, EVENTS, EXPERIMENTS
-from millstream.trainer.fitting import Fit
+from millstream.trainer.collect import COLUMNS
+from millstream.trainer.encode import Interactions
+from millstream.trainer.fitting import Fit, Fitted, Watch
 from millstream.trainer.ground import caught_up, requests, stand
 from millstream.trainer.service import serve
-from millstream.trainer.settings import TrainerSettings
+from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.telling import telling
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Trigger
@@ -48,6 +51,7 @@ class StoredLake:
             settings.tenant,
             since_log_ms,
             signed_origins(*letters_judged_by(settings.keys_dir)),
+            COLUMNS,
         )
 
     def newest_log_ms(self) -> int | None:
@@ -132,10 +136,17 @@ def resumed_trigger(tools: Tools) -> Trigger:
 
 def tensorflow(threads: int) -> Fit:
     """Imported once Redis and the brokers have answered: it takes seconds, and memory that no other
-    process of Millstream spends. Blocks."""
+    process of Millstream spends. The fits compute on all devices that TensorFlow shows. Blocks."""
+    from millstream.trainer.devices import all_devices
     from millstream.trainer.train import fit_network, limit_threads
     from millstream.trainer.train_sessions import fit_sessions
 
     limit_threads(threads)
     fits: dict[Network, Fit] = {Network.DOT_PRODUCT: fit_network, Network.SESSIONS: fit_sessions}
-    return lambda data, rule, stop, logs: fits[rule.network](data, rule, stop, logs)
+    strategy = all_devices()
+
+    def fit(data: Interactions, rule: Training, watch: Watch, log_dir: Path | None) -> Fitted:
+        with strategy.scope():
+            return fits[rule.network](data, rule, watch, log_dir)
+
+    return fit

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import polars as pl
+import pytest
 
 from millstream.domain.acceptance import WINDOW_MS
 from millstream.domain.events import Event, EventType, Line
@@ -19,6 +20,9 @@ from millstream.stores.lake import (
     accepted_counts,
     read_accepted,
 )
+from millstream.stores.lake import accepted as accepting
+from millstream.stores.lake import read as reading
+from millstream.stores.lake.whole_file import whole_rows
 
 TOPIC = "shop.events.v1"
 START = 1_767_268_800_000
@@ -130,3 +134,45 @@ def test_the_erased_are_gone_up_to_their_erase_and_counted_from_it(tmp_path: Pat
         ("default", "i", "purchase"): 1,
         ("default", "j", "purchase"): 1,
     }
+
+
+def test_columns_are_those_asked_for_and_the_erased_are_gone_all_the_same(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        (START, event("a", START)),
+        (START + 1, event("o", START + 1, BUY, user="other")),
+        (START + 2, event("e", START + 2, EventType.ERASE)),
+    ]
+    store(tmp_path, [rows])
+    asked = ("quantity", "item")
+    found = read_accepted(tmp_path, TOPIC, "default", columns=asked)
+    assert found.equals(read_accepted(tmp_path, TOPIC, "default").select(asked))
+    assert found.rows() == [(2, "i"), (1, "j")]
+
+
+def test_the_lake_is_read_shard_by_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lake of any size needs no more memory than what is kept of it: when the first rows come,
+    all but the first files are still unread."""
+    files = 10
+    with LakeWriter(tmp_path) as lake:
+        for n in range(files):
+            record = LogRecord(TOPIC, 0, n, START + n, b"k", encoded(event(f"e{n}", START + n)))
+            lake.write(TOPIC, 0, Range(n, n + 1), [record])
+    opened: list[Range] = []
+    shards: list[tuple[int, int]] = []
+    frame = accepting._frame
+
+    def opening(folder: Path, span: Range) -> pl.DataFrame:
+        opened.append(span)
+        return whole_rows(folder, span)
+
+    def framing(rows: list[accepting.Row]) -> pl.DataFrame:
+        shards.append((len(rows), len(opened)))
+        return frame(rows)
+
+    monkeypatch.setattr(reading, "_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(reading, "whole_rows", opening)
+    monkeypatch.setattr(accepting, "_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(accepting, "_frame", framing)
+    rows = read_accepted(tmp_path, TOPIC, "default")
+    assert rows["event_id"].to_list() == [f"e{n}" for n in range(files)]
+    assert shards == [*((1, n + 1) for n in range(files)), (0, files)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,8 @@ ACCEPTED_SCHEMA: dict[str, pl.DataType] = {
     "log_ms": pl.Int64(),
     "country": pl.String(),
 }
+_TOLD_ERASED = ("user", "time_ms", "log_ms")
+"""The columns by which the lines of the erased are found."""
 _ROWS_AT_ONCE = 20_000
 
 Row = tuple[str, str, str, str, float | None, int, int, int, str | None]
@@ -50,8 +52,13 @@ def read_accepted(
     tenant: str,
     since_log_ms: int | None = None,
     origin_of: OriginOf = no_origin,
+    columns: Sequence[str] = tuple(ACCEPTED_SCHEMA),
 ) -> pl.DataFrame:
-    """One row for each item line of an accepted event, ACCEPTED_SCHEMA, in log-time order.
+    """One row for each item line of an accepted event, `columns` of ACCEPTED_SCHEMA, in log-time
+    order.
+
+    The files are read one after the other, and of each nothing is kept but these columns: memory
+    is that of the answer and of the few files that overlap in log time.
 
     With `since_log_ms` the rule starts WINDOW_MS earlier and the rows before `since_log_ms` are
     cut off, so a retry inside the window of an event before it is still known as one. What can
@@ -60,19 +67,30 @@ def read_accepted(
     then and again later.
     `origin_of` tells replayed letters, which are judged by their first log time.
     What an erased shopper did before the erase is left out. May block on the disk."""
-    frames = [pl.DataFrame(schema=ACCEPTED_SCHEMA)]
-    rows: list[Row] = []
     erased: dict[str, int] = {}
-    for record, event in _accepted(root, topic, since_log_ms, origin_of):
+    accepted = _accepted(root, topic, since_log_ms, origin_of)
+    kept = [name for name in ACCEPTED_SCHEMA if name in {*columns, *_TOLD_ERASED}]
+    shards = [shard.select(kept) for shard in _shards(accepted, tenant, erased)]
+    empty = pl.DataFrame(schema=ACCEPTED_SCHEMA).select(kept)
+    return _without(pl.concat([empty, *shards]), erased).select(columns)
+
+
+def _shards(
+    accepted: Iterable[tuple[LogRecord, Event]], tenant: str, erased: dict[str, int]
+) -> Iterator[pl.DataFrame]:
+    """Of ACCEPTED_SCHEMA, some _ROWS_AT_ONCE rows each; no more is read than the next one needs.
+    Shoppers who are erased are put into `erased`, with the log time (ms)."""
+    rows: list[Row] = []
+    for record, event in accepted:
         if event.tenant != tenant:
             continue
         if event.type is EventType.ERASE:
             erased[event.shopper] = record.log_ms
         rows += _lines(record.log_ms, event)
         if len(rows) >= _ROWS_AT_ONCE:
-            frames.append(_frame(rows))
+            yield _frame(rows)
             rows = []
-    return _without(pl.concat([*frames, _frame(rows)]), erased)
+    yield _frame(rows)
 
 
 def accepted_counts(root: Path, topic: str, origin_of: OriginOf = no_origin) -> AcceptedCounts:

@@ -15,6 +15,7 @@ from millstream.model.sessions.encoder import EncoderArrays
 from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog
 from millstream.model.sessions.told import NEVER, UNTOLD, gaps, passed
+from millstream.trainer.devices import over_devices, share, summed
 from millstream.trainer.fitting import Stopped, Watch
 from millstream.trainer.sessions.augment import cropped, shown
 from millstream.trainer.sessions.negatives import Drawn, Negatives
@@ -138,22 +139,39 @@ class EncoderFit:
 
         @tf.function(input_signature=given)  # type: ignore[untyped-decorator, unused-ignore]
         def step(batch: Any, odds: Any, seen: Any) -> Any:
-            touched, lengths, asked, rows, targets, *told = batch
-            variables = self._network.dense_variables()
-            raw = tf.gather(self._items.value, rows)
-            with tf.GradientTape() as tape:
-                tape.watch(raw)
-                loss = self._loss(raw, (touched, lengths, asked, seen, told), targets, odds)
-            *gradients, of_items = tape.gradient(loss, [*variables, raw])
-            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-            self._optimizer.apply(gradients, variables)
-            self._move_items(rows, tf.convert_to_tensor(of_items))
-            return loss
+            return summed(self._moved, batch, odds, seen)
 
         return step
 
+    def _moved(self, batch: Any, odds: Any, seen: Any) -> Any:
+        """What one device adds to a batch's mean loss, and moves the weights by: its share is of
+        the sessions, with what is asked of them."""
+        touched, lengths, asked, rows, targets, *told = batch
+        first, end = share(tf.shape(touched)[0])
+        length = touched.shape[1]
+        ours = (asked >= first * length) & (asked < end * length)
+        sessions = (
+            touched[first:end],
+            lengths[first:end],
+            tf.boolean_mask(asked, ours) - first * length,
+            seen[first:end],
+            [part[first:end] for part in told],
+        )
+        variables = self._network.dense_variables()
+        raw = tf.gather(self._items.value, rows)
+        with tf.GradientTape() as tape:
+            tape.watch(raw)
+            summed_loss = self._loss(raw, sessions, tf.boolean_mask(targets, ours), odds)
+            loss = summed_loss / tf.cast(tf.shape(asked)[0], tf.float32)
+        *gradients, of_items = tape.gradient(loss, [*variables, raw])
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        self._optimizer.apply(gradients, variables)
+        self._move_items(rows, over_devices(tf.convert_to_tensor(of_items)))
+        return loss
+
     def _loss(self, raw: Any, session: tuple[Any, ...], targets: Any, odds: Any) -> Any:
-        """The target is in the softmax for certain; every other item as often as its chance."""
+        """Summed over the targets. Each is in its softmax for certain; every other item as often
+        as its chance."""
         touched, lengths, asked, seen, told = session
         items = tf.math.l2_normalize(raw, -1)
         shown_items = tf.gather(items, touched) * seen[:, :, None]
@@ -163,7 +181,7 @@ class EncoderFit:
         wanted = tf.gather(logits, targets, batch_dims=1)
         places = tf.stack([tf.range(tf.shape(targets)[0]), targets], 1)
         corrected = tf.tensor_scatter_nd_update(logits - odds, places, wanted)
-        return tf.reduce_mean(tf.reduce_logsumexp(corrected, -1) - wanted)
+        return tf.reduce_sum(tf.reduce_logsumexp(corrected, -1) - wanted)
 
     def _move_items(self, rows: Any, gradient: Any) -> None:
         """Adam on the rows of this batch alone: a step over the whole table would cost more than
