@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from benchmarks import quality_table
 from tests.documents import (
     DOCUMENTS,
     PACKAGE,
@@ -235,6 +236,29 @@ def test_what_readme_says_was_measured_is_what_the_command_prints(name: str) -> 
     assert printed.get("recall_over_popularity", 2) > 1
     assert printed.get("event_to_list_p99_ms", 0) <= 1000 or name == "replay"
     assert printed.get("takeover_s", 0) <= 30
+
+
+def test_each_figure_of_quality_has_what_made_it() -> None:
+    text = text_of("README.md")
+    block = text.partition("<!-- quality -->\n")[2].partition("<!-- /quality -->")[0]
+    assert block == quality_table.table(), "run `python -m benchmarks.quality_table`"
+
+
+def test_no_result_of_quality_is_left_out_of_the_table() -> None:
+    made_by = {
+        path.stem: json.loads(path.read_text()).get("command", "")
+        for path in quality_table.RESULTS.glob("*.json")
+    }
+    quality = re.compile(r"millstream (evaluate|verify|tune) ")
+    assert {name for name, how in made_by.items() if quality.match(how)} <= {*quality_table.NAMES}
+
+
+def test_what_a_result_does_not_tell_is_not_made_up() -> None:
+    row = quality_table.row("old", {"command": "millstream evaluate networks --json"})
+    assert row[2:] == ("-", "-", "-")
+    told = {"command": "c", "seed": [1, 2], "cpu_minutes": 1.5, "peak_gib": 0.5}
+    assert quality_table.row("new", told)[2:] == ("1, 2", "1.5", "0.5")
+    assert quality_table.row("sure", told | {"seed": []})[2] == "no chance in it"
 
 
 # --------------------------------------------------------------------------------- the tree

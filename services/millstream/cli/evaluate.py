@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_format
-import os
-import platform
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from millstream.cli.result import write_result
 
 app = typer.Typer(no_args_is_help=True, help="Quality on recorded data.")
 
@@ -61,20 +59,14 @@ def sessions(
 
         told.print(f"{draw(found, data.resolve().name, plot)}", markup=False)
     if json:
-        write_result(f"evaluate sessions --data {data.resolve().name} --seeds {seeds}", found)
+        command = f"evaluate sessions --data {data.resolve().name} --seeds {seeds}"
+        write_result(command, range(seeds), found)
         return
     Console().print(_table(found))
     Console().print(
         f"{found['test_rows']} rows, {len(found['seeds'])} seeds, "
         f"{found['train_cpu_minutes']} CPU minutes each, {found['peak_gib']} GiB"
     )
-
-
-def write_result(command: str, found: dict[str, Any]) -> None:
-    """One JSON object, with what made it and where. `command`: after `millstream`."""
-    told = {"command": f"millstream {command} --json", **found}
-    told |= {"cpus": os.cpu_count(), "system": platform.platform()}
-    sys.stdout.write(json_format.dumps(told) + "\n")
 
 
 def _table(found: dict[str, Any]) -> Table:

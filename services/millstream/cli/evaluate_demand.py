@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 
 def demand(
@@ -24,12 +24,10 @@ def demand(
     lines = accepted_lines(data / "online_retail.csv.gz")
     found = evaluate_demand(lines, lambda line: told.print(line, markup=False))
     if json:
-        write_result(f"evaluate demand --data {data.resolve().name}", found)
+        write_result(f"evaluate demand --data {data.resolve().name}", (), found)
         return
     Console().print(_table(found))
-    Console().print(
-        f"{found['series']} items, MASE {found['mase']}, {found['cpu_minutes']} CPU minutes"
-    )
+    Console().print(f"{found['series']} items, MASE {found['mase']}")
 
 
 def _table(found: dict[str, Any]) -> Table:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 _FIGURES = ("model_recall_at_20", "model_mrr_at_20", "list_recall_at_20", "list_mrr_at_20")
 
@@ -34,7 +34,7 @@ def networks(
     )
     if json:
         given = "" if data is None else f" --data {data.name}"
-        write_result(f"evaluate networks{given} --seeds {seeds}", found)
+        write_result(f"evaluate networks{given} --seeds {seeds}", range(1, seeds + 1), found)
         return
     table = Table("", "weight", "model: recall@20", "MRR@20", "whole list: recall@20", "MRR@20")
     for row in found["rows"]:

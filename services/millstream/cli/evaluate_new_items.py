@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 
 def new_items(
@@ -28,7 +28,7 @@ def new_items(
         lambda line: told.print(line, markup=False),
     )
     if json:
-        write_result("evaluate new-items", found)
+        write_result("evaluate new-items", [settings.seed], found)
         return
     table = Table("", "recall@20, whole catalogue", "recall@20 among the new")
     for row in found["rows"]:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 
 def questions(
@@ -20,7 +20,7 @@ def questions(
 
     found = evaluate_questions(meaning())
     if json:
-        write_result("evaluate questions", found)
+        write_result("evaluate questions", (), found)
         return
     table = Table("", "asked", "right, %", "refused rightly", "refused wrongly", "wrong")
     for name, part in {"held out": found, "tuned on": found["tuned"]}.items():

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 
 def reviews(
@@ -17,14 +17,14 @@ def reviews(
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Review sentiment by ours, by the document's LSTM and by a linear SVM, on 5 folds."""
-    from millstream.trainer.sentiment.evaluate import evaluate_reviews
+    from millstream.trainer.sentiment.evaluate import FOLDS, evaluate_reviews
     from millstream.trainer.train import limit_threads
 
     limit_threads(2)
     told = Console(stderr=True)
     found = evaluate_reviews(data, lambda line: told.print(line, markup=False))
     if json:
-        write_result(f"evaluate reviews --data {data.resolve().name}", found)
+        write_result(f"evaluate reviews --data {data.resolve().name}", range(FOLDS), found)
         return
     Console().print(_table(found))
     Console().print(

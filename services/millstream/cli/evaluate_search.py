@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 _SEED = 7
 
@@ -30,7 +30,7 @@ def search(
     found = evaluate_search(items, _SEED, lambda line: told.print(line, markup=False))
     found["load_average"] = round(os.getloadavg()[0], 2)
     if json:
-        write_result(f"evaluate search --data {data.resolve().name}", found)
+        write_result(f"evaluate search --data {data.resolve().name}", [_SEED], found)
         return
     Console().print(_table(found))
     Console().print(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_format
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from millstream.cli.result import write_result
 
 
 def stream(
@@ -45,12 +45,13 @@ def stream(
 
         told.print(f"{draw(found, plot)}", markup=False)
     if json:
-        sys.stdout.write(json_format.dumps(found) + "\n")
+        command = f"evaluate stream --data {data.resolve().name} --seeds {seeds}"
+        write_result(command, range(seeds), found)
         return
     Console().print(_table(found))
     Console().print(
         f"{found['questions']} questions, freshness {found['freshness_gain']:+.4f} "
-        f"({found['freshest']}), {found['cpu_minutes']} CPU minutes, {found['peak_gib']} GiB"
+        f"({found['freshest']})"
     )
 
 

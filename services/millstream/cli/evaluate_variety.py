@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 _FIGURES = ("recall_at_20", "mrr_at_20", "coverage", "tail_share", "novelty_bits", "likeness")
 
@@ -27,7 +27,7 @@ def variety(json: Annotated[bool, typer.Option(help="End with one JSON object.")
         online_retail_world(settings), fit_network, lambda line: told.print(line, markup=False)
     )
     if json:
-        write_result("evaluate variety", found)
+        write_result("evaluate variety", [settings.seed], found)
         return
     table = Table("", "recall@20", "MRR@20", "coverage", "long tail", "novelty, bits", "likeness")
     for row in found["rows"]:

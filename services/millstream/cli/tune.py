@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millstream.cli.evaluate import write_result
+from millstream.cli.result import write_result
 
 
 def tune(
@@ -44,7 +44,7 @@ def tune(
     )
     if json:
         how = f"--newest {newest:g} --trials {trials} --seeds {seeds}"
-        write_result(f"tune --data {data.resolve().name} {how}", found)
+        write_result(f"tune --data {data.resolve().name} {how}", range(seeds), found)
         return
     Console().print(_table(found))
     for name, share in found["importance"].items():

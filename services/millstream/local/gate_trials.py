@@ -37,6 +37,7 @@ from millstream.trainer.split import queries
 from millstream.trainer.whole_list import RankedLists
 
 EARLY_LINES, TRAIN_LINES, LINES = 20_000, 60_000, 90_000
+SEEDS = (1, 2)
 SERVING = ServingRule(recent_items=24, recent_half_life=10.0, recent_share=0.7)
 _COLUMNS = ["user", "event_id", "type", "item", "time_ms"]
 
@@ -102,8 +103,9 @@ def hold_trials(world: World, fit: Fit, console: Console) -> list[Trial]:
         fitted = fit(data, rule, lambda _: False, None)
         return assemble(data, fitted, SERVING, rule.ridge)
 
-    early = trained(EARLY_LINES, 1)
-    served, again = trained(world.before.height, 1), trained(world.before.height, 2)
+    first, other = SEEDS
+    early = trained(EARLY_LINES, first)
+    served, again = trained(world.before.height, first), trained(world.before.height, other)
     contestants = [
         ("random", Decision.REFUSED, _random(served), served),
         ("stale", Decision.REFUSED, early, served),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +50,6 @@ def evaluate_demand(lines: pl.DataFrame, told: Callable[[str], None]) -> dict[st
 
     The items are those that had sold enough before the first origin tested; all figures, also
     those of the naive forecasts, are of the same items and weeks."""
-    began = time.process_time()
     panel, origins = _panel(weekly(lines))
     told(f"{len(panel.items)} items, {panel.units.shape[1]} whole weeks from {panel.first_monday}")
     forecasts, scored = Forecasts(panel), []
@@ -59,8 +57,7 @@ def evaluate_demand(lines: pl.DataFrame, told: Callable[[str], None]) -> dict[st
         found = score(panel.units, origin, forecasts.at(origin))
         scored.append(found)
         told(f"after week {origin}: WAPE {found.errors / found.actual:.4f}")
-    minutes = round((time.process_time() - began) / 60, 1)
-    return summary(panel, scored) | {"cpu_minutes": minutes}
+    return summary(panel, scored)
 
 
 def _panel(every: Weekly) -> tuple[Weekly, Sequence[int]]:

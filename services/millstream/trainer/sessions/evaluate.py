@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ from millstream.trainer.sessions.metrics import candidate_ranks, dense_ranks
 from millstream.trainer.sessions.run import Facts, Journal, Ranks, Run, digest
 from millstream.trainer.sessions.summary import BLEND, summary
 from millstream.trainer.settings import Training
+from millstream.trainer.spent import spent
 
 DOT_PRODUCT = "dot_product"
 Told = Callable[[str], None]
@@ -59,7 +58,7 @@ def _run(directory: Path, rules: Rules, name: tuple[str, int], told: Told) -> Ru
     told(f"seed {seed}: {len(world.train)} sessions, {world.items} items, {len(world.test)} rows")
     fitted = fit(world.train, world.items, world.least, rules.fit, seed, told)
     minutes = (time.process_time() - began) / 60
-    peak = _peak_gib()
+    peak = spent().peak_gib
     told(f"seed {seed}: fitted in {minutes:.1f} CPU minutes")
     baseline = None
     if seed == 0:  # what it gives hardly depends on chance, and it takes minutes
@@ -81,9 +80,3 @@ def ask(fitted: Fitted, test: Questions, depth: int, baseline: DotProduct | None
         for name, scores in {**answered, **answers(others, block)}.items():
             parts[name].append(dense_ranks(scores, targets))
     return {name: np.concatenate(ranks) for name, ranks in parts.items()}
-
-
-def _peak_gib() -> float:
-    """The most memory that this process has held."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**3

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import resource
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -41,7 +38,6 @@ def evaluate_stream(
     recording: Recording, seeds: int, rule: OursRule, fit: Fit, told: Told
 ) -> dict[str, Any]:
     """Blocks for many minutes. Shares are from 0 to 1."""
-    began = time.process_time()
     parts = parts_of(recording)
     gc.freeze()  # a million rows that stay: looked through time and again they cost minutes
     asked = parts.asked(parts.test)
@@ -60,8 +56,6 @@ def evaluate_stream(
         "split": _time(parts.test[0].time_ms),
         "over_time": _over_time(scores, asked),
         "seeds": [_told_seed(run) for run in runs],
-        "cpu_minutes": round((time.process_time() - began) / 60, 2),
-        "peak_gib": round(_peak_gib(), 3),
     }
 
 
@@ -128,9 +122,3 @@ def _told_seed(run: Run) -> dict[str, Any]:
 
 def _time(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
-
-
-def _peak_gib() -> float:
-    """The most memory that this process has held."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**3

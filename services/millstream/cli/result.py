@@ -1,0 +1,28 @@
+"""One JSON object a run: its figures and what made them, as benchmarks/results/ keeps them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from millstream.trainer.spent import spent
+
+
+def write_result(command: str, seed: Iterable[int], found: dict[str, Any]) -> None:
+    """`command`: after `millstream`. `seed`: none where no chance is involved. CPU minutes and peak
+    memory are those of the whole run, unless `found` tells of a part of it."""
+    took = spent()
+    told = {
+        "command": f"millstream {command} --json",
+        "seed": list(seed),
+        "cpu_minutes": round(took.cpu_minutes, 2),
+        "peak_gib": round(took.peak_gib, 3),
+        **found,
+        "cpus": os.cpu_count(),
+        "system": platform.platform(),
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
