@@ -20,7 +20,7 @@ from millstream.cli.letter_files import as_json, read_mended
 from millstream.cli.variables import checked
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError, Reason
-from millstream.model.signing import known_letter_key, load_private_key
+from millstream.model.signing import LETTERS, known_letter_key, load_private_key
 from millstream.privacy.following import load_erasures
 from millstream.settings import ConnectionSettings
 from millstream.streaming.producer import producer_for
@@ -161,7 +161,7 @@ def _replayer(settings: ConnectionSettings, of: LettersOf, accept_late: bool) ->
     home = settings.letter_keys_dir or settings.keys_dir
     key = None
     if of is LettersOf.EVENTS:
-        key = known_letter_key(home, settings.keys_dir) or load_private_key(home)
+        key = known_letter_key(home, settings.keys_dir) or load_private_key(home, LETTERS)
     erasures = asyncio.run(load_erasures(settings.brokers, settings.topic(ERASURES)))
     if key is None:
         return ReviewReplayer(topic, erasures)
