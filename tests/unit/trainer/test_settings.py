@@ -34,11 +34,13 @@ def test_the_digest_follows_what_decides_a_version_and_nothing_else() -> None:
     assert TrainerSettings(epochs=3).digest() != first
     assert TrainerSettings(window_days=30).digest() != first
     assert TrainerSettings(min_item_lines=3).digest() != first
-    assert TrainerSettings(event_weights="purchase=30").digest() != first
-    assert TrainerSettings(event_weights="purchase=10").digest() == first, "as usual"
+    assert load(TrainerSettings, event_weights="purchase=30").digest() != first
+    assert load(TrainerSettings, event_weights="purchase=10").digest() == first, "as usual"
 
 
 def test_lines_that_say_nothing_do_not_count_for_the_next_version() -> None:
     assert EventType.VIEW_ITEM in TrainerSettings().counted
-    said = TrainerSettings(event_weights="view_item=0", counted_types=["view_item", "purchase"])
+    said = load(
+        TrainerSettings, event_weights="view_item=0", counted_types=["view_item", "purchase"]
+    )
     assert said.counted == {EventType.PURCHASE}
