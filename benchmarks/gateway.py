@@ -52,6 +52,8 @@ from millstream.streaming.topics import EVENTS
 
 TENANT = "shop"
 ROOT = Path(__file__).parents[1]
+MODULES = f"{ROOT}{os.pathsep}{ROOT / 'services'}"
+"""For processes of a bench: this tree's own, whichever is installed."""
 ITEMS = 10_000
 STORED = 20
 LISTED = 10
@@ -81,7 +83,7 @@ class HttpProcess(ServiceProcess):
         return [sys.executable, "-m", *self._words]
 
     def environment(self) -> dict[str, str]:
-        here = {"MILLSTREAM_GATEWAY_PORT": str(self.port), "PYTHONPATH": str(ROOT)}
+        here = {"MILLSTREAM_GATEWAY_PORT": str(self.port), "PYTHONPATH": MODULES}
         return {**super().environment(), **here}
 
     def answers(self) -> bool:
@@ -244,7 +246,7 @@ def told_of(load: Load) -> Told:
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.http_load"],
         input=msgspec.json.encode(load),
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": MODULES},
         capture_output=True,
         timeout=60 + 2 * load.seconds,
         check=False,

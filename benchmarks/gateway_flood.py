@@ -19,7 +19,15 @@ from dataclasses import asdict, dataclass
 from typing import IO, Any, cast
 
 import msgspec
-from benchmarks.gateway import ROOT, TENANT, WARM_UP_S, HttpProcess, prepare, told_of, variables_of
+from benchmarks.gateway import (
+    MODULES,
+    TENANT,
+    WARM_UP_S,
+    HttpProcess,
+    prepare,
+    told_of,
+    variables_of,
+)
 from benchmarks.http_flood import Flood, Poured
 from benchmarks.http_load import Load, Told
 from benchmarks.machine import machine
@@ -127,7 +135,7 @@ def pouring(flood: Flood) -> Iterator[Poured]:
     """It floods inside; what is yielded holds once it is over. Raises OperatorError where an answer
     was none of those that a flood may get."""
     command = [sys.executable, "-m", "benchmarks.http_flood"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": MODULES}
     poured = Poured()
     with subprocess.Popen(
         command,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from millstream.stores.demand_book import DemandBook
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
-from millstream.streaming.followers import Follower, follow
+from millstream.streaming.followers import Follower, follow_all
 from millstream.streaming.starting import started
 from millstream.streaming.topics import (
     CATALOG,
@@ -47,7 +46,7 @@ Run = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """`rules`: of `book`; `experiments`: of `trials`. `beside`: to run with the gateway."""
+    """`rules`: of `book`; `experiments`: of `trials`. `follow_on`: to run with the gateway."""
 
     catalogue: Catalogue
     book: RuleBook
@@ -57,7 +56,7 @@ class Followed:
     rules: Rules
     experiments: Experiments
     counted: Attributions
-    beside: tuple[Run, ...]
+    follow_on: Run
 
 
 async def follow_topics(stack: AsyncExitStack, ground: Ground) -> Followed:
@@ -79,7 +78,7 @@ async def follow_topics(stack: AsyncExitStack, ground: Ground) -> Followed:
         settings.topic(EXPERIMENTS),
         wall_clock,
     )
-    followers = await _followed(
+    follower = await _followed(
         stack,
         settings,
         {
@@ -91,7 +90,7 @@ async def follow_topics(stack: AsyncExitStack, ground: Ground) -> Followed:
             REVIEW_COUNTS: reviews.take,
         },
     )
-    follow_on = tuple(follower.run_to_its_end for follower in followers)
+    follow_on = follower.run_to_its_end
     return Followed(
         catalogue, book, trials, demand, reviews, rules, experiments, counted, follow_on
     )
@@ -99,18 +98,16 @@ async def follow_topics(stack: AsyncExitStack, ground: Ground) -> Followed:
 
 async def _followed(
     stack: AsyncExitStack, settings: GatewaySettings, takers: Mapping[str, TakeRecord]
-) -> list[Follower]:
-    """Each topic read to its end, or for CATCH_UP_S seconds, and followed from then on."""
-    servers, followers = settings.brokers, []
-    for topic, take in takers.items():
-        follower = follow(servers, settings.topic(topic), partial(_hand_over, take))
-        stack.push_async_callback(follower.close)
-        await started(follower, servers)
-        followers.append(follower)
-    reached = await asyncio.gather(*(one.wait_caught_up(CATCH_UP_S) for one in followers))
-    if not all(reached):
+) -> Follower:
+    """Of all topics, each read to its end, or for CATCH_UP_S seconds, and followed from then on."""
+    servers = settings.brokers
+    taken = {settings.topic(topic): partial(_hand_over, take) for topic, take in takers.items()}
+    follower = follow_all(servers, taken)
+    stack.push_async_callback(follower.close)
+    await started(follower, servers)
+    if not await follower.wait_caught_up(CATCH_UP_S):
         log.warning("lists begin before catalogue and rules were read to their ends")
-    return followers
+    return follower
 
 
 def _hand_over(take: TakeRecord, record: ConsumerRecord[Any, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from msgspec import Struct
@@ -196,12 +196,5 @@ def _rate(n: Counter[str]) -> float | None:
 
 
 def _latency(tenant: str) -> Percentiles:
-    return percentiles(_between(telemetry.buckets_of(tenant)))
-
-
-def _between(up_to: Iterable[tuple[float, float]]) -> dict[float, int]:
-    """Prometheus counts up to each edge; here how many lie between it and the one before."""
-    found, before = {}, 0
-    for seconds, n in up_to:
-        found[seconds * 1000], before = int(n) - before, int(n)
-    return found
+    counted = telemetry.LIST_SECONDS.counted(tenant)
+    return percentiles({seconds * 1000: n for seconds, n in counted.items()})

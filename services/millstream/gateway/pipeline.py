@@ -19,7 +19,6 @@ or made for the request (lists.py, live_ranking.py)."""
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
@@ -48,7 +47,6 @@ SLOW = ("/v1/dead-letters", "/v1/erasures")
 """Read whole topics."""
 
 _hot_seconds = telemetry.SECONDS.labels(ROUTE)
-_list_seconds = cache(telemetry.LIST_SECONDS.labels)
 
 
 class Door:
@@ -86,10 +84,14 @@ class Door:
             await answer.refuse(refusal)
             _count(scope, answer.status, perf_counter() - began)
             return
-        if caller is not None and await self._is_hot(scope, caller, send):
+        if (
+            caller is not None
+            and _may_be_hot(scope, caller)
+            and await self._hot.answer(scope, caller, send)
+        ):
             seconds = perf_counter() - began
             _hot_seconds.observe(seconds)
-            _list_seconds(caller.tenant).observe(seconds)
+            telemetry.LIST_SECONDS.labels(caller.tenant).observe(seconds)
             return
         answer = _Answer(send)
         try:
@@ -126,14 +128,6 @@ class Door:
         if wait:
             raise too_many(wait)
         return caller
-
-    async def _is_hot(self, scope: Message, caller: Caller, send: Send) -> bool:
-        return (
-            scope["method"] == "GET"
-            and scope["raw_path"].startswith(PATH)
-            and Scope.LISTS_READ in caller.scopes
-            and await self._hot.answer(scope, caller, send)
-        )
 
     async def _routed(
         self, scope: Message, receive: Receive, answer: _Answer, caller: Caller | None
@@ -176,6 +170,14 @@ class _Answer:
             {"type": "http.response.start", "status": int(refusal.status), "headers": headers}
         )
         await self({"type": "http.response.body", "body": body})
+
+
+def _may_be_hot(scope: Message, caller: Caller) -> bool:
+    return (
+        scope["method"] == "GET"
+        and scope["raw_path"].startswith(PATH)
+        and Scope.LISTS_READ in caller.scopes
+    )
 
 
 def _unknown() -> Refusal:

@@ -19,7 +19,7 @@ from millstream.gateway.remade_lists import Freshness, RemadeLists
 from millstream.gateway.ruled_lists import Listed, Ruled
 from millstream.gateway.shelf import Shelf
 from millstream.model.serving import NO_MODEL
-from millstream.stores.served_lists import ServedItem, ServedLists, freshness_of
+from millstream.stores.served_lists import ServedItem, ServedList, ServedLists
 
 KEPT = 100_000
 """Lists in memory, some 250 bytes each: those asked for least lately go first."""
@@ -75,7 +75,7 @@ class StoredLists:
         try:
             packed = await self._served.packed(tenant, shopper)
             if packed is not None:
-                await self._served.learn(tenant, packed, None if ruled else n)
+                stored = await self._served.learnt(tenant, packed, None if ruled else n)
         except Exception as error:  # noqa: BLE001  whatever Redis has, the shopper gets a list
             self._note_away(error)
             return self._from_memory(name, n)
@@ -83,11 +83,11 @@ class StoredLists:
             self._last.pop(name, None)
             return self._popular(tenant, n, stale=False)
         self._keep(name, packed)
-        made = await self._made_anew(name, freshness_of(packed)) if ruled else None
+        made = await self._made_anew(name, stored.freshness) if ruled else None
         if made is not None:
-            return self._anew(name, packed, made, n)
+            return self._anew(name, stored.freshness, made, n)
         _stored.inc()
-        return self._read(name, packed, n, stale=False)
+        return self._found(name, stored, n, stale=False)
 
     async def _made_anew(self, name: Shopper, freshness: Freshness) -> Made | None:
         """None also where it can't be made: the stored list is there."""
@@ -113,20 +113,21 @@ class StoredLists:
         if packed is None:
             return self._popular(name[0], n, stale=True)
         _last.inc()
-        return self._read(name, packed, n, stale=True)
+        most = None if self._ruled.has_rules(name[0]) else n
+        return self._found(name, self._served.unpacked(name[0], packed, most), n, stale=True)
 
-    def _read(self, name: Shopper, packed: bytes, n: int, *, stale: bool) -> Found:
+    def _found(self, name: Shopper, stored: ServedList, n: int, *, stale: bool) -> Found:
+        """`stored`: whole where the tenant has rules, else no more than n of it."""
         ruled = self._ruled.has_rules(name[0])
-        found = self._served.unpacked(name[0], packed, None if ruled else n)
-        items = self._ruled.of(name[0], found.items)[:n] if ruled else found.items
-        made_of = self._id(name, found.freshness)
-        return Found(made_of, found.model_version, found.variant, items, stale)
+        items = self._ruled.of(name[0], stored.items)[:n] if ruled else stored.items
+        made_of = self._id(name, stored.freshness)
+        return Found(made_of, stored.model_version, stored.variant, items, stale)
 
-    def _anew(self, name: Shopper, packed: bytes, made: Made, n: int) -> Found:
+    def _anew(self, name: Shopper, freshness: Freshness, made: Made, n: int) -> Found:
         """With the stored list's id: it answers the same event."""
         _made.inc()
         items = (AnsweredItem(i.item_id, round(i.score, 4), i.source) for i in made.items[:n])
-        made_of = self._id(name, freshness_of(packed))
+        made_of = self._id(name, freshness)
         return Found(made_of, made.model_version, made.variant, tuple(items), stale=False)
 
     def _id(self, name: Shopper, freshness: Freshness) -> str:

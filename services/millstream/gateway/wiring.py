@@ -83,7 +83,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
                 parts.searching.follow,
                 lambda: parts.erasing.follow(erasures),
                 *making.beside,
-                *followed.beside,
+                followed.follow_on,
             ),
         )
 

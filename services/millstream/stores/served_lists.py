@@ -76,14 +76,20 @@ class ServedLists:
 
     def unpacked(self, tenant: str, packed: bytes, most: int | None = None) -> ServedList:
         """Without items that are not known here."""
-        return unpack(packed, self._numbers.names(tenant), most)
+        names = self._numbers.names(tenant)
+        try:
+            return unpack(packed, names, most)
+        except KeyError:
+            return unpack(_without_unknown(packed, names), names, most)
 
-    async def learn(self, tenant: str, packed: bytes, most: int | None = None) -> None:
-        """Afterwards the items of the list, or with `most` its first so many, are known here; one
-        round trip if any is new. Raises what Redis raises."""
-        numbers, known = item_numbers(packed, most), self._numbers.names(tenant)
-        if not all(map(known.__contains__, numbers)):
-            await self._numbers.recalled(tenant, numbers)
+    async def learnt(self, tenant: str, packed: bytes, most: int | None = None) -> ServedList:
+        """With all its items: those that are not known here are asked for, in one round trip.
+        Raises what Redis raises."""
+        try:
+            return unpack(packed, self._numbers.names(tenant), most)
+        except KeyError:
+            await self._numbers.recalled(tenant, _item_numbers(packed))
+            return self.unpacked(tenant, packed, most)
 
     async def packed(self, tenant: str, shopper: str) -> bytes | None:
         """As it is stored. One GET; raises what Redis raises."""
@@ -111,19 +117,8 @@ def pack(ranked: RecommendationList, numbered: Mapping[str, NumberedItem]) -> by
     return b"".join([_HEAD.pack(*ranked.freshness), bytes([len(made_by)]), made_by, *rows])
 
 
-def freshness_of(packed: bytes) -> tuple[int, int, int]:
-    """Of a list as it is stored: as RecommendationList.freshness."""
-    return cast(tuple[int, int, int], _HEAD.unpack_from(packed))
-
-
-def item_numbers(packed: bytes, most: int | None = None) -> list[int]:
-    """Of the items of a list as it is stored; with `most` of the first so many."""
-    items = _ITEM.iter_unpack(packed[_end_of_head(packed) :])
-    return [number for number, _, _ in islice(items, most)]
-
-
 def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> ServedList:
-    """Without items that `names` lacks; with `most` only the first so many."""
+    """With `most` only the first so many items. Raises KeyError where `names` lacks one."""
     start, end = _HEAD.size + 1, _end_of_head(packed)
     version, _, variant = packed[start:end].decode().partition("\n")
     return ServedList(
@@ -135,12 +130,21 @@ def unpack(packed: bytes, names: Mapping[int, str], most: int | None = None) -> 
                 (
                     ServedItem(names[number], round(score, 4), SOURCES[place])
                     for number, score, place in _ITEM.iter_unpack(packed[end:])
-                    if number in names
                 ),
                 most,
             )
         ),
     )
+
+
+def _item_numbers(packed: bytes) -> list[int]:
+    return [number for number, _, _ in _ITEM.iter_unpack(packed[_end_of_head(packed) :])]
+
+
+def _without_unknown(packed: bytes, names: Mapping[int, str]) -> bytes:
+    end = _end_of_head(packed)
+    rows = (packed[at : at + _ITEM.size] for at in range(end, len(packed), _ITEM.size))
+    return packed[:end] + b"".join(row for row in rows if _ITEM.unpack(row)[0] in names)
 
 
 def _end_of_head(packed: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -131,9 +131,14 @@ async def read_to_its_end(
 
 def follow(servers: Servers, topic: str, take: Take) -> Follower:
     """A follower that is not started yet; to be called inside a running loop."""
+    return follow_all(servers, {topic: take})
+
+
+def follow_all(servers: Servers, takers: Mapping[str, Take]) -> Follower:
+    """As `follow`, of each topic: the broker is asked for all of them at once."""
     read_any_header_name()
     consumer = AIOKafkaConsumer(
-        topic,
+        *takers,
         **access(servers),
         group_id=None,
         auto_offset_reset="earliest",
@@ -141,4 +146,4 @@ def follow(servers: Servers, topic: str, take: Take) -> Follower:
         isolation_level="read_committed",
         fetch_max_wait_ms=BROKER_WAIT_MS,
     )
-    return Follower(consumer, take)
+    return Follower(consumer, lambda record: takers[record.topic](record))
