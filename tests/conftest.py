@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.effort import load_profile
+from tests.go_tools import NOT_RENDERED
 from tests.needed import not_here
 from tests.redis_cluster import Cluster, cluster_of
 
@@ -56,6 +57,18 @@ def live_kafka_possible() -> None:
 def apache_kafka(live_kafka_possible: None) -> Iterator[ApacheKafka]:
     with ApacheKafka() as node:
         yield node
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What takes minutes to build is not required even of CI, but its absence is told loudly."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    missing = [report for report in skipped if NOT_RENDERED in str(report.longrepr)]
+    if missing:
+        terminalreporter.section(NOT_RENDERED.upper(), red=True, bold=True)
+        terminalreporter.write_line(
+            f"{len(missing)} tests of deploy/helm need helm: `make helm` builds it in some minutes."
+            " Judged was what helm rendered when the chart was changed last (tests/golden/chart)."
+        )
 
 
 def _why_no_kafka() -> str | None:

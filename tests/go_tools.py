@@ -26,6 +26,7 @@ DEFINITIONS = {
     ],
 }
 """Of the resources that our chart makes."""
+NOT_RENDERED = "the chart is not rendered anew"
 OLDEST_GO = (1, 24)
 BUILD_S = 1500
 DOWNLOAD_S = 300

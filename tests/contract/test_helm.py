@@ -17,7 +17,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from tests.documents import ROOT, blocks
-from tests.go_tools import DEFINITIONS, Missing, definitions, helm_program
+from tests.go_tools import DEFINITIONS, NOT_RENDERED, Missing, definitions, helm_program
 from tests.golden.rendered_chart import (
     CASES,
     CHART,
@@ -75,7 +75,7 @@ def helm() -> Path:
     try:
         return helm_program(build=False)
     except Missing as missing:
-        pytest.skip(str(missing))
+        pytest.skip(f"{NOT_RENDERED}: {missing}")
 
 
 @pytest.fixture(scope="session")

@@ -309,6 +309,17 @@ async def test_what_a_user_of_redis_may_not_is_refused(shop: Shop) -> None:
             await redis.aclose()
 
 
+@pytest.mark.parametrize("role", [role for role in SERVICES if role != "lake"])
+async def test_redis_answers_nobody_without_tls(shop: Shop, role: str) -> None:
+    """By the call that every service begins with."""
+    plain = shop.redis.url.replace("rediss://", f"redis://{role}:{_quoted(role)}@")
+    with pytest.raises(
+        OperatorError, match=r"does not answer.*rediss:// where it speaks TLS"
+    ) as no:
+        await connected(plain, retries=0)
+    assert password_of(role) not in str(no.value)
+
+
 def _quoted(role: str) -> str:
     return quote(password_of(role), safe="")
 
