@@ -1,4 +1,4 @@
-"""Both decoders, of events and reviews, under any bytes: by atheris, hypothesis and mutations."""
+"""The decoders under any bytes: by atheris, by hypothesis and by seeded mutations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`millstream bench fuzz`: both decoders under a million inputs that nobody meant."""
+"""`millstream bench fuzz`: the decoders under a million inputs that nobody meant."""
 
 from __future__ import annotations
 
