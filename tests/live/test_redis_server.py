@@ -1,4 +1,5 @@
-"""The functions on a redis-server of the distribution (Debian 12 ships 7.0), not only on Valkey."""
+"""The functions on a redis-server of the distribution (Debian 12 ships 7.0, the oldest that is
+promised), not only on Valkey."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
 from tests.contract.cluster_load import exact_while_every_slot_moves, run_exact
 from tests.needed import not_here
 from tests.redis_cluster import client_of, cluster_of
@@ -17,6 +19,7 @@ from millstream.stores.redis import connect, load_functions, require_noeviction
 
 pytestmark = pytest.mark.live
 SCHEDULES = 20
+OLDEST = (7, 0)
 
 
 class RedisServer(Valkey):
@@ -26,11 +29,25 @@ class RedisServer(Valkey):
         return ["redis-server", *super().command()[1:]]
 
 
+def require_promised(server: RedisServer) -> None:
+    """Where all must run, that is the oldest: a newer one would not show that it does."""
+    with Redis.from_url(server.url) as client:
+        told = client.info("server")
+    assert "valkey_version" not in told, "this is no Redis"
+    version = told["redis_version"]
+    print(f"redis-server {version}")  # noqa: T201
+    series = tuple(map(int, version.split(".")[:2]))
+    assert series >= OLDEST, f"redis-server {version} is older than what is promised"
+    if os.environ.get("MILLSTREAM_REQUIRE_LIVE") == "1":
+        assert series == OLDEST, f"MILLSTREAM_REQUIRE_LIVE=1 wants Debian 12's 7.0, not {version}"
+
+
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:
     if shutil.which("redis-server") is None:
         not_here("no redis-server on PATH")
     with RedisServer() as server:
+        require_promised(server)
         yield server
 
 
@@ -39,7 +56,6 @@ async def test_schedules_of_faults_end_in_the_exact_counts_on_redis_too(
 ) -> None:
     client = connect(redis_server.url)
     try:
-        assert "valkey_version" not in await client.info("server"), "this is no Redis"
         await require_noeviction(client)
         await load_functions(client)
         for seed in range(SCHEDULES):
