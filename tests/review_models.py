@@ -5,15 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import numpy as np
+from redis.asyncio import Redis
 
+from millstream.local.deployment import Deployment
 from millstream.model.manifest import SCHEMA_VERSION, Provenance, Quality
+from millstream.model.registry import Registry
 from millstream.model.sentiment.artifact import ReviewArrays, ReviewFiles
 from millstream.model.sentiment.linear import LinearArrays
 from millstream.model.sentiment.lstm import LstmArrays
 from millstream.model.sentiment.manifest import ReviewData, ReviewKind, ReviewManifest
 from millstream.model.sentiment.review import ReviewText
 from millstream.model.sentiment.terms import TermReader, tokens
+from millstream.model.signing import load_private_key
 from millstream.model.vocabulary import Vocabulary
+from millstream.stores.keys import Keys
+from millstream.stores.model_pointer import RedisModelPointer
 
 WORDS = ("awful", "great", "lamp", "not", "çok")
 ASKED = (
@@ -83,3 +89,16 @@ def describe_reviews(version: int, files: ReviewFiles) -> ReviewManifest:
         kind=files.kind,
         reviews=ReviewData(40, 60, {"books": 70, "kitchen": 30}, 5, 20),
     )
+
+
+async def promote_reviews(deployment: Deployment, redis: Redis, slant: float = 1.0) -> None:
+    """Puts a new version of `linear_model` into service."""
+    settings = deployment.settings
+    pointer = RedisModelPointer(redis, Keys(settings.redis_prefix))
+    key = load_private_key(settings.keys_dir)
+    manifest, sha = Registry(settings.model_store).register_reviews(
+        linear_model(slant), describe_reviews, key
+    )
+    current = await pointer.read("default", "sentiment")
+    before = current[0] if current else None
+    assert await pointer.promote("default", "sentiment", manifest.version, sha, before)

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 from tests.byte_scan import found_in, in_lake, in_redis, in_topic
 from tests.commands import ran
+from tests.review_models import promote_reviews
 
 from millstream.client import AsyncClient, Event, Pseudonyms
 from millstream.client.composition import compose
@@ -44,9 +45,20 @@ from millstream.stores.redis import DEFAULT_SLOTS, connect
 from millstream.stores.reverse_rows import SqliteRows
 from millstream.streaming.producer import producer_for
 from millstream.streaming.topic_admin import partitions_of
-from millstream.streaming.topics import DEAD_LETTERS, ERASURES, EVENTS, RECOMMENDATIONS, read_topics
+from millstream.streaming.topics import (
+    DEAD_LETTERS,
+    ERASURES,
+    EVENTS,
+    RECOMMENDATIONS,
+    REVIEW_COUNTS,
+    REVIEW_VERDICTS,
+    REVIEWS,
+    read_topics,
+)
 
 PATIENCE_S = 60.0
+SIDE_BY_SIDE = 3
+"""Topics that are scanned: each is waited for until it is quiet, which a busy broker only seems."""
 TENANT = "default"
 ANN = "ann.planted@example.org"
 COOKIE = "~cookie-planted-0815"
@@ -219,10 +231,15 @@ async def everywhere(shop: Shop) -> dict[str, list[bytes]]:
     """By place all bytes that stand there."""
     settings = shop.deployment.settings
     servers = settings.kafka_bootstrap_servers
-    places: dict[str, list[bytes]] = {}
-    for spec in read_topics():
-        topic = settings.topic(spec.name)
-        places[spec.name] = [part async for part in in_topic(servers, topic)]
+    names = [spec.name for spec in read_topics()]
+
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def scanned(name: str) -> list[bytes]:
+        async with turns:
+            return [part async for part in in_topic(servers, settings.topic(name))]
+
+    places = dict(zip(names, await asyncio.gather(*map(scanned, names)), strict=True))
     places["redis"] = [
         part async for pair in in_redis(shop.redis, settings.redis_prefix) for part in pair
     ]
@@ -256,6 +273,7 @@ async def test_what_a_shopper_is_called_stays_at_the_door_and_what_was_done_can_
         await a_rebuild_brings_nothing_back(shop, theirs)
         assert not (await shop.store.shopper(TENANT, old.shopper(SHOPPERS[1]))).is_empty
         await who_comes_back_is_counted(shop)
+        await nothing_raw_stands_anywhere(shop)
 
 
 async def nothing_raw_leaves_the_client(shop: Shop, old: Pseudonyms) -> None:
@@ -269,16 +287,37 @@ async def nothing_raw_leaves_the_client(shop: Shop, old: Pseudonyms) -> None:
             assert found is not None
             assert found.user == shopper
             assert found.items
+        await a_review_is_judged(shop, client)
     ledger = await shop.store.ledger()
     assert (ledger["bad"], ledger["late"]) == (letters - len(SHOPPERS), len(SHOPPERS))
+    places = await nothing_raw_stands_anywhere(shop)
+    first = {old.shopper(ANN)}
+    for name in (EVENTS, DEAD_LETTERS, RECOMMENDATIONS, REVIEWS, REVIEW_VERDICTS, "redis", "lake"):
+        assert found_in(places[name], first) == first, f"the scan does not see into {name}"
+    assert not found_in(places["logs"], {old.shopper(name).strip("~") for name in SHOPPERS})
+
+
+async def a_review_is_judged(shop: Shop, client: AsyncClient) -> None:
+    await promote_reviews(shop.deployment, shop.redis)
+    group = f"{shop.deployment.settings.topic_prefix}insights"
+    await shop.start("insights", insights_reviews=True, insights_demand=False, insights_group=group)
+    await client.review("i0", user_id=ANN, text="a great lamp", review_id=f"review-of-{ANN}")
+    servers = shop.deployment.settings.kafka_bootstrap_servers
+
+    async def is_told() -> bool:
+        return bool([part async for part in in_topic(servers, shop.topic(REVIEW_COUNTS))])
+
+    await shop.until(is_told, "the review is counted")
+    await asyncio.to_thread(shop.processes[-1].stop)
+
+
+async def nothing_raw_stands_anywhere(shop: Shop) -> dict[str, list[bytes]]:
+    """Returns what was looked at."""
     places = await everywhere(shop)
     assert {name: found_in(parts, PLANTED) for name, parts in places.items()} == {
         name: set() for name in places
     }
-    first = {old.shopper(ANN)}
-    for name in (EVENTS, DEAD_LETTERS, RECOMMENDATIONS, "redis", "lake"):
-        assert found_in(places[name], first) == first, f"the scan does not see into {name}"
-    assert not found_in(places["logs"], {old.shopper(name).strip("~") for name in SHOPPERS})
+    return places
 
 
 async def after_a_rotation_a_shopper_starts_anew(shop: Shop, old: Pseudonyms) -> Event:
@@ -311,8 +350,8 @@ async def erased_under_both_keys(shop: Shop, theirs: set[str]) -> None:
     assert found >= 2
     assert left == 0
     assert proof["redis"]["after_s"] < 5
-    views, others, letters, after_rotation = 4, 2, 4, 1
-    in_lake_before = views + others + letters + after_rotation
+    views, others, letters, verdicts, after_rotation = 4, 2, 4, 1, 1
+    in_lake_before = views + others + letters + verdicts + after_rotation
     found, left = counts.pop("attribution")
     assert found >= 1, "of the list from before the rotation at least"
     assert left == 0

@@ -18,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 from tests.commands import ran
-from tests.review_models import describe_reviews, linear_model
+from tests.review_models import promote_reviews
 
 from millstream.client import AsyncClient
 from millstream.domain.identity import record_key
@@ -27,11 +27,8 @@ from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment, ServiceProcess, deployed
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
-from millstream.model.registry import Registry
-from millstream.model.signing import load_private_key
 from millstream.stores.fences import read_fences
 from millstream.stores.keys import Keys
-from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.redis import DEFAULT_SLOTS, connect
 from millstream.stores.review_book import ReviewBook
 from millstream.stores.verdict_store import ReviewTotals, review_keys
@@ -73,15 +70,7 @@ class Shop:
         )
 
     async def promote(self, slant: float = 1.0) -> None:
-        settings = self.deployment.settings
-        pointer = RedisModelPointer(self.redis, Keys(settings.redis_prefix))
-        key = load_private_key(settings.keys_dir)
-        manifest, sha = Registry(settings.model_store).register_reviews(
-            linear_model(slant), describe_reviews, key
-        )
-        current = await pointer.read("default", "sentiment")
-        before = current[0] if current else None
-        assert await pointer.promote("default", "sentiment", manifest.version, sha, before)
+        await promote_reviews(self.deployment, self.redis, slant)
 
     def ranking_file(self) -> Path:
         """Also what half of these reviewers like is praised: the first kill left some verdicts that
