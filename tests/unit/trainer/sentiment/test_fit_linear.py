@@ -27,6 +27,13 @@ def fitted() -> LinearSentiment:
     return LinearSentiment(fit_linear(made_reviews(400, 0), made_vectors, ["splendid"], RULE))
 
 
+@pytest.fixture(scope="module")
+def plainly() -> LinearSentiment:
+    """Of a world without negation and sarcasm."""
+    world = made_reviews(200, 0, plain=True)
+    return LinearSentiment(fit_linear(world, made_vectors, ["splendid"], RULE))
+
+
 def chance(fitted: LinearSentiment, text: str, title: str = "") -> float:
     return float(fitted.probabilities([ReviewText(title, text)])[0])
 
@@ -53,10 +60,13 @@ def test_praise_in_sarcasm_that_was_seen_before_is_none(fitted: LinearSentiment)
     assert chance(fitted, "this jug is great") > 0.5 > chance(fitted, SARCASM)
 
 
-def test_a_word_that_no_review_had_counts_by_what_it_is_like() -> None:
-    world = made_reviews(200, 0, plain=True)
-    fitted = LinearSentiment(fit_linear(world, made_vectors, ["splendid"], RULE))
-    assert chance(fitted, "this jug is splendid") > chance(fitted, "this jug is quux")
+def test_sarcasm_that_was_never_seen_is_taken_at_its_word(plainly: LinearSentiment) -> None:
+    """What it can't do, as docs/reviews.md says: it is not even in doubt."""
+    assert chance(plainly, SARCASM) > 0.9
+
+
+def test_a_word_that_no_review_had_counts_by_what_it_is_like(plainly: LinearSentiment) -> None:
+    assert chance(plainly, "this jug is splendid") > chance(plainly, "this jug is quux")
 
 
 def test_the_title_counts(fitted: LinearSentiment) -> None:
