@@ -3,6 +3,7 @@ promised), not only on Valkey."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.effort import tries
 from tests.unit.search.shop import item
 
@@ -160,6 +161,20 @@ def test_the_golden_set_is_200_questions_in_two_parts() -> None:
     assert min(parts.count(TUNED), parts.count(HELD_OUT)) > 90
 
 
+async def test_the_golden_shop_has_reviews_of_some_items() -> None:
+    shop, questions = golden(hashed)
+    asked_about = [one.items for one in questions if one.kind is Kind.REVIEWS]
+    assert len(asked_about) == 7
+    for (item_id,) in asked_about:
+        assert shop.reviews(item_id) is not None
+    told = await answer("Is the leather satchel any good?", shop)
+    assert told.text == "0 of 3 reviewers like Vintage leather satchel."
+    [source] = told.sources
+    assert (source.of, source.item_id) == ("reviews", "bag2")
+    assert source.fields == {"title": "Vintage leather satchel", "good": 0, "bad": 3}
+    assert not (await answer("any reviews of the garden bell?", shop)).known
+
+
 def test_the_golden_set_is_answered() -> None:
     found = evaluate_questions(hashed)
     for part in (found, found["tuned"]):
@@ -184,8 +199,10 @@ def test_the_golden_set_is_answered() -> None:
 async def test_an_answer_is_right_by_kind_and_items(
     kind: Kind, items: tuple[str, ...], text: str, right: bool
 ) -> None:
-    question = GoldenQuestion(kind, items, text)
-    assert is_right(question, await answer(text, SHOP)) == right
+    question, told = GoldenQuestion(kind, items, text), await answer(text, SHOP)
+    assert is_right(question, told) == right
+    if told.known:
+        assert not is_right(question, replace(told, sources=told.sources[1:])), "a field is missing"
 
 
 async def test_what_buyers_say_is_what_was_counted() -> None:

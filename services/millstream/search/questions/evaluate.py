@@ -45,6 +45,10 @@ class SmallShop:
         added = {"added_at": datetime(2026, 1, 1, tzinfo=UTC)}
         items = msgspec.convert([one | added for one in told["items"]], list[CatalogueItem])
         self._items = {item.item_id: item for item in items}
+        self._reviews = {
+            item_id: ReviewCounts(tenant="shop", item_id=item_id, **counts)
+            for item_id, counts in told["reviews"].items()
+        }
         self._list = {one["item_id"]: Listed(one["source"], one["reason"]) for one in told["list"]}
         self._index = SearchIndex(meaning)
         self._index.apply({**self._items})
@@ -55,8 +59,8 @@ class SmallShop:
     def item(self, item_id: str) -> CatalogueItem | None:
         return self._items.get(item_id)
 
-    def reviews(self, _item_id: str) -> ReviewCounts | None:
-        return None
+    def reviews(self, item_id: str) -> ReviewCounts | None:
+        return self._reviews.get(item_id)
 
     async def listed(self) -> dict[str, Listed]:
         return self._list
@@ -75,10 +79,12 @@ def _told() -> dict[str, Any]:
 
 
 def is_right(question: GoldenQuestion, given: Answered) -> bool:
+    """Of the right kind, about the right items, and with the fields that it rests on."""
     if question.kind is Kind.UNKNOWN:
         return not given.known
     about = {item.item_id for item in (*given.items, *given.cheaper)}
-    return given.known and given.kind is question.kind and about == {*question.items}
+    told = {source.item_id for source in given.sources}
+    return given.known and given.kind is question.kind and about == told == {*question.items}
 
 
 def evaluate_questions(meaning: Meaning) -> dict[str, Any]:
