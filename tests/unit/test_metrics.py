@@ -76,7 +76,17 @@ def test_no_label_holds_an_id() -> None:
         label for ms in listed().values() for metric in ms.values() for label in metric.labels
     }
     assert labels == {
-        *("decision", "instance", "job", "model", "origin", "outcome", "part", "partition"),
+        *(
+            "decision",
+            "input",
+            "instance",
+            "job",
+            "model",
+            "origin",
+            "outcome",
+            "part",
+            "partition",
+        ),
         *(
             "reason",
             "route",
