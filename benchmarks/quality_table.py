@@ -27,6 +27,9 @@ NAMES = (
     "search",
     "questions",
     "warm-starts",
+    "gate",
+    "experiments",
+    "page",
 )
 UNTOLD = "-"
 _HEAD = "| `benchmarks/results/` | made by | seed | CPU minutes | GiB |\n|---|---|---|---|---|\n"
