@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from statistics import median
 from typing import Any
 
 import httpx
@@ -14,6 +16,8 @@ from millstream.domain.lists import RankedItem, Source
 from millstream.gateway.api_keys import Scope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FOUND_S = 1.0
 
 GOODS = [
     item("lan1", title="White metal lantern", price=5.0),
@@ -54,6 +58,27 @@ async def test_the_catalogue_is_searched_as_it_is(shop: Gate) -> None:
         return await found(shop, q="lantern") == ["lan2"]
 
     await shop.until(is_gone, "the lantern that was taken out is not found")
+
+
+async def test_an_item_is_found_the_second_it_is_in_the_topic(shop: Gate) -> None:
+    """From the answer that says it is durable there, one item after the other.
+
+    The middle one of five, so that what else the machine was at for a moment decides nothing.
+    (tests/unit/gateway/test_searching.py: once the record is taken from the topic, at once.)"""
+    waits = [await _seconds_until_found(shop, f"harp{n}") for n in range(5)]
+    assert median(waits) <= FOUND_S, waits
+
+
+async def _seconds_until_found(shop: Gate, name: str) -> float:
+    goods = [item(name, title=f"Golden {name}")]
+    assert (await shop.http.put("/v1/items", json={"items": goods})).json()["accepted"] == 1
+    began = time.monotonic()
+
+    async def is_there() -> bool:
+        return (await found(shop, q=name))[:1] == [name]
+
+    await shop.until(is_there, f"{name} is found")
+    return time.monotonic() - began
 
 
 async def _empty(http: httpx.AsyncClient) -> bool:
