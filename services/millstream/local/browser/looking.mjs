@@ -1,7 +1,7 @@
 // Every panel as it looks: a picture, what axe finds, and whether it is wider than the screen.
 import { join } from "node:path";
 import { ask } from "./asking.mjs";
-import { decided, gone, standIn, trains } from "./standing_in.mjs";
+import { decided, forecasted, gone, standIn, trains } from "./standing_in.mjs";
 import { cutOff, waitInVain } from "./waiting.mjs";
 
 // Panels that a key without the scope `admin` may not use, by their titles.
@@ -73,6 +73,14 @@ async function trainings(settings, page) {
   }
 }
 
+async function demand(settings, page, item) {
+  await at(page, "#/item", "#best");
+  const end = await standIn(page, "**/v1/items/*", forecasted);
+  await at(page, `#/item?item=${encodeURIComponent(item)}`, "section[aria-labelledby=demand] div:has(dt:text-is('lasts')) >> text='21 days'");
+  await take(settings, page, "item-demand", "#demand");
+  await end();
+}
+
 async function unanswered(settings, page) {
   const end = await standIn(page, "**/v1/models", null);
   await at(page, "#/models", "main .loading >> text=the models");
@@ -113,6 +121,7 @@ export async function look(settings) {
   await whole.locator("#find").fill("lantern");
   await whole.waitForSelector(".hits a");
   await take(settings, whole, "item-found");
+  await demand(settings, whole, item);
   await at(whole, "#/live", ".tile-of .n");
   if (settings.size === "wide") await whole.evaluate(someTraffic, item);
   await take(settings, whole, "live");

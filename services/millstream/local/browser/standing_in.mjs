@@ -12,6 +12,10 @@ const told = (state, told_s_ago) => () => ({ trainings: [{ model: "embedding", t
 export const trains = told(training, 0.4);
 export const gone = told(training, 754);
 
+const forecast = { first_week: "2010-12-13", level: 14, expected: 17.5, low: [4, 3, 3, 2], high: [31, 33, 34, 36], coverage: 0.8, units_in_stock: 54, days_of_stock: 21.6 };
+
+export const forecasted = (card) => ({ ...card, demand: forecast });
+
 // What `answer` makes of the gateway's own; null: no answer at all. Returns how to end it.
 export async function standIn(page, path, answer) {
   let ended = false;
