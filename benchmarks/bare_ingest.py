@@ -2,7 +2,7 @@
 
 Imports aiokafka, msgspec and redis beside the standard library, nothing of Millstream: it reads
 all partitions without a group, decodes each record into the same fields under the same bounds,
-and makes the same calls of the function `recs_apply_v1` with the same keys and arguments, one
+and makes the same calls of the function `recs_apply_v2` with the same keys and arguments, one
 pipelined round trip per at most `chunk_events` records of a partition. It does not rank, publish,
 follow topics, derive affinities, write dead letters or survive trouble.
 
@@ -126,7 +126,7 @@ class BareLoop:
         for slot, batch in batches.items():
             keys = self._keys(slot, batch)
             pipeline.fcall(
-                "recs_apply_v1",
+                "recs_apply_v2",
                 len(keys),
                 *keys,
                 *(field, "0", fences[slot], to, clock, witness),

@@ -179,7 +179,7 @@ def sections(value: bytes) -> Mapping[str, int]:
     """Bytes of a shopper's value: fields of fixed size, recent items, and ids with their head."""
     fields = fields_of(value)
     fixed = sum(size for size in LAYOUT.sizes if size is not None)
-    recent = LAYOUT.sizes.count(None)
+    recent = LAYOUT.sizes.count(None) - 1  # links are left out where there are none
     if len(fields) < fixed + recent or len(LAYOUT.sizes) != len(USER_FEATURES):
         raise OperatorError("a shopper's value", f"{len(fields)} bytes of fields", "all fields")
     return {

@@ -3,7 +3,7 @@ documentation of Faust shows it, one event at a time.
 
 A plain faust.App with its defaults, apart from bytes as values and no web server. For each event it
 does the work of the bare loop on a range of one record: the same decode, and one call of
-`recs_apply_v1` from where its slot's last call ended up to behind this event.
+`recs_apply_v2` from where its slot's last call ended up to behind this event.
 
 python -m benchmarks.per_event_agent job.json group: reads until it is ended."""
 

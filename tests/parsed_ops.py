@@ -11,8 +11,9 @@ _EVENT = Struct(">HBQ16sBB")
 _ITEM = Struct(">IH")
 _LETTER = Struct(">QH")
 _HOLES = Struct(">Q")
+_ID = Struct(">H")
 HOLE = -3
-LETTER, WIDE = 1, 2
+LETTER, WIDE, VISITOR = 1, 2, 4
 
 
 class ParsedOp(NamedTuple):
@@ -26,6 +27,7 @@ class ParsedOp(NamedTuple):
     items: tuple[str, ...] = ()
     letter: str | None = None
     holes: int = 0
+    visitor: str | None = None
 
 
 def parse_ops(text: bytes) -> Iterator[ParsedOp]:
@@ -42,14 +44,21 @@ def parse_ops(text: bytes) -> Iterator[ParsedOp]:
         else:
             shopper, tenant, event_ms, digest, flags, n = _EVENT.unpack_from(text, at)
             items, at = _items(text, at + _EVENT.size, n)
-            letter = None
+            letter = visitor = None
             if flags & LETTER:
-                _, size = _LETTER.unpack_from(text, at)
-                letter = text[at + _LETTER.size : at + _LETTER.size + size].decode()
-                at += _LETTER.size + size
+                letter, at = _text(text, at, _LETTER)
             if flags & WIDE:
                 tenant, at = tenant + 256 * text[at], at + 1
-            yield ParsedOp(kind, offset, log_ms, shopper, tenant, event_ms, digest, items, letter)
+            if flags & VISITOR:
+                visitor, at = _text(text, at, _ID)
+            who = (shopper, tenant, event_ms, digest, items, letter)
+            yield ParsedOp(kind, offset, log_ms, *who, visitor=visitor)
+
+
+def _text(text: bytes, at: int, head: Struct) -> tuple[str, int]:
+    """What follows a head that ends with its size in bytes."""
+    start, size = at + head.size, head.unpack_from(text, at)[-1]
+    return text[start : start + size].decode(), start + size
 
 
 def _items(text: bytes, at: int, n: int) -> tuple[tuple[str, ...], int]:

@@ -24,6 +24,7 @@ from millstream.domain.identity import event_digest
 from millstream.features import covisitation, popularity
 from millstream.features.forward_decay import log_add
 from millstream.features.purchase_count import PURCHASE_COUNT
+from millstream.features.sign_ins import SIGN_INS
 from millstream.features.state import PROGRAM, ShopperState
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.local.chaos.mutants import MUTATIONS, SOURCE, mutant
@@ -37,7 +38,7 @@ from millstream.stores.feature_store import FeatureStore, SlotCall, SlotReply, S
 from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.item_totals import ItemTotals
 from millstream.stores.keys import Keys
-from millstream.stores.ops import BAD_RECORD, LATE_RECORD, event_op, hole_op, record_op
+from millstream.stores.ops import BAD_RECORD, LATE_RECORD, Beside, event_op, hole_op, record_op
 from millstream.stores.redis import connect
 from millstream.stores.shopper_values import fields_of, ids_of
 from millstream.stores.tenant_ledger import FATES, TenantLedger
@@ -64,7 +65,7 @@ def purchase(
 ) -> bytes:
     numbered = [(ITEM_NUMBERS[item], item.encode()) for item in items]
     place, event = (offset, log_ms or at_ms), (at_ms, event_digest(event_id))
-    return event_op(place, kind, (0, 0), event, numbered, letter)
+    return event_op(place, kind, (0, 0), event, numbered, Beside(letter))
 
 
 def erase(offset: int, event_id: str, at_ms: int, log_ms: int = 0) -> bytes:
@@ -346,7 +347,7 @@ async def test_a_call_may_be_of_more_tenants_than_a_byte_counts(
             (n, n),
             (NOON_MS, event_digest("e1")),
             [(ITEM_NUMBERS["a"], b"a")],
-            letter if n % 2 else None,
+            Beside(letter if n % 2 else None, "v" if n % 3 else None),
         )
         for n in range(len(names))
     ]
@@ -363,6 +364,8 @@ async def test_a_call_may_be_of_more_tenants_than_a_byte_counts(
     assert (await ledger.of("shop-257"))["dup"] == 1
     assert (await ledger.of("shop-555")) == dict.fromkeys(FATES, 0) | {"dup": 1, "bad": 1}
     assert await redis.hgetall(keys.item_partials(0, "shop-598")) == {b"%d|a" % PURCHASE: b"1"}
+    linked = [bool(ShopperState(packed).read(SIGN_INS, 0)) for packed in reply.states]
+    assert linked == [verdict == "a" and n % 3 > 0 for n, verdict in enumerate(reply.verdicts[:-1])]
 
 
 def parsed_tenants(ops: Sequence[bytes]) -> list[int]:

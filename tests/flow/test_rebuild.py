@@ -23,6 +23,7 @@ from millstream.domain.clock import as_datetime, wall_clock
 from millstream.domain.errors import Halt, OperatorError
 from millstream.domain.events import MAX_ID_CHARS, MAX_ITEMS, Event, EventType, Line
 from millstream.domain.identity import record_key
+from millstream.features.sign_ins import SIGN_INS
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import Deployment, ServiceProcess, deployed
 from millstream.local.recount import Verdict, compare, recount_topic
@@ -241,6 +242,7 @@ async def assert_counted(shop: Shop, expected: Counted) -> None:
     assert found.features.keys() == wanted.keys()
     for name, held in found.features.items():
         assert held == wanted[name]
+    assert any(held[SIGN_INS.name] for held in found.features.values())
     assert found.ids == expected.ids
     assert found.items == expected.items
     assert found.totals == expected.items
@@ -269,7 +271,10 @@ def made(start_ms: int) -> list[Sent]:
     log: list[Sent] = odd(start_ms)
     for n in range(600):
         kind = EventType.PURCHASE if n % 5 == 2 else EventType.VIEW_ITEM
-        what = event(f"e{n}", f"u{n % 40}", f"i{n % 13}", kind=kind, at_ms=start_ms + 100 * n)
+        both = {"anonymous_id": f"cookie-{n % 7}"} if n % 3 == 0 else {}
+        what = event(
+            f"e{n}", f"u{n % 40}", f"i{n % 13}", kind=kind, at_ms=start_ms + 100 * n, **both
+        )
         log += [what, what] if n % 11 == 0 or n % 40 == 5 else [what]
         if n % 50 == 0:
             long_ago = as_datetime(start_ms - HORIZON_MS) - timedelta(hours=1)

@@ -13,6 +13,8 @@ from millstream.domain.identity import ShopperName, event_digest, slot_of
 from millstream.stores.ops import (
     BAD_RECORD,
     LATE_RECORD,
+    NOTHING,
+    Beside,
     NumberedItem,
     event_op,
     hole_op,
@@ -52,7 +54,8 @@ class SlotBatch:
     def add(
         self, arrival: Arrival, name: ShopperName, numbered: Mapping[str, NumberedItem]
     ) -> None:
-        event = arrival.event
+        event, visitor = arrival.event, arrival.event.signed_in_from
+        letter = (arrival.judged_ms, arrival.letter) if arrival.letter else None
         self.arrivals.append(arrival)
         self.whose.append(name[0])
         self.ops.append(
@@ -62,7 +65,7 @@ class SlotBatch:
                 self.who(name),
                 (event.time_ms, event_digest(event.event_id)),
                 [numbered[line.item_id] for line in event.items],
-                (arrival.judged_ms, arrival.letter) if arrival.letter else None,
+                Beside(letter, visitor) if letter or visitor is not None else NOTHING,
             )
         )
 

@@ -1,5 +1,5 @@
 """Counting a log exactly once, in one atomic call per state slot: the state machine around
-recs_apply_v1 (docs/exactness.md). What the records of a topic are to the call, its own counter says
+recs_apply_v2 (docs/exactness.md). What the records of a topic are to the call, its own counter says
 (recommender/record.py, insights/reviews/count.py)."""
 
 from __future__ import annotations

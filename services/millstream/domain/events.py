@@ -130,6 +130,11 @@ class Event(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):  #
         return self.user_id if self.user_id is not None else f"~{self.anonymous_id}"
 
     @property
+    def signed_in_from(self) -> str | None:
+        """The anonymous id beside a user's: the shopper was known by it until now."""
+        return None if self.user_id is None else self.anonymous_id
+
+    @property
     def time_ms(self) -> int:
         since = self.time - _EPOCH  # to divide it by a timedelta takes thrice as long
         return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000

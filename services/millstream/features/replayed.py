@@ -6,7 +6,7 @@ from struct import Struct
 from typing import Any
 
 from millstream.domain.events import TYPE_INDEX, TYPE_ORDER, Event, EventType
-from millstream.features.layout import MAX_SECONDS, pack
+from millstream.features.layout import MAX_SECONDS, pack_all
 from millstream.features.state import USER_FEATURES, ShopperState
 from millstream.features.writes import UserFeature, Write
 
@@ -43,21 +43,26 @@ class ReplayedShopper:
         kind, seconds = TYPE_INDEX[event.type], min(event.time_ms // 1000, MAX_SECONDS)
         items = [self._numbers.number(line.item_id) for line in event.items]
         for place, feature in enumerate(USER_FEATURES):
-            if event.type in feature.on:
+            if event.type not in feature.on:
+                continue
+            if feature.write is not Write.LINKS:
                 _write(self._fields[place], feature, kind, seconds, items)
+            elif (visitor := event.signed_in_from) is not None:
+                _link(self._fields[place], visitor, seconds, feature.args[0])
 
     def packed(self) -> bytes:
         """As Redis holds it; empty for a shopper who has done nothing since the last erase."""
         if not self._seen:
             return b""
-        return b"".join(map(pack, USER_FEATURES, self._fields))
+        return pack_all(USER_FEATURES, self._fields)
 
     def state(self) -> ShopperState:
         return ShopperState(self.packed(), self._numbers.names)
 
 
 def _unwritten(feature: UserFeature[Any]) -> list[Any]:
-    sizes = {Write.COUNT: 1, Write.TALLY: len(TYPE_ORDER), Write.SPAN: 3, Write.RECENT: 0}
+    sizes = {Write.COUNT: 1, Write.TALLY: len(TYPE_ORDER), Write.SPAN: 3}
+    sizes |= {Write.RECENT: 0, Write.LINKS: 0}
     return [0] * sizes.get(feature.write, 1 + len(feature.args))
 
 
@@ -79,6 +84,12 @@ def _write(
             kept = [row for row in field if row[0] >> 4 not in front]
             touched = [(number << 4 | kind, seconds) for number in front]
             field[:] = [*touched, *kept][: feature.args[0]]
+
+
+def _link(field: list[Any], visitor: str, seconds: int, bound: int) -> None:
+    latest = max([seconds, *(held for name, held in field if name == visitor)])
+    others = [row for row in field if row[0] != visitor]
+    field[:] = [(visitor, latest), *others][:bound]
 
 
 def _decay(field: list[Any], seconds: int, half_lives: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from millstream.features.browse_count import BROWSE_COUNT
 from millstream.features.decayed_counts import DECAYED_COUNTS
@@ -12,6 +12,7 @@ from millstream.features.layout import TOUCH, Layout, Names
 from millstream.features.purchase_count import PURCHASE_COUNT
 from millstream.features.purchase_cycle import PURCHASE_CYCLE
 from millstream.features.recent_items import BOUGHT_ITEMS, RECENT_ITEMS
+from millstream.features.sign_ins import SIGN_INS
 from millstream.features.type_counts import TYPE_COUNTS
 from millstream.features.writes import UserFeature, compile_program
 
@@ -25,6 +26,7 @@ USER_FEATURES: tuple[UserFeature[Any], ...] = (
     DECAYED_COUNTS,
     RECENT_ITEMS,
     BOUGHT_ITEMS,
+    SIGN_INS,
 )
 """Stored state knows a feature by its place here: append only."""
 
@@ -55,10 +57,17 @@ class ShopperState:
     @property
     def touches(self) -> bytes:
         """RECENT_ITEMS as it lies in the state (features/layout.py), without their number."""
-        return LAYOUT.touches(self._packed, _PLACE[RECENT_ITEMS.name])
+        return LAYOUT.cells(self._packed, _PLACE[RECENT_ITEMS.name])
 
     @property
     def item_numbers(self) -> list[int]:
         """Of all items in it."""
-        held = self.touches + LAYOUT.touches(self._packed, _PLACE[BOUGHT_ITEMS.name])
+        held = self.touches + LAYOUT.cells(self._packed, _PLACE[BOUGHT_ITEMS.name])
         return [head >> 4 for head, _ in TOUCH.iter_unpack(held)]
+
+
+class Visit(NamedTuple):
+    """What was done under an anonymous id, and until when that was the shopper (ms)."""
+
+    state: ShopperState
+    until_ms: int

@@ -54,13 +54,13 @@ class SlotReply:
     status: Status
     fence: int
     verdicts: str
-    """A letter per op (see recs_apply_v1); empty unless OK."""
+    """A letter per op (see recs_apply_v2); empty unless OK."""
     states: Sequence[bytes]
     """Per shopper of the call the packed fields; empty for one erased or never seen."""
 
 
 class FeatureStore:
-    contract = "recs_apply_v1"
+    contract = "recs_apply_v2"
     """Another name wherever arguments or replies change: both stay loaded until the last worker of
     the older release is gone."""
     program = PROGRAM

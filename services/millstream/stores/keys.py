@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Keys:
     prefix: str
 
-    # Exact state of slot s, written only by recs_apply_v1.
+    # Exact state of slot s, written only by recs_apply_v2.
     def fences(self, slot: int) -> str:
         """HASH epoch; t:, w:, s: (position, witness, start) and acc:, dup:, late:, era:, over:,
         bad:, hol:, itm: (ledger), each followed by <epoch>:<topic>:<partition>; and acc/ to bad/

@@ -1,6 +1,6 @@
 """The outbox: over-full events that are counted and whose dead letter is not known to be out.
 
-recs_apply_v1 puts a place into it in the call that counts the event; it is taken out after the
+recs_apply_v2 puts a place into it in the call that counts the event; it is taken out after the
 letter's acknowledgement. So a worker that dies between the two leaves a debt, not a loss."""
 
 from __future__ import annotations

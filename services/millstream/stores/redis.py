@@ -43,7 +43,7 @@ def connect(url: str, retries: int = RETRIES, timeout_s: float = TIMEOUT_S) -> R
     """A client of one server that makes the same call again while it is away or loading, RETRIES
     times within 30 s; an answer that is not there after `timeout_s` is no longer waited for.
 
-    A call whose answer was lost is then made twice. recs_apply_v1 refuses what it applied already
+    A call whose answer was lost is then made twice. recs_apply_v2 refuses what it applied already
     and totals are set, not added: no count suffers. recs_neighbours_v1 and recs_popular_v1 add the
     same weight twice, to values that fade; what recs_take_v1 took, it gives again."""
     retry = Retry(ExponentialWithJitterBackoff(base=0.05, cap=2.0), retries=retries)

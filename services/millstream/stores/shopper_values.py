@@ -1,7 +1,7 @@
 """The value of a shopper's key: event ids of the dedupe window, then the packed fields.
 
 One byte: how many ids stand here, plus SPILLED where older ones stand in a ZSET; 20 bytes an id,
-its digest and its log time in seconds; then the fields (features/layout.py). Only recs_apply_v1
+its digest and its log time in seconds; then the fields (features/layout.py). Only recs_apply_v2
 writes it."""
 
 from __future__ import annotations

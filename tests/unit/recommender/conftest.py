@@ -87,7 +87,7 @@ class MemoryNumbers(ItemNumbers):
 
 
 class MemoryStore(FeatureStore):
-    """recs_apply_v1 over dictionaries, without its window, limits and erase marks."""
+    """recs_apply_v2 over dictionaries, without its window, limits and erase marks."""
 
     def __init__(self) -> None:
         self.fences: dict[tuple[int, Partition], int] = defaultdict(int)
@@ -133,9 +133,8 @@ class MemoryStore(FeatureStore):
         self.seen.add((name, op.digest))
         items = tuple(Line(item) for item in op.items)
         when, kind = as_datetime(op.event_ms), TYPE_ORDER[op.kind]
-        self.shoppers[name].apply(
-            Event(event_id="x", type=kind, time=when, user_id=name[1], items=items)
-        )
+        what = Event(event_id="x", type=kind, time=when, user_id=name[1], items=items)
+        self.shoppers[name].apply(msgspec.structs.replace(what, anonymous_id=op.visitor))
         return "a"
 
     def _states(self, call: SlotCall) -> list[bytes]:

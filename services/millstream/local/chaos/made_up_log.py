@@ -25,6 +25,8 @@ TENANTS = ("default", "shop-2")
 HOUR_MS = 3_600_000
 KINDS = (EventType.VIEW_ITEM, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.REFUND)
 ITEMS = ("a", "b|c", "d:e", "ü", "f g")
+VISITORS = ("v-1", "é" * 9, "~", None, "v-2", "a pseudonym of 22 chars", None)
+"""Anonymous ids beside a user's: more than a shopper's links have room for."""
 
 Place = Arrival | Letter
 
@@ -133,6 +135,7 @@ def _write_one(write: _Writing, home: int, event_id: str) -> None:
         time=as_datetime(log_ms - age),
         tenant=tenant,
         user_id=user,
+        anonymous_id=VISITORS[int(event_id[1:]) % len(VISITORS)],
         items=tuple(map(Line, items)),
     )
     if kind is EventType.ERASE:

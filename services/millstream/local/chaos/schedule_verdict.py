@@ -58,7 +58,7 @@ def _wrong_shoppers(
     for name, stored in held.items():
         due = expected[name].state() if name in expected else ShopperState(None)
         for feature in USER_FEATURES:
-            ordered = feature.write in (Write.DECAY, Write.RECENT)
+            ordered = feature.write in (Write.DECAY, Write.RECENT, Write.LINKS)
             if ordered and name in log.crossing:
                 continue  # its events were applied in no one order
             found, wanted = stored.read(feature, NOW_MS), due.read(feature, NOW_MS)

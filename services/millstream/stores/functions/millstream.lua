@@ -5,14 +5,15 @@
 -- is written depends on the arguments and the stored state alone.
 -- Names carry a contract version; a layout only grows, so that two releases may run side by side.
 
-local COUNT, TALLY, SPAN, DECAY, RECENT = 1, 2, 3, 4, 5
+local COUNT, TALLY, SPAN, DECAY, RECENT, LINKS = 1, 2, 3, 4, 5, 6
 local TYPES = 11
 local ERASE = 10
 local BAD, LATE, HOLE = -1, -2, -3
-local LETTER, WIDE = 1, 2 -- flags of an op
+local LETTER, WIDE, VISITOR = 1, 2, 4 -- flags of an op
 local MAX_OFFSET = 9007199254740992 -- 2^53: past it a double skips integers
 local MAX_SECONDS = 4294967295
-local TOUCH = 8 -- bytes
+local TOUCH = 8 -- bytes; of LINKS a cell
+local MAX_VISITOR = 512 -- bytes of an id: three links fit into the 255 cells of a field
 local ID = 20 -- bytes: 16 of the digest, u32 log time in seconds, rounded up
 local MAX_INLINE = 32
 local SPILLED = 128
@@ -45,8 +46,8 @@ end
 -- Most of what a call costs is the making of tables and strings. So a table that is made for each op
 -- or shopper is made at its full size, and what can serve again does.
 
--- How many numbers a field has, and their form; RECENT has none, it is a count of one byte and
--- so many touches. Zeros are a field that nothing was written to.
+-- How many numbers a field has, and their form; RECENT and LINKS have none, each is a count of one
+-- byte and so many touches or cells. Zeros are a field that nothing was written to.
 local function form_of(kind, args)
   if kind == COUNT then return 1, 'I3' end
   if kind == TALLY then return TYPES, string.rep('I3', TYPES) end
@@ -55,15 +56,16 @@ local function form_of(kind, args)
 end
 
 -- A program (features/writes.py) as what packing and running want. `segments`: fixed numbers in
--- one form, or the touches of one RECENT; `on[type]`: {write, place, args} of the fields that it
--- writes, where a RECENT's place is one among the touches, and any other's one among the numbers.
+-- one form, or the touches of one RECENT or LINKS; `on[type]`: {write, place, args} of the fields that
+-- it writes, where the place of these two is one among the touches, and any other's one among the
+-- numbers.
 local function compile(program)
   local layout = {segments = {}, on = {}, places = 0, empty = {''}}
   for kind = 1, TYPES do layout.on[kind] = {} end
   local fixed
   for _, feature in ipairs(cmsgpack.unpack(program)) do
     local first = layout.places + 1
-    if feature[1] == RECENT then
+    if feature[1] >= RECENT then
       first, fixed = #layout.empty, nil
       layout.segments[#layout.segments + 1] = {touches = first}
       layout.empty[first + 1] = ''
@@ -118,17 +120,19 @@ local function unpack_fields(layout, packed)
   return numbers or {}, touches
 end
 
+-- What is empty at the very end is left out: few shoppers have a link.
 local function pack_fields(layout, numbers, touches)
-  local parts = {unpack(layout.empty)}
+  local parts, rest = {unpack(layout.empty)}, touches[#touches]
+  local last = #layout.segments
   for i, segment in ipairs(layout.segments) do
-    if segment.touches then
-      local row = touches[segment.touches]
-      parts[i] = char(#row / TOUCH) .. row
-    else
+    if not segment.touches then
       parts[i] = write(segment.form, unpack(numbers, segment.first, segment.last))
+    else
+      local row = touches[segment.touches]
+      parts[i] = (i < last or #row + #rest > 0) and char(#row / TOUCH) .. row or ''
     end
   end
-  return table.concat(parts) .. touches[#touches]
+  return table.concat(parts) .. rest
 end
 
 local function decay(numbers, at, seconds, lives)
@@ -164,6 +168,24 @@ local function touch(touches, op, bound)
   return sub(front .. touches, 1, bound * TOUCH)
 end
 
+-- The newest first, each anonymous id once, `bound` at most. A link's time never falls: until then
+-- what was done under the id was the shopper's.
+local function link(links, op, bound)
+  local seconds, kept, n, at = op.seconds, '', 1, 1
+  while at <= #links do
+    local until_then, id = read('>I4I2c0', links, at)
+    local to = at + TOUCH * math.ceil((6 + #id) / TOUCH)
+    if id == op.visitor then
+      seconds = math.max(seconds, until_then)
+    elseif n < bound then
+      kept, n = kept .. sub(links, at, to - 1), n + 1
+    end
+    at = to
+  end
+  local front = write('>I4I2c0', seconds, #op.visitor, op.visitor)
+  return front .. string.rep('\0', -#front % TOUCH) .. kept
+end
+
 local function run_program(layout, user, op)
   local numbers = user.numbers
   for _, feature in ipairs(layout.on[op.kind + 1]) do
@@ -179,13 +201,15 @@ local function run_program(layout, user, op)
       numbers[at + 2] = n + 1
     elseif kind == DECAY then
       decay(numbers, at, op.seconds, feature[3])
-    else
+    elseif kind == RECENT then
       user.touches[at] = touch(user.touches[at], op, feature[3][1])
+    elseif op.visitor then
+      user.touches[at] = link(user.touches[at], op, feature[3][1])
     end
   end
 end
 
----------------------------------------------------------------- recs_apply_v1
+---------------------------------------------------------------- recs_apply_v2
 
 -- KEYS: f, c, x, q, o, l, z of the slot; one i per tenant; then u, d per shopper. Nobody writes z:
 -- with a key missing a cluster refuses the call whole while the slot moves to another node, where it
@@ -201,7 +225,9 @@ end
 --          I1 tenant (both from 0), I8 event ms, 16 bytes digest, I1 flags, I1 n, then n times I4
 --          index and I2 bytes of item id; with LETTER in flags: I8 the first log time, I2 bytes of
 --          "<topic>:<partition>:<offset>" of the first copy; with WIDE: I1 how many times 256 the
---          tenant's place has beside the above.
+--          tenant's place has beside the above; with VISITOR: I2 bytes of the anonymous id that the
+--          event bears beside the shopper's.
+-- recs_apply_v1 is what older releases call, which know no VISITOR.
 -- Reply: {"OK", next, verdicts, state, ...}: a letter per op: a accepted, d duplicate, l late,
 --        e erased, o over-full, b bad, h hole, - applied before; then each shopper's packed
 --        fields, empty for one who was erased or never seen.
@@ -209,19 +235,28 @@ end
 
 local FIXED_KEYS = 7
 
+local function read_flagged(op, flags, text, at)
+  if flags % WIDE == LETTER then op.judged_ms, op.letter, at = read('>I8I2c0', text, at) end
+  if flags % VISITOR >= WIDE then
+    op.tenant, at = op.tenant + 256 * byte(text, at), at + 1
+  end
+  if flags >= VISITOR then
+    op.visitor, at = read('>I2c0', text, at)
+    if #op.visitor > MAX_VISITOR then error({err = 'BADARG an anonymous id is too long'}) end
+  end
+  return at
+end
+
 local function read_event(op, text, at)
   local user, tenant, flags
   user, tenant, op.event_ms, op.digest, flags, op.n, at = read('>I2I1I8c16I1I1', text, at)
   op.user, op.tenant = user + 1, tenant + 1
   op.seconds = math.min(math.floor(op.event_ms / 1000), MAX_SECONDS)
-  op.judged_ms, op.letter = op.log_ms, false
+  op.judged_ms, op.letter, op.visitor = op.log_ms, false, false
   for i = 1, op.n do
     op.indices[i], op.items[i], at = read('>I4I2c0', text, at)
   end
-  if flags % WIDE == LETTER then op.judged_ms, op.letter, at = read('>I8I2c0', text, at) end
-  if flags >= WIDE then
-    op.tenant, at = op.tenant + 256 * byte(text, at), at + 1
-  end
+  if flags > 0 then return read_flagged(op, flags, text, at) end
   return at
 end
 
@@ -758,6 +793,7 @@ local function take(keys, args)
 end
 
 redis.register_function('recs_apply_v1', apply)
+redis.register_function('recs_apply_v2', apply)
 redis.register_function('recs_erase_v1', erase)
 redis.register_function('recs_epoch_v1', bump)
 redis.register_function('recs_put_v1', put)
