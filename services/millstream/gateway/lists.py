@@ -53,8 +53,7 @@ class Lists:
             if not explain:
                 return await self._stored_answer(caller.tenant, shopper, user, wanted)
             return await self._explained(caller.tenant, shopper, user, wanted)
-        state = await self._live.state(caller.tenant, shopper)
-        asking = self._live.shopper(caller.tenant, shopper, state)
+        asking, state = await self._live.known(caller.tenant, shopper)
         made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
         about = _explanation(asking, state, made) if explain else None
         return self._answer(asking, made, wanted, user, about)
@@ -88,8 +87,7 @@ class Lists:
     async def _explained(self, tenant: str, shopper: str, user: str, wanted: Wanted) -> Answer:
         """The stored list with its reasons: the very one where what is known now still leads to
         the item in that way, else that of the source."""
-        state = await self._live.state(tenant, shopper)
-        asking = self._live.shopper(tenant, shopper, state)
+        asking, state = await self._live.known(tenant, shopper)
         made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
         now = {(item.item_id, item.source): item.reason for item in made.items}
         answer = await self._stored_answer(tenant, shopper, user, wanted)

@@ -26,6 +26,7 @@ from millstream.ranking.shop import Shopper
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.feature_store import FeatureStore
 from millstream.stores.item_numbers import ItemNumbers
+from millstream.stores.visits import NO_VISITS, Visits
 
 NOBODY = ""
 """A shopper of no name: the model knows only what such a one touched."""
@@ -76,6 +77,13 @@ class Way(NamedTuple):
     serving: Serving
 
 
+class Known(NamedTuple):
+    """`state`: the shopper's own, without what was done before signing in."""
+
+    shopper: Shopper
+    state: ShopperState
+
+
 class LiveRanking:
     def __init__(
         self,
@@ -90,6 +98,7 @@ class LiveRanking:
         self._models = models
         self._states = states
         self._numbers = numbers
+        self._visits = Visits(states, numbers)
         self._clock = clock
         self._laid_down = laid_down
         self._rules = laid_down.rules
@@ -105,15 +114,14 @@ class LiveRanking:
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    async def state(self, tenant: str, shopper: str) -> ShopperState:
-        """With every item in it, one that was just numbered by a recommender too. Raises what Redis
-        raises."""
-        state = await self._states.shopper(tenant, shopper, self._numbers.names(tenant))
+    async def known(self, tenant: str, shopper: str) -> Known:
+        """With every item, one that was just numbered by a recommender too. One round trip, two
+        where the shopper signed in. Raises what Redis raises."""
+        name = (tenant, shopper)
+        state = await self._states.shopper(*name, self._numbers.names(tenant))
         await self._numbers.recalled(tenant, state.item_numbers)
-        return state
-
-    def shopper(self, tenant: str, shopper: str, state: ShopperState) -> Shopper:
-        return Shopper.from_state(tenant, shopper, state, self._clock())
+        visits = (await self._visits.of({name: state})).get(name, NO_VISITS)
+        return Known(Shopper.from_state(*name, state, self._clock(), visits), state)
 
     def session(self, tenant: str, items: Sequence[str]) -> Shopper:
         """Of an anonymous visit: `items` looked at, the newest first."""

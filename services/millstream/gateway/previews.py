@@ -60,8 +60,7 @@ class Previews:
     async def of_user(self, caller: Caller, user: str) -> Preview:
         """`user`: the raw id, which alone the answer holds."""
         shopper = caller.shopper(user)
-        state = await self._live.state(caller.tenant, shopper)
-        asking = self._live.shopper(caller.tenant, shopper, state)
+        asking, state = await self._live.known(caller.tenant, shopper)
         counts = {str(kind): n for kind, n in state.read(TYPE_COUNTS, 0).items() if n}
         return await self._preview(asking, user, counts)
 

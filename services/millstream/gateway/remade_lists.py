@@ -67,10 +67,10 @@ class RemadeLists:
         self._at_work += 1
         try:
             async with asyncio.timeout(WITHIN_S):
-                state = await self._live.state(*name)
+                asking, state = await self._live.known(*name)
                 if state.is_empty:
                     return None
-                return await self._live.rank(self._live.shopper(*name, state), self._live.usual)
+                return await self._live.rank(asking, self._live.usual)
         except TimeoutError:
             return None
         finally:

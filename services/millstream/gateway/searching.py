@@ -148,11 +148,10 @@ class Searching:
         if scorer is None:
             return None
         try:
-            state = await self._live.state(tenant, shopper)
+            asking = (await self._live.known(tenant, shopper)).shopper
         except TROUBLE as error:
             log.warning("search without taste: redis is away", kind=type(error).__name__)
             return None
-        asking = self._live.shopper(tenant, shopper, state)
         vectors, known = scorer.user_vectors([(shopper, asking.recent)])
         return partial(taste_for, scorer, vectors) if known[0] else None
 

@@ -8,12 +8,14 @@ from heapq import nsmallest
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.deriving import USUAL, Deriving
-from millstream.domain.events import Event
+from millstream.domain.events import Event, shopper_of
 from millstream.features import covisitation, popularity
 from millstream.features.covisitation import Shares
 from millstream.features.forward_decay import log_add
 from millstream.features.recent_items import RECENT_ITEMS
 from millstream.features.replayed import ItemNumbers, ReplayedShopper
+from millstream.features.sign_ins import SIGN_INS
+from millstream.features.state import Visit
 from millstream.ranking.shop import Shopper, Weighted
 
 
@@ -48,7 +50,12 @@ class ReplayedShop:
         shopper.apply(event)
 
     def shopper(self, tenant: str, name: str, now_ms: int) -> Shopper:
-        return Shopper.from_state(tenant, name, self._shoppers[name].state(), now_ms)
+        state = self._shoppers[name].state()
+        visits = [
+            Visit(self._shoppers[shopper_of(None, link.anonymous_id)].state(), link.time_ms)
+            for link in state.read(SIGN_INS, now_ms)
+        ]
+        return Shopper.from_state(tenant, name, state, now_ms, visits)
 
     def neighbours(self, item_id: str) -> Weighted:
         if item_id not in self._sorted:

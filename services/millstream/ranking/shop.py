@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.reviews import ReviewCounts
 from millstream.features.covisitation import Shares
 from millstream.features.recent_items import BOUGHT_ITEMS, BOUND, RECENT_ITEMS, Touch
-from millstream.features.state import ShopperState
+from millstream.features.state import ShopperState, Visit
+from millstream.features.writes import UserFeature
 
 Weighted = Sequence[tuple[str, float]]
 """(item, log2 weight), the heaviest first."""
@@ -24,22 +25,40 @@ class Shopper:
     bought: frozenset[str] = frozenset()
 
     @classmethod
-    def from_state(cls, tenant: str, name: str, state: ShopperState, now_ms: int) -> Shopper:
-        bought = state.read(BOUGHT_ITEMS, now_ms)
-        return cls(
-            tenant,
-            name,
-            state.read(RECENT_ITEMS, now_ms),
-            frozenset(touch.item_id for touch in bought),
-        )
+    def from_state(
+        cls,
+        tenant: str,
+        name: str,
+        state: ShopperState,
+        now_ms: int,
+        visits: Sequence[Visit] = (),
+    ) -> Shopper:
+        """What was touched in `visits` is as the shopper's own."""
+        recent = _touched(RECENT_ITEMS, state, now_ms, visits)
+        bought = _touched(BOUGHT_ITEMS, state, now_ms, visits)
+        return cls(tenant, name, recent, frozenset(touch.item_id for touch in bought))
 
-    def joined_by(self, other: Shopper) -> Shopper:
-        """With what the other touched as its own: each item once, the newest BOUND."""
-        newest: dict[str, Touch] = {}
-        for touch in sorted((*self.recent, *other.recent), key=lambda touch: -touch.time_ms):
-            newest.setdefault(touch.item_id, touch)
-        recent = tuple(newest.values())[:BOUND]
-        return replace(self, recent=recent, bought=self.bought | other.bought)
+
+def _touched(
+    feature: UserFeature[tuple[Touch, ...]],
+    state: ShopperState,
+    now_ms: int,
+    visits: Sequence[Visit],
+) -> tuple[Touch, ...]:
+    """Each item once, the newest BOUND."""
+    own = state.read(feature, now_ms)
+    others = [
+        touch
+        for visit in visits
+        for touch in visit.state.read(feature, now_ms)
+        if touch.time_ms <= visit.until_ms
+    ]
+    if not others:
+        return own
+    newest: dict[str, Touch] = {}
+    for touch in sorted((*own, *others), key=lambda touch: -touch.time_ms):
+        newest.setdefault(touch.item_id, touch)
+    return tuple(newest.values())[:BOUND]
 
 
 class Shop(Protocol):

@@ -20,9 +20,9 @@ from millstream.ranking.shop import Shopper
 from millstream.recommender import telemetry
 from millstream.recommender.hot_swap import HotSwap
 from millstream.recommender.publish import Draft
-from millstream.recommender.sign_in import SignIns
 from millstream.recommender.variants import Variants
 from millstream.stores.cached_shop import CachedShop
+from millstream.stores.visits import NO_VISITS, Visits
 from millstream.streaming.decode import Arrival
 
 FEW = 64
@@ -64,13 +64,13 @@ class Drafter:
         models: HotSwap,
         variants: Variants,
         rules: Callable[[str], RulesInForce] = lambda _tenant: NO_RULES,
-        sign_ins: SignIns | None = None,
+        visits: Visits | None = None,
     ) -> None:
         self._shop_of = shop_of
         self._models = models
         self._variants = variants
         self._rules = rules
-        self._sign_ins = sign_ins
+        self._visits = visits
         self._shops: dict[str, CachedShop] = {}
         self._tables: dict[str, ItemTable] = {}
         self._one_at_a_time = threading.Lock()
@@ -94,13 +94,14 @@ class Drafter:
     ) -> list[Draft]:
         shop = self._shops.get(tenant) or self._shops.setdefault(tenant, self._shop_of(tenant))
         now_ms = max(due[name].event.time_ms for name in names)
+        states = {name: recorded.states[name] for name in names}
+        visits = await self._visits.of(states) if self._visits is not None else {}
         shoppers = {
-            name: Shopper.from_state(*name, recorded.states[name], due[name].event.time_ms)
-            for name in names
+            name: Shopper.from_state(
+                *name, state, due[name].event.time_ms, visits.get(name, NO_VISITS)
+            )
+            for name, state in states.items()
         }
-        if self._sign_ins is not None:
-            events = {name: due[name].event for name in names}
-            shoppers = await self._sign_ins.joined(shoppers, events)
         touched = (touch.item_id for shopper in shoppers.values() for touch in shopper.recent)
         await shop.refresh(set(touched))
         serving, named = self._models.serving(tenant), self._models.named(tenant)

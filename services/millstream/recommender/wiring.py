@@ -32,7 +32,6 @@ from millstream.recommender.publish import Publisher, Topics
 from millstream.recommender.quarantine import Quarantine
 from millstream.recommender.record import Recorder
 from millstream.recommender.settings import RecommenderSettings
-from millstream.recommender.sign_in import SignIns
 from millstream.recommender.sweep import Sweeper
 from millstream.recommender.tenure import Tenure
 from millstream.recommender.variants import Variants
@@ -52,6 +51,7 @@ from millstream.stores.review_book import ReviewBook
 from millstream.stores.rule_book import RuleBook
 from millstream.stores.served_lists import ServedLists
 from millstream.stores.starts import Starts
+from millstream.stores.visits import Visits
 from millstream.streaming.dead_letters import DeadLetters
 from millstream.streaming.over_full import OverFull
 from millstream.streaming.producer import producer_for
@@ -152,7 +152,7 @@ async def _lists(stack: AsyncExitStack, ground: Ground) -> _Lists:
         models,
         Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
         rules.in_force,
-        SignIns(ground.store, ground.numbers),
+        Visits(ground.store, ground.numbers),
     )
     follows = (follower.run_to_its_end for follower in followers)
     return _Lists(affinities, drafter, (models.run, lambda: _log_totals(catalogue), *follows))

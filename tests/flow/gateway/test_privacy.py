@@ -1,4 +1,5 @@
-"""No raw id beyond the gateway, byte for byte; who is erased by HTTP is erased everywhere."""
+"""No raw id beyond the gateway, byte for byte; who is erased by HTTP is erased everywhere,
+also where a user was once known by the id."""
 
 from __future__ import annotations
 
@@ -37,6 +38,7 @@ BOB = "bob-planted-77"
 COOKIE = "~cookie-planted-0815"
 SHOPPERS = (ANN, BOB, COOKIE)
 SPOKEN = ("session-planted-1", "order-planted-4711")
+SEEN = "seen-before-the-sign-in"
 PLANTED = (ANN, BOB, "cookie-planted-0815", *SPOKEN)
 
 
@@ -139,10 +141,13 @@ async def test_raw_ids_stay_at_the_door_and_the_erased_are_forgotten(
 ) -> None:
     async with opened(tansu, valkey, tmp_path) as shop:
         await shop_and_be_answered(shop)
+        await what_the_visitor_saw_is_known_of_the_user(shop)
         await nothing_raw_is_anywhere(shop)
         await whom_a_pseudonym_stands_for_is_told_to_admins(shop)
         await erased(shop, ANN)
         await who_comes_back_is_known_again(shop, ANN)
+        await erased(shop, COOKIE)
+        assert SEEN not in await recent_items(shop, BOB)
 
 
 async def shop_and_be_answered(shop: Shop) -> None:
@@ -165,6 +170,30 @@ async def shop_and_be_answered(shop: Shop) -> None:
             "search": 1,
             "purchase": 1,
         }
+
+
+async def what_the_visitor_saw_is_known_of_the_user(shop: Shop) -> None:
+    """By any later list, though one event alone bore both ids."""
+    both = {"anonymous_id": COOKIE.removeprefix("~"), "items": [{"item_id": "i8"}]}
+    said = [
+        event(COOKIE, "view_item", 7, items=[{"item_id": SEEN}]),
+        event(BOB, "view_item", 8, **both),
+        event(BOB, "view_item", 9, items=[{"item_id": "i9"}]),
+    ]
+    for one in said:
+        assert (await shop.http.post("/v1/events", json=one)).status_code == 202
+
+    async def is_known() -> bool:
+        return {"i9", SEEN} <= set(await recent_items(shop, BOB))
+
+    await shop.until(is_known, "what was seen before the sign-in")
+    explanation = (await shop.list_of(BOB)).json()["explanation"]
+    assert explanation["counts"] == {"view_item": 6, "search": 1, "purchase": 1}
+
+
+async def recent_items(shop: Shop, shopper: str) -> list[str]:
+    told = (await shop.list_of(shopper)).json()
+    return [one["item_id"] for one in told["explanation"]["recent"]]
 
 
 async def nothing_raw_is_anywhere(shop: Shop) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import cast
 
 import pytest
 from tests.unit.ranking.worlds import shopper as somebody
@@ -12,10 +11,9 @@ from millstream.domain.lists import RankedItem, Source
 from millstream.domain.rules import NamedRule, RuleKind, RulesInForce, RuleTerms
 from millstream.features.state import ShopperState
 from millstream.gateway import remade_lists
-from millstream.gateway.live_ranking import LiveRanking, Made
+from millstream.gateway.live_ranking import Known, LiveRanking, Made
 from millstream.gateway.remade_lists import FOLLOWED_MS, MOST_AT_ONCE, RemadeLists
 from millstream.ranking.settings import RankingSettings
-from millstream.ranking.shop import Shopper
 
 ANN = ("shop", "ann")
 MOVED_MS = 1_000_000
@@ -28,21 +26,14 @@ class Live(LiveRanking):
 
     def __init__(self) -> None:
         self.made = 0
-        self.known = True
+        self.is_known = True
 
     @property
     def usual(self) -> RankingSettings:
         return RankingSettings()
 
-    async def state(self, tenant: str, shopper: str) -> ShopperState:  # noqa: ARG002
-        return cast(ShopperState, self)
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.known
-
-    def shopper(self, tenant: str, shopper: str, state: ShopperState) -> Shopper:  # noqa: ARG002
-        return somebody(name=shopper)
+    async def known(self, tenant: str, shopper: str) -> Known:  # noqa: ARG002
+        return Known(somebody(name=shopper), ShopperState(b"seen" if self.is_known else b""))
 
     async def rank(self, *_: object) -> Made:
         self.made += 1
@@ -81,7 +72,7 @@ async def test_it_is_made_once_until_the_next_list_or_the_next_change() -> None:
 
 async def test_of_who_is_not_known_any_more_the_stored_one_serves() -> None:
     lists = Lists()
-    lists.live.known = False
+    lists.live.is_known = False
     assert await lists.item() is None
 
 

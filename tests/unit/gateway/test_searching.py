@@ -59,12 +59,10 @@ class Shop:
     def items(self) -> Vocabulary:
         return Vocabulary(list(self.logits))
 
-    async def state(self, _tenant: str, _shopper: str) -> Any:
+    async def known(self, _tenant: str, _shopper: str) -> Any:
         if self.away is not None:
             raise self.away
-
-    def shopper(self, _tenant: str, _shopper: str, _state: Any) -> Any:
-        return SimpleNamespace(recent=())
+        return SimpleNamespace(shopper=SimpleNamespace(recent=()))
 
     def user_vectors(self, shoppers: Any) -> Any:
         return np.ones((1, 1), np.float32), np.array([shoppers[0][0] != "nobody"])
