@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import partial
 
 import pytest
-from tests.builders import NOON_MS, TOPIC
+from tests.builders import NOON_MS, TOPIC, arrival, decoded, event
 from tests.contract.cluster_load import (
     KEYS_A_STEP,
     Load,
@@ -26,18 +26,22 @@ from tests.redis_cluster import (
 
 from millstream.domain.errors import Halt
 from millstream.domain.events import TYPE_INDEX, EventType
-from millstream.domain.identity import event_digest
+from millstream.domain.identity import event_digest, slot_of
 from millstream.local.chaos.faulty_store import SLOTS
 from millstream.local.chaos.schedules import Schedule
+from millstream.ranking.shop import Shopper
+from millstream.recommender.record import Recorder
 from millstream.stores.calls import RedisRefused, replies
 from millstream.stores.cluster import ClusterRedis, masters
 from millstream.stores.cluster.nodes import raw
 from millstream.stores.feature_store import FeatureStore, SlotCall, Status
+from millstream.stores.item_numbers import ItemNumbers
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
 from millstream.stores.ops import event_op
 from millstream.stores.redis import load_functions, require_noeviction
 from millstream.stores.server import functions_differ, server_version
+from millstream.stores.visits import Visits
 
 SCHEDULES = 40
 PLANTED = "planted-shopper"
@@ -71,6 +75,24 @@ async def test_every_schedule_of_faults_is_exact_on_three_masters(
     assert not [name for name in made if name.startswith(("command", "cluster"))], made
     held = [await master.dbsize() for master in masters(redis)]
     assert min(held) > SCHEDULES, f"not every master has its part: {held}"
+
+
+async def test_a_users_link_leads_to_another_master(redis: ClusterRedis, prefix: str) -> None:
+    keys = Keys(prefix)
+    store, numbers = FeatureStore(redis, keys, SLOTS, 1), ItemNumbers(redis, keys)
+    recorder = Recorder(store, numbers, SLOTS, lambda: 0)
+    recorder.resume({(TOPIC, 0): [0] * SLOTS}, "0")
+    said = [event(f"v{n}", None, f"i{n}", anonymous_id=f"v{n}") for n in range(8)]
+    said += [event(f"u{n}", f"u{n}", "own", anonymous_id=f"v{n}") for n in range(8)]
+    places = {what.shopper: slot_of("default", what.shopper, SLOTS) for what in said}
+    assert {places[f"u{n}"] == places[f"~v{n}"] for n in range(8)} == {True, False}
+    log = decoded([arrival(what, offset) for offset, what in enumerate(said)])
+    recorded = await recorder.record([await recorder.prepare(log)])
+    visits = await Visits(store, ItemNumbers(redis, keys)).of(recorded.states)
+    for name, state in recorded.states.items():
+        shopper = Shopper.from_state(*name, state, NOON_MS, visits.get(name, ()))
+        theirs = {"own"} if name[1].startswith("u") else set()
+        assert {touch.item_id for touch in shopper.recent} == {f"i{name[1][-1]}", *theirs}
 
 
 async def test_replies_come_in_the_order_of_the_commands(redis: ClusterRedis, prefix: str) -> None:
