@@ -21,12 +21,14 @@ def test_types_that_are_not_named_keep_their_weight(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(NAME, "view_item=0.5, purchase = 30,select_item=0")
     monkeypatch.setenv("MILLSTREAM_POPULAR_HALF_LIFE_DAYS", "7")
     monkeypatch.setenv("MILLSTREAM_TOGETHER_HALF_LIFE_DAYS", "60")
+    monkeypatch.setenv("MILLSTREAM_BASKET_SHARING", "0.5")
     found = load(ConnectionSettings).deriving
     said = {EventType.VIEW_ITEM: 0.5, EventType.PURCHASE: 30.0}
     others = {kind: weight for kind, weight in EVENT_WEIGHT.items() if kind != "select_item"}
     assert found.weights == {**others, **said}, "a type of weight 0 feeds nothing"
     assert found.popular_half_life_ms == 7 * DAY_MS
     assert found.together_half_life_ms == 60 * DAY_MS
+    assert found.popularity(EventType.PURCHASE, 4) == 30 / 2, "shared by four, as if they were two"
 
 
 def test_what_is_written_reads_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,19 @@ named here says nothing of interest."""
 
 class Deriving(Struct, frozen=True):
     """`weights`: above 0; a type that is not named feeds no derived feature. Sums that were made by
-    one half-life cannot be added to by another: their weights differ by thousands of halvings."""
+    one half-life cannot be added to by another: their weights differ by thousands of halvings.
+    `basket_sharing`: from 0, where an event says as much for each of its items whatever their
+    number, to 1, where they share what a single item would get."""
 
     weights: Mapping[EventType, float] = field(default_factory=lambda: EVENT_WEIGHT)
     popular_half_life_ms: int = 30 * DAY_MS
     together_half_life_ms: int = 30 * DAY_MS
+    basket_sharing: float = 0.0
+
+    def popularity(self, kind: EventType, lines: int) -> float | None:
+        """What an event of so many lines adds to the popularity of each; None: nothing."""
+        weight = self.weights.get(kind)
+        return None if weight is None else weight * max(1, lines) ** -self.basket_sharing
 
 
 USUAL = Deriving()

@@ -79,7 +79,7 @@ class AffinitySums:
     def note(self, kind: EventType, time_ms: int, items: Sequence[int], touches: bytes) -> None:
         """An event with the numbers of its lines' items. `touches`: the shopper's recent items as
         the state holds them (Write.RECENT, without their number), as of the event or later."""
-        weight = self._deriving.weights.get(kind)
+        weight = self._deriving.popularity(kind, len(items))
         if weight is None:
             return
         if len(items) == 1:

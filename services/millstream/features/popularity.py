@@ -12,7 +12,7 @@ BOUND = 5_000
 
 def writes(event: Event, deriving: Deriving = USUAL) -> Iterator[tuple[str, float]]:
     """(item, log2 weight to add) for each line."""
-    weight = deriving.weights.get(event.type)
+    weight = deriving.popularity(event.type, len(event.items))
     if weight is None:
         return
     added = log_weight(weight, event.time_ms, deriving.popular_half_life_ms)

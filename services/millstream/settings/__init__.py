@@ -107,6 +107,8 @@ class ConnectionSettings(BaseSettings):
     """Of what makes an item popular."""
     together_half_life_days: HalfLifeDays = 30.0
     """Of what says that two items go together."""
+    basket_sharing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How much less an event of many items says for the popularity of each (domain/deriving.py)."""
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """Where a service serves /metrics, /healthz and /readyz; None: nowhere."""
     metrics_host: str = Field(default="127.0.0.1", min_length=1)
@@ -146,6 +148,7 @@ class ConnectionSettings(BaseSettings):
             self.event_weights,
             round(self.popular_half_life_days * DAY_MS),
             round(self.together_half_life_days * DAY_MS),
+            self.basket_sharing,
         )
 
     def topic(self, name: str) -> str:

@@ -71,7 +71,7 @@ def named_near(near: Near, names: dict[int, str]) -> dict[str, dict[str, float]]
     }
 
 
-OTHERWISE = Deriving({EventType.VIEW_ITEM: 2.0, EventType.PURCHASE: 3.0}, DAY_MS, 9 * DAY_MS)
+OTHERWISE = Deriving({EventType.VIEW_ITEM: 2.0, EventType.PURCHASE: 3.0}, DAY_MS, 9 * DAY_MS, 0.5)
 
 
 @pytest.mark.parametrize(

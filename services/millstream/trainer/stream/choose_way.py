@@ -1,8 +1,9 @@
-"""How ours works best, by the held-out part: half-lives, and what the sources are worth."""
+"""How ours works best, by the held-out part: half-lives, how the items of a basket share what it
+says, and what the sources are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,10 +17,14 @@ from millstream.trainer.stream.replay import wanted_of
 from millstream.trainer.stream.rows import Row
 from millstream.trainer.stream.scores import Scores, scores_of
 
-_FADING = (
+SHARING = "basket_sharing"
+_STEPS = (
     ("popular_half_life_ms", str(Source.POPULAR)),
     ("together_half_life_ms", str(Source.COVISITED)),
+    (SHARING, str(Source.POPULAR)),
 )
+Made = Callable[[str, Deriving], Mapping[float, Proposals]]
+"""Of a field of Deriving, beside how the others stand: by value, what is proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +44,21 @@ def usual_way(live: Live, asked: Sequence[Row], said: Proposals, usual: Deriving
     return Way(usual, weights, recency, _scores(live, asked, proposals, weights))
 
 
-def choose_way(
-    live: Live, asked: Sequence[Row], said: Proposals, faded: Mapping[int, Proposals], usual: Way
-) -> Way:
-    """`usual` with each half-life in turn, and the weight of what it is of, at what is best beside
+def choose_way(live: Live, asked: Sequence[Row], said: Proposals, made_by: Made, usual: Way) -> Way:
+    """`usual` with each of _STEPS in turn, and the weight of its source, at what is best beside
     the others' choice so far; the weights once more at last."""
     wanted = wanted_of(asked, live)
     proposals: Proposals = {**said, REPEAT: live.repeats(asked, usual.repeat_recency)}
     best, reached = usual, value_of(proposals, usual.weights, wanted)
-    for name, source in _FADING:
+    for name, source in _STEPS:
         chosen = proposals
-        for half_life_ms, made in faded.items():
+        for setting, made in made_by(name, best.deriving).items():
             tried = {**proposals, source: made[source]}
             for weight in WEIGHTS:
                 others: Weights = {**best.weights, source: weight}
                 value = value_of(tried, others, wanted)
                 if value > reached:
-                    deriving = msgspec.structs.replace(best.deriving, **{name: half_life_ms})
+                    deriving = msgspec.structs.replace(best.deriving, **{name: setting})
                     best, reached = replace(best, deriving=deriving, weights=others), value
                     chosen = tried
         proposals = chosen

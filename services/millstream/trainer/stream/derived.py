@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from millstream.domain.deriving import DAY_MS, Deriving
 from millstream.ranking.batch import Batch
 from millstream.ranking.candidates import covisited, popular
@@ -19,6 +21,8 @@ from millstream.trainer.stream.rows import Row
 
 HALF_LIVES_DAYS = (1, 3, 7, 14, 90)
 """Tried beside the usual one."""
+BASKET_SHARINGS = (0.5, 1.0)
+"""Tried beside none."""
 
 
 class Derived:
@@ -41,13 +45,13 @@ class Derived:
         return {str(source): said(candidates, first) for source, candidates in made}
 
 
-Faded = Mapping[Cadence, Mapping[int, Proposals]]
+Faded = Mapping[Cadence, Mapping[float, Proposals]]
 
 
 def faded(parts: Parts, usual: Deriving, settings: RankingSettings, table: ItemTable) -> Faded:
     """By cadence and half-life in ms, the usual one left out, what is proposed on the held-out
     part. Blocks for a minute or two."""
-    found: dict[Cadence, dict[int, Proposals]] = {STATIC: {}, FRESH: {}}
+    found: dict[Cadence, dict[float, Proposals]] = {STATIC: {}, FRESH: {}}
     for half_life_ms in (days * DAY_MS for days in HALF_LIVES_DAYS):
         derived = Derived(Deriving(usual.weights, half_life_ms, half_life_ms), settings, table)
         derived.learn(parts.before)
@@ -55,4 +59,20 @@ def faded(parts: Parts, usual: Deriving, settings: RankingSettings, table: ItemT
             found[cadence][half_life_ms] = replay(
                 derived, parts.held_out, cadence, parts.min_earlier
             )
+    return found
+
+
+def shared(
+    parts: Parts, deriving: Deriving, cadence: Cadence, settings: RankingSettings, table: ItemTable
+) -> Mapping[float, Proposals]:
+    """By basket sharing what is proposed on the held-out part; none where no event has several
+    items. Blocks for a minute."""
+    if all(len(row.wanted) < 2 for row in parts.before):
+        return {}
+    found: dict[float, Proposals] = {}
+    for sharing in BASKET_SHARINGS:
+        by = msgspec.structs.replace(deriving, basket_sharing=sharing)
+        derived = Derived(by, settings, table)
+        derived.learn(parts.before)
+        found[sharing] = replay(derived, parts.held_out, cadence, parts.min_earlier)
     return found

@@ -16,8 +16,8 @@ from millstream.settings.event_weights import write_weights
 from millstream.trainer.fitting import Fit
 from millstream.trainer.stream.blending import choose_blend
 from millstream.trainer.stream.choose import choose_knn
-from millstream.trainer.stream.choose_way import Way, choose_way, usual_way
-from millstream.trainer.stream.derived import Faded, faded
+from millstream.trainer.stream.choose_way import SHARING, Way, choose_way, usual_way
+from millstream.trainer.stream.derived import Faded, faded, shared
 from millstream.trainer.stream.live import Live
 from millstream.trainer.stream.parts import Parts
 from millstream.trainer.stream.proposals import Proposals
@@ -146,8 +146,14 @@ def _best(begun: Sequence[_Begun], cadence: Cadence) -> _Begun:
 
 
 def _chosen(begun: _Begun, cadence: Cadence, parts: Parts, fading: Faded) -> Way:
-    asked, said = parts.asked(parts.held_out), begun.said[cadence]
-    return choose_way(begun.live, asked, said, fading[cadence], begun.usual[cadence])
+    live, asked, said = begun.live, parts.asked(parts.held_out), begun.said[cadence]
+
+    def made_by(name: str, deriving: Deriving) -> Mapping[float, Proposals]:
+        if name == SHARING:
+            return shared(parts, deriving, cadence, live.settings, live.table)
+        return fading[cadence]
+
+    return choose_way(live, asked, said, made_by, begun.usual[cadence])
 
 
 def _counted(begun: _Begun, way: Way, parts: Parts) -> Live:
@@ -170,7 +176,8 @@ def variables(deriving: Deriving) -> str:
     return (
         f"MILLSTREAM_EVENT_WEIGHTS={write_weights(deriving.weights)} "
         f"MILLSTREAM_POPULAR_HALF_LIFE_DAYS={popular / DAY_MS:g} "
-        f"MILLSTREAM_TOGETHER_HALF_LIFE_DAYS={together / DAY_MS:g}"
+        f"MILLSTREAM_TOGETHER_HALF_LIFE_DAYS={together / DAY_MS:g} "
+        f"MILLSTREAM_BASKET_SHARING={deriving.basket_sharing:g}"
     )
 
 
