@@ -9,7 +9,7 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.live.test_halts import PATIENCE_S, Shop
+from tests.live.test_halts import Shop
 
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import deployed
@@ -46,7 +46,7 @@ async def test_a_broker_that_forgot_its_records(own: tuple[Tansu, Shop]) -> None
     await set_up(shop.deployment.settings, slots=DEFAULT_SLOTS, replay=True, partitions=None)
     os.kill(shop.recommender.pid, signal.SIGCONT)
     await shop.send(400, "b")
-    assert await shop.halted(PATIENCE_S) in (
+    assert await shop.halted() in (
         "topic-recreated-or-truncated.md",
         "witness-mismatch.md",
     )

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 from tests.byte_scan import found_in, in_lake, in_redis, in_topic
 from tests.commands import ran
+from tests.ending import ends_in_order
 from tests.review_models import promote_reviews
 
 from millstream.client import AsyncClient, Event, Pseudonyms
@@ -308,7 +309,7 @@ async def a_review_is_judged(shop: Shop, client: AsyncClient) -> None:
         return bool([part async for part in in_topic(servers, shop.topic(REVIEW_COUNTS))])
 
     await shop.until(is_told, "the review is counted")
-    await asyncio.to_thread(shop.processes[-1].stop)
+    await ends_in_order(shop.processes[-1])
 
 
 async def nothing_raw_stands_anywhere(shop: Shop) -> dict[str, list[bytes]]:

@@ -5,8 +5,6 @@ What the counts must be is told from the topic of verdicts by a recount of its o
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from redis.asyncio import Redis
 from tests.commands import ran
+from tests.ending import ends_in_order
 from tests.review_models import promote_reviews
 
 from millstream.client import AsyncClient
@@ -267,13 +266,7 @@ async def test_without_a_model_reviews_wait_and_nothing_of_them_is_lost(shop: Sh
         return "reviews wait: there is no review model" in waiting.log_tail()
 
     await shop.until(waits, "insights says that it waits")
-    os.kill(waiting.pid, signal.SIGTERM)
-
-    async def has_ended() -> bool:
-        return not waiting.alive
-
-    await shop.until(has_ended, "insights ends while it waits")
-    assert waiting.exit_code == 0, waiting.log_tail()
+    await ends_in_order(waiting)
     assert "lamp" not in waiting.log_tail(), "what somebody wrote is in the log"
     assert await shop.records(REVIEW_VERDICTS) == []
     await shop.promote()

@@ -105,7 +105,7 @@ async def test_a_bump_that_was_cut_short_is_completed(shop: Shop) -> None:
     await bump_epoch(shop.redis, shop.keys, 5)  # and it dies after the fifth slot
     assert (await show(shop))[0]["epoch"] == "0, 1"
     await shop.start()
-    assert await shop.halted(PATIENCE_S) == "slots-behind.md"
+    assert await shop.halted() == "slots-behind.md"
     await fences(shop, "bump-epoch", code=1)  # nobody said yes
     assert (await show(shop))[0]["epoch"] == "0, 1"
     for epoch in ("1", "2"):  # completed, and then the next one

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.builders import event
+from tests.ending import ends_in_order
 from tests.flow.gateway.test_events import records_of
 from tests.flow.gateway.test_page import item
 from tests.gateway import TENANT, Gate
@@ -140,7 +141,7 @@ async def test_deeds_go_back_to_lists_once(shop: Gate) -> None:
         return len(told) == len(LAGS) * len(BOTH) * PARTITIONS and not any(told.values())
 
     await shop.until(tells_no_lag, "of both topics each partition is told, and none is behind")
-    second.close()
+    await ends_in_order(second)
 
 
 async def test_killed_in_the_midst_it_counts_every_list_once(shop: Gate) -> None:

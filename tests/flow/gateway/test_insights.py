@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import numpy as np
 import pytest
+from tests.ending import ends_in_order
 from tests.gateway import TENANT, Gate
 
 from millstream.domain.events import Event, EventType, Line
@@ -77,12 +75,7 @@ async def test_what_sells_is_told_on_the_card_of_the_item(shop: Gate) -> None:
     pot = (await shop.http.get("/v1/items/pot")).json()["demand"]
     assert (pot["units_in_stock"], pot["days_of_stock"]) == (None, None)
     assert (await shop.http.get("/v1/items/jug")).json()["demand"] is None
-    os.kill(insights.pid, signal.SIGTERM)
-
-    while insights.exit_code is None:  # noqa: ASYNC110  a process tells nobody of its end
-        await asyncio.sleep(0.05)
-    assert insights.exit_code == 0
-    await asyncio.to_thread(insights.stop)  # a process that ended is no failure from here on
+    await ends_in_order(insights)
 
 
 async def test_a_run_tells_of_how_many_items_it_is_told(shop: Gate) -> None:

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.commands import Done, run
+from tests.ending import ENDS_WITHIN_S
 from tests.gateway import PATIENCE_S, Process, process, variables_of
 
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.settings import variable
-
-ENDS_WITHIN_S = 15.0
 
 
 @pytest.fixture(scope="module")
