@@ -43,8 +43,10 @@ function Rule({ rule, titles, busy, change, remove }) {
   return html`<li class="letter">
     <div class="row"><h3 class="name">${rule.rule_id}</h3><${Standing} rule=${rule} /><${Schedule} terms=${rule.terms} />
       <span class="push"></span>
-      <button disabled=${busy} onClick=${() => change(rule)}>Change<span class="unseen"> ${rule.rule_id}</span></button>
-      <button disabled=${busy} onClick=${() => remove(rule)}>Remove<span class="unseen"> ${rule.rule_id}</span></button>
+      <span class="row">
+        <button disabled=${busy} onClick=${() => change(rule)}>Change<span class="unseen"> ${rule.rule_id}</span></button>
+        <button disabled=${busy} onClick=${() => remove(rule)}>Remove<span class="unseen"> ${rule.rule_id}</span></button>
+      </span>
     </div>
     <p><${What} terms=${rule.terms} titles=${titles} /></p>
     ${rule.terms.note && html`<p class="hint">${rule.terms.note}</p>`}

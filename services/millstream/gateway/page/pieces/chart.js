@@ -12,6 +12,7 @@ function optionsFor(width, label, style) {
   return {
     width,
     height: HEIGHT,
+    padding: [null, 32, null, null], // half of the last time below
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_u, _low, high) => [0, Math.max(5, high * 1.15)] } },
