@@ -25,6 +25,13 @@ def resident_bytes(pid: int) -> int:
     return int(_proc(pid, "statm").split()[1]) * _PAGE
 
 
+def peak_bytes(pid: int) -> int:
+    """The most resident memory that it has had. Raises OperatorError without such a process."""
+    lines = _proc(pid, "status").splitlines()
+    [kib] = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(kib) * 1024
+
+
 def mapped_files(pid: int) -> set[str]:
     """Libraries that were loaded are among them. Raises OperatorError without such a process."""
     lines = _proc(pid, "maps").splitlines()

@@ -1,6 +1,7 @@
-"""The figures of docs/scale.md, computed from benchmarks/results/: a cell, and in the next one,
-under `read from`, the fields of results that it is made of. `python -m benchmarks.scale_page`
-writes them anew after a bench; what the words around them say is for a person to look at."""
+"""The figures of docs/scale.md and docs/one-machine.md, computed from benchmarks/results/: a cell,
+and in the next one, under `read from`, the fields of results that it is made of.
+`python -m benchmarks.scale_page` writes them anew after a bench; what the words around them say is
+for a person to look at."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "scale.md"
+PAGES = ("docs/scale.md", "docs/one-machine.md")
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _FIELD = re.compile(r"([a-z][a-z-]*) ([a-z]\w*(?:\.\w+)*)")
 _FIGURE = re.compile(r"(?<=\| )([^|`]*\d[^|`]*)(?= \| `([^`|]+)` \|)")
@@ -51,4 +52,5 @@ def _printed(name: str) -> Any:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(refreshed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in (ROOT / name for name in PAGES):
+        page.write_text(refreshed(page.read_text(encoding="utf-8")), encoding="utf-8")

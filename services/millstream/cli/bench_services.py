@@ -167,7 +167,21 @@ def gateway_flood(
     show(bench.main(size, console), json)
 
 
+def one_machine(
+    events: Annotated[list[int] | None, typer.Option(min=10_000, help="Sizes of the lake.")] = None,
+    items: Items = 10_000,
+    at_once: Annotated[int, typer.Option(min=1, help="Trainers side by side.")] = 1,
+    json: Json = False,
+) -> None:
+    """What the trainer takes of CPU time and memory, by events in the lake and network."""
+    console, bench = _begin(), benchmark("one_machine", ROOT)
+    sizes = sorted(events or (10_000, 20_000, 40_000))
+    given = [*(f"--events {count}" for count in sizes), f"--items {items} --at-once {at_once}"]
+    found = bench.main(sizes, items, at_once, console)
+    show({"command": f"millstream bench one-machine {' '.join(given)} --json", **found}, json)
+
+
 def add_to(app: typer.Typer) -> None:
     of_workers = (end_to_end, latency, memory, reviews, scale, profiles, tenants)
-    for command in (*of_workers, gateway, gateway_flood):
+    for command in (*of_workers, gateway, gateway_flood, one_machine):
         app.command()(command)
