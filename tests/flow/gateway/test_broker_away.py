@@ -49,6 +49,18 @@ async def asked(http: httpx.AsyncClient, name: str) -> httpx.Response:
     return await http.request(method, path, json=body)
 
 
+async def taken(shop: Gate, http: httpx.AsyncClient, name: str) -> httpx.Response:
+    """Sent again for as long as the answer says so, as a busy machine's broker may be late."""
+    answers: list[httpx.Response] = []
+
+    async def not_refused() -> bool:
+        answers.append(await asked(http, name))
+        return answers[-1].status_code != 503
+
+    await shop.until(not_refused, name)
+    return answers[-1]
+
+
 async def test_nothing_is_done_while_the_broker_is_away_and_the_same_again_is_done_once(
     valkey: Valkey, tmp_path: Path
 ) -> None:
@@ -64,7 +76,7 @@ async def test_nothing_is_done_while_the_broker_is_away_and_the_same_again_is_do
                         assert int(answer.headers["retry-after"]) > 0, name
                 await kafka_is_ready(shop, wanted=True)
                 assert await versions(http) == {1: False, 2: False, 3: True}, "none has moved"
-                again = {name: await asked(http, name) for name in REQUESTS}
+                again = {name: await taken(shop, http, name) for name in REQUESTS}
                 for name, answer in again.items():
                     assert answer.status_code in {200, 202}, (name, answer.text)
                 assert again["rollback"].json()["version"] == 2, "one back, and not two"
