@@ -20,6 +20,7 @@ NAMES = (
     "stream-retailrocket-sessions",
     "networks",
     "networks-retailrocket",
+    "tune",
     "new-items",
     "variety",
     "reviews",
@@ -69,9 +70,9 @@ def _command(found: Mapping[str, Any]) -> str:
 
 
 def _seeds(found: Mapping[str, Any]) -> str:
-    seeds = found.get("seed", [one["seed"] for one in found.get("seeds", ())] or None)
-    if seeds is None:
+    if not found.keys() & {"seed", "seeds"}:
         return UNTOLD
+    seeds = found["seed"] if "seed" in found else [one["seed"] for one in found["seeds"]]
     several = [seeds] if isinstance(seeds, int) else seeds
     return ", ".join(map(str, several)) or "no chance in it"
 
