@@ -76,13 +76,13 @@ def _margin(view: str, metric: str, segment: str, reference: float, rule: GateRu
 
 def _outcome(view: str, segment: str, found: Paired, margin: float) -> Outcome:
     """Of what every shopper sees, a version has to show that it is no worse. By the model alone
-    and by segments, which are many and noisy, a mean beyond the margin holds it, and refuses it
-    where the whole interval is below zero, too: to ask more would hold most equals. So they speak
+    and by segments, which are many and noisy, it must be shown to be worse (the mean beyond the
+    margin and the whole interval below zero): else chance would refuse most equals. So they speak
     for it by the same token only."""
     difference = found.ours - found.theirs
     seen_by_all = (view, segment) == (WHOLE_LIST, OVERALL)
-    if difference < -margin:
-        return Outcome.WORSE if seen_by_all or found.high < 0 else Outcome.UNCLEAR
+    if difference < -margin and (seen_by_all or found.high < 0):
+        return Outcome.WORSE
     if seen_by_all and found.low < -margin:
         return Outcome.UNCLEAR
     better = found.low > 0 and (seen_by_all or difference > margin)
