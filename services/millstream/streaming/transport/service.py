@@ -106,10 +106,13 @@ def run_service(app: ServiceApp, log_why: Callable[[str], None]) -> NoReturn:
     worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
     try:
         worker.execute_from_commandline()
-    except SystemExit as exit_:
+    except (SystemExit, Exception) as ended:
+        # What fails while it closes, a client whose server is gone, is not why it ended.
         if isinstance(app.stopped_by, OperatorError):
             raise app.stopped_by from None
         if app.stopped_by is not None:
             log_why(str(app.stopped_by))
             raise SystemExit(HALTED) from app.stopped_by
-        raise SystemExit(exit_.code) from None
+        if isinstance(ended, SystemExit):
+            raise SystemExit(ended.code) from None
+        raise
