@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
@@ -30,6 +31,8 @@ class App:
         (None, RuntimeError("a fault"), RuntimeError("a fault")),
         (HALT, SystemExit(1), SystemExit(HALTED)),
         (HALT, ConnectionError("while it closed"), SystemExit(HALTED)),
+        (HALT, asyncio.CancelledError(), SystemExit(HALTED)),
+        (None, KeyboardInterrupt(), KeyboardInterrupt()),
         (WRONG, ConnectionError("while it closed"), WRONG),
     ],
 )

@@ -39,7 +39,7 @@ class ServiceApp(ChunkApp):
                 async for chunks in fetches:
                     await self.take(chunks)
             except Exception as error:
-                self.stopped_by = error
+                self._stopped_because(error)
                 raise
 
     @abstractmethod
@@ -63,7 +63,7 @@ class ServiceApp(ChunkApp):
         try:
             self._beside = await self.started_behind(self._behind)
         except (Halt, OperatorError) as error:
-            self.stopped_by = error
+            self._stopped_because(error)
             raise
         await super().on_first_start()
 
@@ -84,9 +84,14 @@ class ServiceApp(ChunkApp):
             return await self.positions(bounds)
         except Exception as error:
             # Faust would only log it and read on from where it likes.
-            self.stopped_by = error
+            self._stopped_because(error)
             await self.crash(error)
             raise
+
+    def _stopped_because(self, error: Exception) -> None:
+        """The first is the reason: what comes after it fails because of it."""
+        if self.stopped_by is None:
+            self.stopped_by = error
 
     async def _guarded(self, run: Run) -> None:
         try:
@@ -94,7 +99,7 @@ class ServiceApp(ChunkApp):
         except Exception as error:
             if self._is_ending:
                 return  # what it stood on is closed; it began nothing that must not be lost
-            self.stopped_by = error
+            self._stopped_because(error)
             raise
 
 
@@ -106,8 +111,8 @@ def run_service(app: ServiceApp, log_why: Callable[[str], None]) -> NoReturn:
     worker = faust.Worker(app, quiet=True, redirect_stdouts=False, override_logging=False)
     try:
         worker.execute_from_commandline()
-    except (SystemExit, Exception) as ended:
-        # What fails while it closes, a client whose server is gone, is not why it ended.
+    except BaseException as ended:
+        # What fails or is cancelled while it closes is not why it ended, though Faust raises it.
         if isinstance(app.stopped_by, OperatorError):
             raise app.stopped_by from None
         if app.stopped_by is not None:
