@@ -3,7 +3,7 @@ even part. Counts never are."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 
 from millstream.domain.clock import Clock
@@ -19,6 +19,8 @@ each portion that is not behind, where one that is halves them (AIMD, as TCP fin
 line)."""
 LEAST = 16
 """Lists that every portion has room for: small ones are to have some for each tenant."""
+LATELY = 20
+"""Portions by which it is told who asks for more than an even part."""
 SEVERAL = 2
 
 
@@ -42,6 +44,7 @@ class FairShares:
         self._clock = clock
         self._share = 1.0
         self._tenants: set[str] = set()
+        self._lately: deque[Counter[str]] = deque(maxlen=LATELY)
 
     def kept(self, due: Due) -> Due:
         """Of a tenant that gives up some the newest stay; an erasure's tombstone always does."""
@@ -54,17 +57,29 @@ class FairShares:
         if len(self._tenants) < SEVERAL:
             self._tenants |= by_tenant.keys()
         self._adapt(max(arrival.log_ms for arrival in due.values()))
-        asked = {tenant: len(of) for tenant, of in by_tenant.items()}
-        room = max(LEAST, int(self._share * sum(asked.values())))
-        if len(self._tenants) < SEVERAL or sum(asked.values()) <= room:
+        asked = Counter({tenant: len(of) for tenant, of in by_tenant.items()})
+        self._lately.append(asked)
+        if len(self._tenants) < SEVERAL or asked.total() <= self._room(asked):
             return due
-        parts = even_parts(asked, room)
+        parts = self._parts(asked)
         given_up = set[ShopperName]()
         for tenant, of in by_tenant.items():
             beyond = sorted(of, key=lambda one: one[1].log_ms)[: len(of) - parts[tenant]]
             given_up.update(name for name, _ in beyond)
             telemetry.GIVEN_UP.labels(tenant).inc(len(beyond))
         return {name: arrival for name, arrival in due.items() if name not in given_up}
+
+    def _parts(self, asked: Counter[str]) -> dict[str, int]:
+        """Who lately asked for no more than an even part gets all of it, also where the log has it
+        in one portion and little else."""
+        lately = sum(self._lately, Counter[str]())
+        even = even_parts(lately, self._room(lately))
+        calm = {tenant: n for tenant, n in asked.items() if even[tenant] == lately[tenant]}
+        left = max(0, self._room(asked) - sum(calm.values()))
+        return calm | even_parts({name: asked[name] for name in asked.keys() - calm.keys()}, left)
+
+    def _room(self, asked: Counter[str]) -> int:
+        return max(LEAST, int(self._share * asked.total()))
 
     def _adapt(self, newest_log_ms: int) -> None:
         if self._clock() - newest_log_ms > self._behind_ms:

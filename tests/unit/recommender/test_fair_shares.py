@@ -85,6 +85,19 @@ def test_of_few_everyone_gets_some() -> None:
     }
 
 
+def test_who_is_quiet_loses_none_where_the_log_has_theirs_at_once() -> None:
+    """A worker that catches up may read what a quiet one sent while the flood drew breath."""
+    shares = FairShares(BEHIND_MS, lambda: NOON_MS)
+    for _ in range(10):
+        shares.kept(portion(5_000, loud=490, quiet=5))
+    found = kept(shares, portion(5_000, loud=20, quiet=30))
+    assert len(found["quiet"]) == 30
+    assert len(found["loud"]) == 1
+    for _ in range(10):
+        shares.kept(portion(5_000, loud=20, quiet=200))
+    assert len(kept(shares, portion(5_000, loud=20, quiet=200))["quiet"]) < 30, "quiet no longer"
+
+
 @pytest.mark.parametrize(
     ("many", "behind_ms", "age_ms"),
     [
