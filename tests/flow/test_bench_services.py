@@ -129,7 +129,7 @@ def test_a_flood_slows_another_tenant_by_no_more_than_is_stated(
     kafka: KafkaEndpoint, redis: RedisEndpoint
 ) -> None:
     """docs/tenants.md states 15 times. Lists are dear here, by an exact search of all items: the
-    flood is more than there are lists for, and less than can be counted, also beside other tests."""
+    flood is more than there are lists for, and less than can be counted also beside other tests."""
     bench = benchmark("tenants", ROOT)
     size = bench.Size(20_000, 3_000, 8.0, 20, times=25.0, fair_after_ms=300, index_from=100_000)
     result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
