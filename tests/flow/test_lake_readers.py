@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.builders import NOON_MS
+from tests.contract.test_lake_forget import OURS, TOPIC, said
 from tests.unit.stores.test_lake_files import read_offsets, write
-from tests.unit.stores.test_lake_forget import OURS, TOPIC, said
 
 from millstream.stores.lake import LakeWriter, Range, forget, merge_small, read_accepted, records
 from millstream.stores.lake.merge import FEWEST_FILES

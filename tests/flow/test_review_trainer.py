@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 from tests.commands import ran
-from tests.unit.trainer.sentiment.made_reviews import made_reviews
+from tests.training.sentiment.made_reviews import made_reviews
 
 from millstream.client import AsyncClient
 from millstream.domain.clock import as_datetime, wall_clock

@@ -12,7 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 from tests.commands import Done, ran
-from tests.unit.trainer.sentiment.made_reviews import made_reviews, write_reviews
+from tests.training.sentiment.made_reviews import made_reviews, write_reviews
 
 from millstream.domain.models import ModelAnnouncement
 from millstream.local.tansu import Tansu

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.trainer.sentiment.made_reviews import made_reviews, write_reviews
+from tests.training.sentiment.made_reviews import made_reviews, write_reviews
 
 from millstream.domain.errors import OperatorError
 from millstream.model.sentiment.review import ReviewText

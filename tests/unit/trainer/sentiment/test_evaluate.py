@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from tests.unit.trainer.sentiment.made_reviews import made_reviews
+from tests.training.sentiment.made_reviews import made_reviews
 
 from millstream.model.embeddings import FloatArray
 from millstream.model.sentiment.review import ReviewText

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import msgspec
-from tests.unit.trainer.sentiment.made_reviews import made_vectors
+from tests.training.sentiment.made_reviews import made_vectors
 
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.sentiment.linear import LinearArrays

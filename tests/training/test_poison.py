@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.builders import event
 from tests.effort import tries
-from tests.unit.trainer.conftest import DAY_MS, START
-from tests.unit.trainer.test_pipeline import Pointer, Producer
+from tests.training.conftest import DAY_MS, START
+from tests.training.test_pipeline import Pointer, Producer
 
 from millstream.domain.events import (
     ITEMS_ALLOWED,

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.review_models import MODELS
-from tests.unit.trainer.sentiment.made_reviews import made_reviews
-from tests.unit.trainer.sentiment.training import NOW, Pointer, Producer, linear
+from tests.training.sentiment.made_reviews import made_reviews
+from tests.training.sentiment.training import NOW, Pointer, Producer, linear
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError

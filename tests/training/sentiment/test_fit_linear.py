@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.trainer.sentiment.made_reviews import (
+from tests.training.sentiment.made_reviews import (
     BLAME,
     PRAISE,
     SARCASM,

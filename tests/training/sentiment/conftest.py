@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.unit.trainer.sentiment.training import NOW, Pointer, Producer, linear
+from tests.training.sentiment.training import NOW, Pointer, Producer, linear
 
 from millstream.model.registry import Registry
 from millstream.trainer.sentiment.compare import ReviewGateRule

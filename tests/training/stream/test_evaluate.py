@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.training.stream.test_replay import RULE
 from tests.unit.trainer.stream.made_shop import made_events, made_recording
-from tests.unit.trainer.stream.test_replay import RULE
 
 from millstream.trainer.fitting import Fit
 from millstream.trainer.stream.evaluate import evaluate_stream
