@@ -60,13 +60,11 @@ def row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _command(found: Mapping[str, Any]) -> str:
-    """Of the two whose older results lack it, by what they do tell."""
+    """Of the one whose older results lack it, by what they do tell."""
     if "command" in found:
         return str(found["command"])
-    if "freshness_gain" in found:
-        seeds = len(found["seeds"])
-        return f"millstream evaluate stream --data {found['data']} --seeds {seeds} --json"
-    return "millstream bench warm-starts --json"
+    seeds = len(found["seeds"])
+    return f"millstream evaluate stream --data {found['data']} --seeds {seeds} --json"
 
 
 def _seeds(found: Mapping[str, Any]) -> str:

@@ -165,5 +165,6 @@ def main(data: Path | None, versions: int, console: Console) -> dict[str, Any]:
         "setup_cpu_seconds": round(setup, 2),
         "share": round(warm / full, 3),
         "share_without_setup": round((warm - setup) / (full - setup), 3),
+        "seed": [settings.seed],
         **facts,
     }

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millstream import logs
+from millstream.cli.result import write_result
 from millstream.domain.errors import OperatorError
 
 app = typer.Typer(no_args_is_help=True, help="Measures what is promised.")
@@ -69,7 +70,12 @@ def warm_starts(
 ) -> None:
     """Versions that go on from each other beside full trainings: CPU seconds and quality."""
     logs.configure("WARNING")
-    show(benchmark("warm_starts", ROOT).main(data, versions, Console(stderr=True)), json)
+    found = benchmark("warm_starts", ROOT).main(data, versions, Console(stderr=True))
+    if json:
+        given = "" if data is None else f" --data {data.resolve().name}"
+        write_result(f"bench warm-starts{given} --versions {versions}", found["seed"], found)
+    else:
+        show(found, json)
 
 
 @app.command()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from millstream.cli.result import Asked, write_result
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -23,26 +25,30 @@ def report(
     run: Callable[[Console], Awaitable[R]],
     as_json: bool,
     failures: Callable[[R], list[str]],
+    asked: Asked | None = None,
     told: bool = False,
 ) -> None:
     """Runs it and prints what came of it, unless `run` has `told` it; exits with 1 where
     `failures` names anything.
 
     Ctrl-C and SIGTERM stop everything, and it exits with 130 and 143. With `as_json` the last line
-    of standard output is one object; all else goes to standard error."""
+    of standard output is one object, which says what made it where `asked` is given; all else goes
+    to standard error."""
     console = Console(stderr=True)
     result = _run_to_end(run, console)
     if not told:
-        tell(result, as_json)
+        tell(result, as_json, asked)
     if broken := failures(result):
         for failure in broken:
             sys.stderr.write(f"Not as promised: {failure}.\n")
         raise SystemExit(1)
 
 
-def tell(result: DataclassInstance, as_json: bool) -> None:
+def tell(result: DataclassInstance, as_json: bool, asked: Asked | None = None) -> None:
     found = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(result).items()}
-    if as_json:
+    if as_json and asked is not None:
+        write_result(asked.command, asked.seed, found)
+    elif as_json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         Console().print(_table(found))

@@ -7,9 +7,16 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from millstream.trainer.spent import spent
+
+
+class Asked(NamedTuple):
+    """What `write_result` tells of how a result was made."""
+
+    command: str
+    seed: Iterable[int] = ()
 
 
 def write_result(command: str, seed: Iterable[int], found: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from millstream.cli.result import Asked
+
 
 def page(
     pictures: Annotated[Path, typer.Option(help="Where to put pictures of every panel.")] = Path(
@@ -20,4 +22,5 @@ def page(
 
     pictures.mkdir(parents=True, exist_ok=True)
     folder = pictures.resolve()
-    report(lambda console: try_page(console, folder), json, PageTrial.failures)
+    asked = Asked("verify page")
+    report(lambda console: try_page(console, folder), json, PageTrial.failures, asked)

@@ -22,6 +22,7 @@ from millstream.experiments.sample_ratio import ALPHA as SPLIT_ALPHA
 from millstream.experiments.sample_ratio import Split, chi_square_p, sample_ratio
 from millstream.local.experiment_cost import parted_cost
 
+SEED = 1
 RUNS, LOOKS = 2_000, 100
 SHOPPERS = 40_000
 LEAST = 200
@@ -109,7 +110,7 @@ class Verdict:
     split_wrong: bool
 
 
-async def verify_experiments(console: Console, seed: int = 1) -> Trials:
+async def verify_experiments(console: Console, seed: int = SEED) -> Trials:
     """Blocks for a minute or two."""
     cost = parted_cost(parts=2)
     console.print(f"a portion parted in two costs {cost:.2f} of one that is not", highlight=False)

@@ -45,7 +45,7 @@ class PageTrial:
     """`click_to_list_ms`: the longest of three clicks. `serious_axe`: serious or critical faults
     that axe-core finds, of every panel, wide, on a phone and in dark. `rule_in_force_ms`: from a
     rule that is laid down to the shopper's list under it, None where that did not come.
-    `faults`: what the browser complained of. `pictures`: of every panel, in that folder."""
+    `faults`: what the browser complained of. `pictures`: of every panel."""
 
     click_to_list_ms: int
     reason_names_click: bool
@@ -63,7 +63,6 @@ class PageTrial:
     faults: tuple[str, ...]
     too_wide: tuple[str, ...]
     pictures: int
-    folder: str
 
     def failures(self) -> list[str]:
         wanted = (
@@ -107,7 +106,8 @@ async def try_page(console: Console, pictures: Path) -> PageTrial:
             }
             console.print("The browser looks at every panel.")
             told = await asyncio.to_thread(_drive, node, given)
-    return judged(told, str(pictures))
+    console.print(f"Pictures of every panel: {pictures}")
+    return judged(told)
 
 
 async def _shop(deployment: Deployment, console: Console) -> Page:
@@ -211,7 +211,7 @@ def said(fault: dict[str, Any]) -> str:
     return f"axe: {fault['id']} in {fault['panel']} {fault['size']}: {fault['at']}"
 
 
-def judged(told: dict[str, Any], folder: str) -> PageTrial:
+def judged(told: dict[str, Any]) -> PageTrial:
     """From what the driver says."""
     clicked = told["clicked"]
     serious = [fault for fault in told["axe"] if fault["serious"]]
@@ -237,5 +237,4 @@ def judged(told: dict[str, Any], folder: str) -> PageTrial:
         faults=tuple(faults),
         too_wide=tuple(told["too_wide"]),
         pictures=len(told["pictures"]),
-        folder=folder,
     )

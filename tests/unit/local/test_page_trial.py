@@ -43,7 +43,7 @@ SERIOUS = {"panel": "shop", "size": "phone", "id": "color-contrast", "serious": 
 
 
 def test_a_page_that_does_all_of_it_fails_in_nothing() -> None:
-    trial = judged(GOOD, "run/page")
+    trial = judged(GOOD)
     assert trial.failures() == []
     assert (trial.click_to_list_ms, trial.reason_names_click, trial.serious_axe) == (240, True, 0)
 
@@ -72,7 +72,7 @@ def test_a_page_that_does_all_of_it_fails_in_nothing() -> None:
     ],
 )
 def test_what_is_amiss_is_named(changes: dict[str, Any], said: str) -> None:
-    assert any(said in failure for failure in judged({**GOOD, **changes}, "x").failures())
+    assert any(said in failure for failure in judged({**GOOD, **changes}).failures())
 
 
 @pytest.fixture

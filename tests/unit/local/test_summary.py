@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from millstream.cli.playing import report
+from millstream.cli.result import Asked
 from millstream.local.recordings import DEMO_REQUIRED, online_retail
 from millstream.local.summary import InsightsSummary, Required
 from millstream.local.takeover import Takeover
@@ -141,6 +142,16 @@ def test_the_command_prints_all_and_fails(capsys: pytest.CaptureFixture[str]) ->
     printed = capsys.readouterr()
     assert json.loads(printed.out)["lost"] == 2
     assert printed.err == "Not as promised: lost is 2, 0 was promised.\n"
+
+
+def test_where_it_is_asked_the_result_says_what_made_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report(taken_over, True, lambda _taken_over: [], Asked("verify takeover", (1, 2)))
+    told = json.loads(capsys.readouterr().out)
+    assert told["command"] == "millstream verify takeover --json"
+    assert (told["seed"], told["lost"]) == ([1, 2], 2)
+    assert told["cpu_minutes"] > 0 < told["peak_gib"]
 
 
 def test_the_command_succeeds_where_nothing_fails() -> None:
