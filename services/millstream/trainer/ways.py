@@ -29,6 +29,8 @@ _log = structlog.get_logger(__name__)
 
 _ALIKE = 0.005
 """Lists whose NDCG differs by less, as a share, are as good as each other."""
+_ERRORS = 2.0
+"""So many standard errors of the difference may be chance: some ten ways are tried on one sample."""
 _WEIGHTS = (1.0, 0.5, 0.2)
 _ASKED = 1_000
 """Visits that are to be told beforehand, at most."""
@@ -135,13 +137,13 @@ def _best(tried: Sequence[Tried]) -> Learnt:
 
 
 def _as_good(lists: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
-    """Within _ALIKE, or within the standard error of the difference question by question: of many
-    ways on few questions the best by chance would win."""
+    """Within _ALIKE, or within _ERRORS question by question: of many ways on few questions the best
+    by chance would win."""
     if not len(lists):
         return True
     behind = best - lists
     error = float(behind.std()) / len(behind) ** 0.5
-    return bool(behind.mean() <= max(_ALIKE * float(best.mean()), error))
+    return bool(behind.mean() <= max(_ALIKE * float(best.mean()), _ERRORS * error))
 
 
 def _told(one: Tried) -> tuple[str, str, float, float]:

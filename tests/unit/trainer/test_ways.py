@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import polars as pl
+import pytest
 from tests.factorised import factorise
 
 from millstream.domain.models import Network
@@ -48,13 +49,14 @@ def test_better_lists_decide_whatever_the_model_is_by_itself() -> None:
     assert found.serving.blend is not None
 
 
-def test_what_chance_may_have_done_is_no_reason_to_blend() -> None:
-    lucky = NONE_BETTER.copy()
-    lucky[0] += 0.9
-    lucky[1:8] -= 0.05
-    assert lucky.sum() > NONE_BETTER.sum() * 1.005
-    found = _best([tried(NONE_BETTER), tried(lucky, blend=True)])
-    assert found.serving.blend is None
+@pytest.mark.parametrize(("better", "is_blended"), [(20, False), (40, True)])
+def test_what_chance_may_have_done_is_no_reason_to_blend(better: int, is_blended: bool) -> None:
+    """Of 200 questions 20 found better and 10 worse are 1.8 standard errors, 40 and 10 are 4.5."""
+    other = NONE_BETTER.copy()
+    other[:better] += 0.1
+    other[-10:] -= 0.1
+    found = _best([tried(NONE_BETTER), tried(other, blend=True)])
+    assert (found.serving.blend is not None) is is_blended
 
 
 def test_of_lists_that_are_alike_the_better_model_makes_the_version() -> None:
