@@ -202,5 +202,5 @@ async def test_what_buyers_rate_becomes_the_version_that_judges(shop: Shop) -> N
     assert (state.step, state.new, state.wanted) == (Step.WAITING, 0, RATED)
     async with httpx.AsyncClient() as http:
         metrics = (await http.get(f"http://{LOOPBACK}:{shop.port}/metrics")).text
-    assert 'millstream_trainer_info{model="sentiment"} 1.0' in metrics
+    assert 'millstream_trainer_info{model="sentiment",tenant="default"} 1.0' in metrics
     assert not any(thing in trainer.log_tail() for thing in (SECRET, "sturdy", "u-1"))

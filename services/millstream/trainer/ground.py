@@ -47,7 +47,7 @@ class Ground:
 async def stand(settings: TrainerSettings) -> AsyncIterator[Ground]:
     """Raises OperatorError where the signing key is missing, or the broker or Redis does not
     answer."""
-    telemetry.TRAINER.labels(settings.model_name).set(1)
+    telemetry.TRAINER.labels(settings.tenant, settings.model_name).set(1)
     key, registry = load_private_key(settings.keys_dir), Registry(settings.model_store)
     registry.remove_partial(settings.tenant, settings.model_name)
     stop, told = asyncio.Event(), threading.Event()

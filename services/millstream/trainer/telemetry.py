@@ -8,7 +8,9 @@ from prometheus_client import Counter, Gauge
 
 from millstream.domain.models import ModelAnnouncement
 
-TRAINER = Gauge("millstream_trainer_info", "1: whose versions this trainer makes", ["model"])
+TRAINER = Gauge(
+    "millstream_trainer_info", "1: whose versions this trainer makes", ["tenant", "model"]
+)
 VERSIONS = Counter(
     "millstream_trainer_versions", "Versions by the gate's decision", ["model", "decision"]
 )
