@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 _ALIKE = 0.005
 """Lists whose NDCG differs by less, as a share, are as good as each other."""
 _ERRORS = 2.0
-"""So many standard errors of the difference may be chance: some ten ways are tried on one sample."""
+"""So many standard errors of the difference may be chance: several ways share the questions."""
 _WEIGHTS = (1.0, 0.5, 0.2)
 _ASKED = 1_000
 """Visits that are to be told beforehand, at most."""
