@@ -158,16 +158,16 @@ class LiveRanking:
         found = await asyncio.get_running_loop().run_in_executor(self._thread, ranked)
         return Made(found.lists[0], serving.version, label, found.removed)
 
-    async def dissect(self, shopper: Shopper) -> tuple[Dissected, str]:
-        """With the model's version. Raises what Redis raises."""
+    async def dissect(self, shopper: Shopper) -> tuple[Dissected, Way]:
+        """Raises what Redis raises."""
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
-        (_, settings, serving), now_ms = self._way(shopper, self.usual), self._clock()
+        way, now_ms = self._way(shopper, self.usual), self._clock()
         rules = self._rules(shopper.tenant, Scenario.HOME)
         found = await asyncio.get_running_loop().run_in_executor(
-            self._thread, dissect, shopper, shop, serving.scorer, settings, now_ms, rules
+            self._thread, dissect, shopper, shop, way.serving.scorer, way.settings, now_ms, rules
         )
-        return found, serving.version
+        return found, way
 
     async def similar(self, tenant: str, item_id: str) -> Made:
         """What others take next to the item, and what the model has near it; best first."""

@@ -39,10 +39,12 @@ class TakenOut(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True):
-    """The list as it would be made now. `recent`: newest first; `counts`: events by type."""
+    """The list as it would be made now. `variant`: as Answer's. `recent`: newest first; `counts`:
+    events by type."""
 
     user: str | None
     model_version: str
+    variant: str
     recent: tuple[Touched, ...]
     bought: tuple[ShelfItem, ...]
     counts: dict[str, int]
@@ -69,11 +71,12 @@ class Previews:
         return await self._preview(self._live.session(tenant, items), None, {})
 
     async def _preview(self, asking: Shopper, user: str | None, counts: dict[str, int]) -> Preview:
-        found, version = await self._live.dissect(asking)
+        found, way = await self._live.dissect(asking)
         tenant, item = asking.tenant, self._browsing.item
         return Preview(
             user,
-            version,
+            way.serving.version,
+            way.label,
             tuple(Touched(item(tenant, t.item_id), str(t.type), t.time_ms) for t in asking.recent),
             tuple(item(tenant, item_id) for item_id in sorted(asking.bought)),
             counts,

@@ -185,17 +185,17 @@ class Trial:
             found[one["variant"]].add(one["model_version"])
         return found
 
-    async def until_told(self, labels: dict[str, set[str]], places: int) -> None:
+    async def until_told(self, labels: dict[str, set[str]], path: str) -> None:
         """As `listed`, of what twenty shoppers get over HTTP."""
 
         async def is_so() -> bool:
             found = defaultdict[str, set[str]](set)
             for n in range(20):
-                answer = await self.http.get(f"/v1/recommendations/v{n}", params={"n": places})
+                answer = await self.http.get(path.format(f"v{n}"))
                 found[answer.json()["variant"]].add(answer.json()["model_version"])
             return found == labels
 
-        await self.shop.until(is_so, f"{places} items of {labels} over HTTP")
+        await self.shop.until(is_so, f"lists of {labels} at {path}")
 
     async def until_listed_as(self, labels: set[str]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
@@ -238,8 +238,9 @@ async def test_each_variant_is_made_by_the_version_it_names(worker: Gate) -> Non
         assert await trial.until_listed_as(set(labels)) == labels
         serves = await trainer.swap()
         assert await trial.listed() == labels, "whatever serves meanwhile"
-        await trial.until_told(labels, places=10)
-        await trial.until_told(labels, places=30)  # made for the request: none stored is so long
+        await trial.until_told(labels, "/v1/recommendations/{}?n=10")
+        await trial.until_told(labels, "/v1/recommendations/{}?n=30")  # made for the request
+        await trial.until_told(labels, "/v1/previews?user={}")
 
         assert (await end(http, name)).status_code == 200
         assert await trial.until_listed_as({"default"}) == {"default": {f"embedding-v{serves}"}}

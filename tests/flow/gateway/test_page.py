@@ -66,6 +66,7 @@ async def test_the_shop_its_items_and_how_a_list_comes_about(shop: Gate) -> None
     assert preview["user"] == "ann"
     assert [one["item"]["item_id"] for one in preview["recent"]] == ["jug", "cup", "pot", "tea"]
     assert preview["counts"] == {"view_item": 4}
+    assert (preview["model_version"], preview["variant"]) == ("none", "default")
     for one in preview["items"]:
         assert sum(one["parts"].values()) == pytest.approx(one["score"], abs=0.01)
     rules = {one["item"]["item_id"]: one["rule"] for one in preview["taken_out"]}

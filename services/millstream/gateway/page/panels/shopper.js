@@ -34,6 +34,7 @@ function Known({ preview }) {
       ${counts.map(([type, n]) => html`<div key=${type}><dt>${DEEDS[type] ?? type}</dt><dd>${count(n)}</dd></div>`)}
       <div><dt>items bought</dt><dd>${count(preview.bought.length)}</dd></div>
       <div><dt>model</dt><dd>${preview.model_version}</dd></div>
+      <div><dt>variant</dt><dd>${preview.variant}</dd></div>
     </dl>
     ${preview.recent.length
       ? html`<ol class="recent">${preview.recent.slice(0, 12).map(({ item, type, time_ms }, n) => html`<li key=${n}>
