@@ -43,6 +43,7 @@ from millstream.ranking.batch import Batch
 from millstream.ranking.candidates.source import Context
 from millstream.ranking.items import ItemTable
 from millstream.ranking.policy.rule import Lines
+from millstream.ranking.rankings import read_rankings
 from millstream.ranking.replayed_shop import ReplayedShop
 from millstream.ranking.settings import RankingSettings, read_ranking
 from millstream.ranking.shop import Shopper
@@ -61,6 +62,7 @@ OTHERS = {
     ("docs/reviews.md", "mermaid"): (1, "a drawing: nothing to run"),
     ("docs/security.md", "text"): (1, "raised below"),
     ("docs/tenants.md", "yaml"): (1, "rendered by tests/contract/test_helm.py"),
+    ("docs/tenants.md", "json"): (1, "read below"),
     ("docs/variety.md", "json"): (1, "read below"),
 }
 """Blocks that are neither python nor sh: how many, and who holds them to the code."""
@@ -205,6 +207,14 @@ def test_the_settings_of_variety_are_a_ranking_file(tmp_path: Path) -> None:
     read = read_ranking(tmp_path / "ranking.json")
     assert {name: getattr(read, name) for name in json.loads(body)} == json.loads(body)
     assert read.digest() != RankingSettings().digest()
+
+
+def test_the_ranking_settings_of_a_tenant_are_its_file(tmp_path: Path) -> None:
+    [body] = blocks("docs/tenants.md", "json")
+    (tmp_path / "other.json").write_text(body)
+    own, said = read_rankings(None, tmp_path).of("other"), json.loads(body)
+    assert (own.list_length, own.looked_at) == (said["list_length"], said["looked_at"])
+    assert own.weights == RankingSettings().weights | said["weights"]
 
 
 def test_the_experiment_between_versions_is_one_that_may_begin() -> None:

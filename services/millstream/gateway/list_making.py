@@ -22,7 +22,7 @@ from millstream.gateway.shelf import Shelf
 from millstream.gateway.stored_lists import StoredLists
 from millstream.model.registry import Registry
 from millstream.model.signing import load_public_key
-from millstream.ranking.settings import read_ranking
+from millstream.ranking.rankings import read_rankings
 from millstream.stores.affinities import AffinityStore
 from millstream.stores.cached_shop import CachedShop
 from millstream.stores.catalogue import Catalogue
@@ -75,7 +75,7 @@ async def opened_lists(stack: AsyncExitStack, ground: Ground, followed: Followed
     states = FeatureStore(redis, keys, slots, partitions=1)
     laid_down = LaidDown(
         settings.variant,
-        read_ranking(settings.ranking_file),
+        read_rankings(settings.ranking_file, settings.ranking_dir),
         followed.book.in_force,
         followed.trials.running,
     )

@@ -54,21 +54,21 @@ class Lists:
                 return await self._stored_answer(caller.tenant, shopper, user, wanted)
             return await self._explained(caller.tenant, shopper, user, wanted)
         asking, state = await self._live.known(caller.tenant, shopper)
-        made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
+        made = await self._live.rank(asking, self._settings(asking, wanted), wanted.scenario)
         about = _explanation(asking, state, made) if explain else None
         return self._answer(asking, made, wanted, user, about)
 
     async def of_session(self, tenant: str, items: Sequence[str], wanted: Wanted) -> Answer:
         asking = self._live.session(tenant, items)
-        made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
+        made = await self._live.rank(asking, self._settings(asking, wanted), wanted.scenario)
         return self._answer(asking, made, wanted, None, None)
 
     async def similar(self, tenant: str, item_id: str, wanted: Wanted) -> Answer:
         made = await self._live.similar(tenant, item_id)
         return self._answer(Shopper(tenant, ""), made, wanted, None, None)
 
-    def _settings(self, wanted: Wanted) -> RankingSettings:
-        return settings_for(wanted, self._live.usual)
+    def _settings(self, asking: Shopper, wanted: Wanted) -> RankingSettings:
+        return settings_for(wanted, self._live.usual(asking.tenant))
 
     async def _stored_answer(self, tenant: str, shopper: str, user: str, wanted: Wanted) -> Answer:
         found = await self._stored.find(tenant, shopper, STORED_N)
@@ -88,7 +88,7 @@ class Lists:
         """The stored list with its reasons: the very one where what is known now still leads to
         the item in that way, else that of the source."""
         asking, state = await self._live.known(tenant, shopper)
-        made = await self._live.rank(asking, self._settings(wanted), wanted.scenario)
+        made = await self._live.rank(asking, self._settings(asking, wanted), wanted.scenario)
         now = {(item.item_id, item.source): item.reason for item in made.items}
         answer = await self._stored_answer(tenant, shopper, user, wanted)
         items = tuple(

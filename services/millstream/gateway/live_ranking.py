@@ -21,6 +21,7 @@ from millstream.model.serving import Serving
 from millstream.ranking.dissection import Dissected, dissect
 from millstream.ranking.items import ItemTable
 from millstream.ranking.rank import Ranked, rank
+from millstream.ranking.rankings import Rankings
 from millstream.ranking.settings import RankingSettings
 from millstream.ranking.shop import Shopper
 from millstream.stores.cached_shop import CachedShop
@@ -50,7 +51,7 @@ class LaidDown:
     a tenant the merchandising rules and the experiment that runs."""
 
     label: str
-    usual: RankingSettings
+    usual: Rankings
     rules: Callable[[str, Scenario], RulesInForce]
     experiment: Callable[[str], Experiment | None]
 
@@ -106,10 +107,9 @@ class LiveRanking:
         # One thread: it alone touches the tables, and one list after the other is ranked.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ranking")
 
-    @property
-    def usual(self) -> RankingSettings:
-        """By which recommenders make lists."""
-        return self._laid_down.usual
+    def usual(self, tenant: str) -> RankingSettings:
+        """By which recommenders make the tenant's lists."""
+        return self._laid_down.usual.of(tenant)
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
@@ -162,7 +162,7 @@ class LiveRanking:
         """Raises what Redis raises."""
         shop = self._shop_of(shopper.tenant)
         await shop.refresh({touch.item_id for touch in shopper.recent})
-        way, now_ms = self._way(shopper, self.usual), self._clock()
+        way, now_ms = self._way(shopper, self.usual(shopper.tenant)), self._clock()
         rules = self._rules(shopper.tenant, Scenario.HOME)
         found = await asyncio.get_running_loop().run_in_executor(
             self._thread, dissect, shopper, shop, way.serving.scorer, way.settings, now_ms, rules

@@ -70,7 +70,7 @@ class RemadeLists:
                 asking, state = await self._live.known(*name)
                 if state.is_empty:
                     return None
-                return await self._live.rank(asking, self._live.usual)
+                return await self._live.rank(asking, self._live.usual(asking.tenant))
         except TimeoutError:
             return None
         finally:

@@ -88,11 +88,12 @@ class RankingSettings(Struct, frozen=True, forbid_unknown_fields=True):
         return hashlib.sha256(packed).hexdigest()[:12]
 
 
-def read_ranking(path: Path | None) -> RankingSettings:
-    """The defaults with what the file says; weights that it does not name stay. None: the defaults.
+def read_ranking(path: Path | None, base: RankingSettings | None = None) -> RankingSettings:
+    """`base` (None: the defaults) with what the file says; weights that it does not name stay.
     Raises OperatorError."""
+    base = base or RankingSettings()
     if path is None:
-        return RankingSettings()
+        return base
     thing = f"ranking settings {path}"
     try:
         raw = path.read_bytes()
@@ -100,8 +101,10 @@ def read_ranking(path: Path | None) -> RankingSettings:
         found = error.strerror or type(error).__name__
         raise OperatorError(thing, found, "a JSON file that can be read") from None
     try:
-        said = msgspec.json.decode(raw, type=RankingSettings)
+        read = msgspec.json.decode(raw, type=RankingSettings)
+        said = {name: getattr(read, name) for name in msgspec.json.decode(raw)}
     except (msgspec.MsgspecError, ValueError) as error:
         expected = "fields of ranking/settings.py, within their bounds"
         raise OperatorError(thing, str(error), expected) from None
-    return msgspec.structs.replace(said, weights={**RankingSettings().weights, **said.weights})
+    weights = {**base.weights, **said.pop("weights", {})}
+    return msgspec.structs.replace(base, weights=weights, **said)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from millstream.domain.experiments import Experiment, PinnedVersion, Variant
 from millstream.domain.identity import ShopperName
+from millstream.ranking.rankings import Rankings
 from millstream.ranking.settings import RankingSettings
 
 
@@ -25,15 +26,19 @@ def no_experiment(_tenant: str) -> Experiment | None:
 
 
 class Variants:
-    """`label`, `settings`: of lists that are in no experiment. `running`: a tenant's."""
+    """`label`, `rankings`: of lists that are in no experiment. `running`: a tenant's."""
 
     def __init__(
         self,
         label: str,
-        settings: RankingSettings,
+        rankings: Rankings,
         running: Callable[[str], Experiment | None] = no_experiment,
     ) -> None:
-        self._plain = Way(label, settings, settings.digest())
+        def plain(settings: RankingSettings) -> Way:
+            return Way(label, settings, settings.digest())
+
+        self._shared = plain(rankings.shared)
+        self._own = {tenant: plain(settings) for tenant, settings in rankings.own.items()}
         self._running = running
         self._ways: dict[tuple[str, str], Way] = {}
 
@@ -42,21 +47,24 @@ class Variants:
     ) -> Sequence[tuple[Way, Sequence[ShopperName]]]:
         """Who gets lists made which way; as few parts as there are ways, each with a version that
         is `held`, where it names one."""
-        experiment = self._running(tenant)
+        plain, experiment = self._plain(tenant), self._running(tenant)
         if experiment is None or not experiment.can_be_made_of(held):
-            return [(self._plain, names)]
+            return [(plain, names)]
         parts: dict[str, tuple[Way, list[ShopperName]]] = {}
         for name in names:
             variant = experiment.variant_of(name[1])
-            way = self._plain if variant is None else self._way(experiment, variant)
+            way = plain if variant is None else self._way(experiment, variant)
             parts.setdefault(way.label, (way, []))[1].append(name)
         return list(parts.values())
+
+    def _plain(self, tenant: str) -> Way:
+        return self._own.get(tenant, self._shared)
 
     def _way(self, experiment: Experiment, variant: Variant) -> Way:
         """Experiments never change, so a way is worked out once."""
         named = (experiment.tenant, experiment.label(variant))
         if named not in self._ways:
-            settings = self._plain.settings.changed(variant.settings)
+            settings = self._plain(experiment.tenant).settings.changed(variant.settings)
             version = experiment.version_of(variant)
             self._ways[named] = Way(named[1], settings, settings.digest(), version)
         return self._ways[named]

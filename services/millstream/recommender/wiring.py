@@ -16,7 +16,7 @@ from millstream.domain.clock import wall_clock
 from millstream.domain.log import Partition
 from millstream.model.registry import Registry
 from millstream.model.signing import letters_judged_by, load_public_key
-from millstream.ranking.settings import read_ranking
+from millstream.ranking.rankings import read_rankings
 from millstream.recommender import telemetry
 from millstream.recommender.conservation import CHECK_SECONDS, Conservation
 from millstream.recommender.derive import Deriver
@@ -135,6 +135,7 @@ class _Lists:
 async def _lists(stack: AsyncExitStack, ground: Ground) -> _Lists:
     settings, redis, keys = ground.settings, ground.redis, ground.keys
     affinities = AffinityStore(redis, keys, ground.slots, ground.numbers)
+    rankings = read_rankings(settings.ranking_file, settings.ranking_dir)
     catalogue, demand, reviews = Catalogue(), DemandBook(), ReviewBook()
     rules, experiments = RuleBook(wall_clock), ExperimentBook(wall_clock)
     models = HotSwap(
@@ -150,7 +151,7 @@ async def _lists(stack: AsyncExitStack, ground: Ground) -> _Lists:
     drafter = Drafter(
         lambda tenant: CachedShop(tenant, affinities, catalogue, demand, reviews, wall_clock),
         models,
-        Variants(settings.variant, read_ranking(settings.ranking_file), experiments.running),
+        Variants(settings.variant, rankings, experiments.running),
         rules.in_force,
         Visits(ground.store, ground.numbers),
     )

@@ -95,6 +95,9 @@ class ConnectionSettings(BaseSettings):
     ranking_file: Path | None = None
     """How lists are made otherwise than by default, as JSON (ranking/settings.py): the same for
     recommenders, gateways and trainers."""
+    ranking_dir: Path | None = None
+    """Folder of files <tenant>.json: how that tenant's lists are made otherwise than
+    `ranking_file` says. For the same."""
     event_weights: Annotated[
         Mapping[EventType, float],
         NoDecode,

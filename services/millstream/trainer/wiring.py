@@ -16,7 +16,7 @@ from millstream.domain.clock import wall_clock
 from millstream.domain.models import Network
 from millstream.model.manifest import Manifest
 from millstream.model.signing import letters_judged_by
-from millstream.ranking.settings import read_ranking
+from millstream.ranking.rankings import read_rankings
 from millstream.stores.catalogue import Catalogue
 from millstream.stores.experiment_book import ExperimentBook
 from millstream.stores.lake import last_record, offsets, read_accepted
@@ -71,8 +71,8 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
     """Trains until SIGTERM or SIGINT, then returns within 10 s; with `once` looks whether a version
     is due, trains it if so, and returns. Raises OperatorError where the signing key is missing, or
     the broker or Redis does not answer."""
-    ranking, catalogue = read_ranking(settings.ranking_file), Catalogue()
-    experiments = ExperimentBook(wall_clock)
+    ranking = read_rankings(settings.ranking_file, settings.ranking_dir).of(settings.tenant)
+    catalogue, experiments = Catalogue(), ExperimentBook(wall_clock)
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(stand(settings))
         fit = await asyncio.to_thread(tensorflow, settings.threads)

@@ -1,19 +1,24 @@
 """Two tenants with the same shoppers' names and other goods, in one deployment: what one of them
-sees, and what stands in Redis under its name, says nothing of the other."""
+sees, and what stands in Redis under its name, says nothing of the other; each has lists by ranking
+settings of its own."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 from tests.builders import event
-from tests.gateway import OTHER, TENANT, Gate, caller, key_for
+from tests.gateway import OTHER, TENANT, Gate, caller, gate, key_for
 
 from millstream.domain.clock import as_datetime, wall_clock
+from millstream.local.tansu import Tansu
+from millstream.local.valkey import Valkey
 from millstream.stores.redis import connect
 from millstream.stores.tenant_ledger import FATES
 
@@ -22,6 +27,20 @@ SHOPPERS = [f"ann-{n}" for n in range(6)]
 GOODS = {TENANT: [f"tea-{n}" for n in range(8)], OTHER: [f"saw-{n}" for n in range(8)]}
 EVENTS = 120
 KINDS = ("add_to_cart", "purchase", "add_to_wishlist")
+OWN = '{"list_length": 3, "looked_at": 0}'
+"""Ranking settings of OTHER; those of TENANT are everybody's."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(
+    tansu: Tansu, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Gate]:
+    home = tmp_path_factory.mktemp("gate")
+    folder = home / "rankings"
+    folder.mkdir()
+    (folder / f"{OTHER}.json").write_text(OWN)
+    async with gate(tansu, valkey, home, ranking_dir=folder) as opened:
+        yield opened
 
 
 def goods(tenant: str) -> list[dict[str, Any]]:
@@ -57,7 +76,7 @@ async def filled(shop: Gate, http: httpx.AsyncClient, tenant: str, seed: int) ->
 
 
 async def test_nothing_of_one_tenant_is_seen_by_another(shop: Gate) -> None:
-    await shop.deployment.start("recommender")
+    await shop.deployment.start("recommender", ranking_dir=shop.settings.ranking_dir)
     keys = {tenant: key_for(shop.settings, tenant) for tenant in GOODS}
     async with (
         caller(shop.door, keys[TENANT]) as ours,
@@ -79,6 +98,7 @@ async def test_nothing_of_one_tenant_is_seen_by_another(shop: Gate) -> None:
             for one in others:
                 card = await http.get(f"/v1/items/{one}")
                 assert card.status_code == 404 or card.json()["counts"] == {}
+            await lists_are_by_its_own_settings(http, tenant)
     redis = connect(shop.settings.redis_url)
     try:
         await nothing_crosses_in(redis, shop.settings.redis_prefix)
@@ -96,6 +116,17 @@ def paths(tenant: str) -> list[str]:
         "/v1/items",
         f"/v1/items:search?q={one}",
     ]
+
+
+async def lists_are_by_its_own_settings(http: httpx.AsyncClient, tenant: str) -> None:
+    """The stored ones, that a recommender made, and those that the gateway makes."""
+    name, item = SHOPPERS[0], GOODS[tenant][0]
+    for path in (f"/v1/recommendations/{name}?n=8", f"/v1/previews?item={item}"):
+        items = (await http.get(path)).json()["items"]
+        assert (len(items) == 3) is (tenant == OTHER), path
+    answer = await http.post("/v1/recommendations:session", json={"items": [item]})
+    proposed = {one["item_id"] for one in answer.json()["items"]}
+    assert (item in proposed) is (tenant == TENANT)
 
 
 async def nothing_crosses_in(redis: Redis, prefix: str) -> None:

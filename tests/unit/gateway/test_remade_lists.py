@@ -28,8 +28,7 @@ class Live(LiveRanking):
         self.made = 0
         self.is_known = True
 
-    @property
-    def usual(self) -> RankingSettings:
+    def usual(self, tenant: str) -> RankingSettings:  # noqa: ARG002
         return RankingSettings()
 
     async def known(self, tenant: str, shopper: str) -> Known:  # noqa: ARG002

@@ -29,7 +29,7 @@ from millstream.features.covisitation import Shares, shares
 from millstream.features.replayed import ItemNumbers as Numbers
 from millstream.features.replayed import ReplayedShopper
 from millstream.model.registry import Registry
-from millstream.ranking.settings import RankingSettings
+from millstream.ranking.rankings import Rankings
 from millstream.recommender.derive import Deriver
 from millstream.recommender.draft import Drafter, Freshness
 from millstream.recommender.fair_shares import FairShares
@@ -333,7 +333,7 @@ def drafter(affinities: MemoryAffinities, no_model: HotSwap) -> Drafter:
             tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
         )
 
-    return Drafter(shop_of, no_model, Variants("default", RankingSettings()))
+    return Drafter(shop_of, no_model, Variants("default", Rankings()))
 
 
 @pytest.fixture

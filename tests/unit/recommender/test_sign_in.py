@@ -19,7 +19,7 @@ from millstream.features.replayed import ReplayedShopper
 from millstream.features.sign_ins import BOUND as LINKS
 from millstream.features.sign_ins import SIGN_INS, SignIn
 from millstream.features.type_counts import TYPE_COUNTS
-from millstream.ranking.settings import RankingSettings
+from millstream.ranking.rankings import Rankings
 from millstream.ranking.shop import Shopper
 from millstream.recommender.draft import Drafter
 from millstream.recommender.hot_swap import HotSwap
@@ -239,7 +239,7 @@ async def test_a_list_after_the_sign_in_is_made_of_both_and_the_state_stays(
             tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
         ),
         no_model,
-        Variants("default", RankingSettings()),
+        Variants("default", Rankings()),
         visits=Visits(held, held.numbers),
     )
     one = arrival(signed_in("ann", None, "c", minute=20))

@@ -23,6 +23,7 @@ from millstream.domain.experiments import (
 )
 from millstream.domain.lists import Source
 from millstream.model.serving import Serving
+from millstream.ranking.rankings import Rankings
 from millstream.ranking.settings import RankingSettings
 from millstream.recommender.draft import Drafter
 from millstream.recommender.hot_swap import HotSwap
@@ -50,17 +51,15 @@ NAMES = [("default", f"u{i}") for i in range(40)]
 
 
 def test_without_an_experiment_all_are_one_part() -> None:
-    (part,) = Variants("plain", SETTINGS).parted("default", NAMES)
+    (part,) = Variants("plain", Rankings(SETTINGS)).parted("default", NAMES)
     assert part[0].label == "plain"
     assert part[0].digest == SETTINGS.digest()
     assert part[1] is NAMES
 
 
 def test_each_is_in_the_part_of_their_variant() -> None:
-    parts = {
-        way.label: (way, names)
-        for way, names in Variants("plain", SETTINGS, lambda _: TRIAL).parted("default", NAMES)
-    }
+    variants = Variants("plain", Rankings(SETTINGS), lambda _: TRIAL)
+    parts = {way.label: (way, names) for way, names in variants.parted("default", NAMES)}
     assert parts.keys() == {"plain", "e:as-it-is", "e:none"}
     for label, (way, names) in parts.items():
         for _, shopper in names:
@@ -71,6 +70,20 @@ def test_each_is_in_the_part_of_their_variant() -> None:
     assert sorted(name for _, names in parts.values() for name in names) == sorted(NAMES)
 
 
+def test_a_tenants_own_settings_are_its_alone_and_its_experiment_begins_at_them() -> None:
+    own = SETTINGS.changed(SettingsChange(looked_at=0))
+    of_tenants = Rankings(SETTINGS, {"default": own, "third": own})
+    variants = Variants(
+        "plain", of_tenants, lambda tenant: TRIAL if tenant == TRIAL.tenant else None
+    )
+    assert [way.settings for way, _ in variants.parted("other", NAMES)] == [SETTINGS]
+    ((way, _),) = variants.parted("third", NAMES)
+    assert (way.settings, way.digest) == (own, own.digest())
+    ways = {way.label: way for way, _ in variants.parted("default", NAMES)}
+    assert ways["plain"].settings == ways["e:as-it-is"].settings == own
+    assert ways["e:none"].settings == own.changed(NO_POPULAR)
+
+
 async def test_lists_say_their_variant_and_are_made_by_its_settings(
     affinities: MemoryAffinities, no_model: HotSwap
 ) -> None:
@@ -79,7 +92,7 @@ async def test_lists_say_their_variant_and_are_made_by_its_settings(
             tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
         ),
         no_model,
-        Variants("plain", SETTINGS, lambda _: TRIAL),
+        Variants("plain", Rankings(SETTINGS), lambda _: TRIAL),
     )
     batch = recorded(*(arrival(event(f"e{i}", f"u{i}", "a"), i) for i in range(40)))
     drafts = await drafter.draft(batch.due, batch)
@@ -123,7 +136,7 @@ async def drafted(
             tenant, affinities, Catalogue(), DemandBook(), ReviewBook(), lambda: NOON_MS
         ),
         Named(*held),
-        Variants("plain", SETTINGS, lambda _: trial),
+        Variants("plain", Rankings(SETTINGS), lambda _: trial),
     )
     batch = recorded(*(arrival(event(f"e{i}", f"u{i}", "a"), i) for i in range(40)))
     drafts = await drafter.draft(batch.due, batch)
