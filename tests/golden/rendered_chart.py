@@ -51,6 +51,21 @@ def kept(case: str) -> list[Resource]:
     return [_whole(one) for one in yaml.safe_load_all(text)]
 
 
+def of(resources: list[Resource], kind: str) -> list[Resource]:
+    return [one for one in resources if one["kind"] == kind]
+
+
+def pods(resources: list[Resource]) -> dict[str, Resource]:
+    """By component, the template of its pod."""
+    found = {}
+    for one in resources:
+        spec = one.get("spec", {})
+        inner = spec.get("jobTemplate", {}).get("spec", spec) if one["kind"] == "CronJob" else spec
+        if one["kind"] in {"Deployment", "Job", "CronJob"}:
+            found[one["metadata"]["labels"]["app.kubernetes.io/component"]] = inner["template"]
+    return found
+
+
 def digest() -> str:
     """Of all that helm makes the files from, but for RULES and BOARD."""
     sources = sorted(path for path in CHART.rglob("*") if path.is_file() and not path.is_symlink())
@@ -75,7 +90,7 @@ def write(helm: Path) -> None:
 def _shortened(one: Resource) -> Resource:
     if one["kind"] == "PrometheusRule":
         return {**one, "spec": RULES.name}
-    if one["kind"] == "ConfigMap":
+    if BOARD.name in one.get("data", ()):
         return {**one, "data": {BOARD.name: BOARD.name}}
     return one
 
@@ -83,7 +98,7 @@ def _shortened(one: Resource) -> Resource:
 def _whole(one: Resource) -> Resource:
     if one["kind"] == "PrometheusRule":
         return {**one, "spec": yaml.safe_load(RULES.read_text())}
-    if one["kind"] == "ConfigMap":
+    if BOARD.name in one.get("data", ()):
         return {**one, "data": {BOARD.name: BOARD.read_text()}}
     return one
 

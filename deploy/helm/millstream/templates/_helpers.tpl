@@ -41,17 +41,32 @@ done
 {{- if hasSuffix "SSL" .Values.kafka.securityProtocol }}yes{{ end -}}
 {{- end -}}
 
+{{/* By their names the files of how lists are made; empty where nothing is said of it. */}}
+{{- define "millstream.ranking" -}}
+{{- with .Values.ranking.shared }}
+ranking.json: {{ toJson . | quote }}
+{{- end }}
+{{- range $tenant, $settings := .Values.ranking.tenants }}
+tenants.{{ $tenant }}.json: {{ toJson $settings | quote }}
+{{- end }}
+{{- end -}}
+
 {{/* One role's pod: its container, what it mounts and how it is looked after. `probes`: whether it
 goes on until it is told to end; `keys`: the Secret of the signing keys; `private`: by folder those of
-others; `args`: its words. */}}
+others; `ranks`: whether it makes lists; `args`: its words. */}}
 {{- define "millstream.pod" -}}
 {{- $v := .root.Values -}}
 {{- $secret := get $v.secrets .secret -}}
+{{- $ranking := and .ranks (include "millstream.ranking" .root) -}}
+{{- $annotations := $v.podAnnotations -}}
+{{- if $ranking -}}
+{{- $annotations = merge (dict "millstream/ranking" (include "millstream.ranking" .root | sha256sum)) $annotations -}}
+{{- end -}}
 metadata:
   labels:
     {{- include "millstream.labels" . | nindent 4 }}
     {{- with $v.podLabels }}{{ toYaml . | nindent 4 }}{{ end }}
-  {{- with $v.podAnnotations }}
+  {{- with $annotations }}
   annotations: {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
@@ -151,6 +166,9 @@ spec:
         {{- with .pseudonyms }}
         - {name: pseudonym-keys, mountPath: /var/lib/millstream/pseudonym-keys, readOnly: true}
         {{- end }}
+        {{- if $ranking }}
+        - {name: ranking, mountPath: /etc/millstream/ranking, readOnly: true}
+        {{- end }}
         {{- with .mounts }}{{ toYaml . | nindent 8 }}{{ end }}
   volumes:
     - name: scratch
@@ -184,6 +202,18 @@ spec:
       secret: {secretName: {{ . }}, defaultMode: 0440}
     - name: pseudonym-keys
       emptyDir: {medium: Memory, sizeLimit: 1Mi}
+    {{- end }}
+    {{- if $ranking }}
+    - name: ranking
+      configMap:
+        name: {{ include "millstream.name" .root }}-ranking
+        items:
+          {{- if $v.ranking.shared }}
+          - {key: ranking.json, path: ranking.json}
+          {{- end }}
+          {{- range $tenant, $_ := $v.ranking.tenants }}
+          - {key: tenants.{{ $tenant }}.json, path: tenants/{{ $tenant }}.json}
+          {{- end }}
     {{- end }}
     {{- with .volumes }}{{ toYaml . | nindent 4 }}{{ end }}
   {{- with $v.nodeSelector }}
@@ -229,6 +259,12 @@ spec:
 {{- if $v.tracing.enabled }}
 - {name: MILLSTREAM_TRACING, value: "true"}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ required "tracing.endpoint: where spans go by OTLP over HTTP" $v.tracing.endpoint | quote }}}
+{{- end }}
+{{- if and .ranks $v.ranking.shared }}
+- {name: MILLSTREAM_RANKING_FILE, value: /etc/millstream/ranking/ranking.json}
+{{- end }}
+{{- if and .ranks $v.ranking.tenants }}
+- {name: MILLSTREAM_RANKING_DIR, value: /etc/millstream/ranking/tenants}
 {{- end }}
 {{- with .env }}{{ toYaml . | nindent 0 }}{{ end }}
 {{- range $name, $value := .settings }}
