@@ -17,6 +17,8 @@ from millstream.domain.clock import wall_clock
 from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 from millstream.model.signing import PUBLIC_NAME
+from millstream.ranking.rankings import Rankings
+from millstream.ranking.settings import RankingSettings
 from millstream.settings import ConnectionSettings, load
 from millstream.setup import set_up
 from millstream.stores.keys import Keys
@@ -30,7 +32,7 @@ NAMES = [
     *("broker", "topics", "settings of the events log", "keys of events", "clock of the log"),
     "rights",
     *("redis", "eviction policy", "persistence", "functions", "slots", "clock of redis"),
-    *("signing key", "current model"),
+    *("signing key", "current model", "ranking settings"),
 ]
 MODEL = ("default", "embedding")
 
@@ -131,7 +133,24 @@ async def test_a_missing_key_and_servers_that_are_away(
     with Valkey() as store, Tansu() as broker:
         update = {"redis_url": store.url, "kafka_bootstrap_servers": broker.bootstrap_servers}
     away = well.model_copy(update=update)
-    assert not_ok(await examine(away)) == dict.fromkeys(NAMES, Verdict.BAD)
+    elsewhere = set(NAMES) - {"ranking settings"}
+    assert not_ok(await examine(away)) == dict.fromkeys(elsewhere, Verdict.BAD)
+
+
+async def test_ranking_settings_are_told_by_digest_and_a_wrong_file_by_its_name(
+    well: ConnectionSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "rankings"
+    folder.mkdir()
+    (folder / "tea.json").write_text('{"looked_at": 0}')
+    with_folder = well.model_copy(update={"ranking_dir": folder})
+    shared, own = Rankings().shared, RankingSettings(looked_at=0)
+    told = (await examine(with_folder))["ranking settings"]
+    assert told.found == f"digest {shared.digest()}, of tea {own.digest()}"
+    (folder / "tea.json").write_text('{"looked_at": -1}')
+    told = (await examine(with_folder))["ranking settings"]
+    assert told.verdict is Verdict.BAD
+    assert "tea.json" in told.found
 
 
 async def test_a_redis_that_writes_nothing_down_is_a_warning(well: ConnectionSettings) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from millstream.diagnosis.check import Check, Verdict, examined, not_examined
 from millstream.diagnosis.log import log_checks
 from millstream.diagnosis.model import model_checks
+from millstream.diagnosis.ranking import RANKING, ranking_check
 from millstream.diagnosis.rights import RIGHTS, rights_check
 from millstream.diagnosis.store import store_checks
 from millstream.domain.clock import Clock
@@ -45,7 +46,8 @@ async def diagnose(
         served = await model_checks(settings.keys_dir, settings.model_store, pointer, *model)
     finally:
         await redis.aclose()
-    return [*log, rights, *store, *served]
+    ranking = await examined(RANKING, ranking_check(settings), "Correct what the file says")
+    return [*log, rights, *store, *served, ranking]
 
 
 async def _rights(settings: ConnectionSettings, name: str, broker: Check) -> Check:
