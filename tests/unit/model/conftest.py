@@ -43,25 +43,26 @@ def encoded(parts: Embeddings) -> Embeddings:
     return replace(parts, item_vectors=items, dense_weight=2.0, encoder=mean_encoder(items))
 
 
+def described(version: int, files: Files) -> Manifest:
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        tenant="default",
+        model="embedding",
+        version=version,
+        arrays=files.arrays,
+        lists=files.lists,
+        rule=RULE,
+        window=DataWindow(1, 2, {0: 10, 11: 4}, 100, 90, 80),
+        provenance=Provenance("0.1.0", "0123456789ab", 1),
+        quality=Quality({"queries": 3.0}, "good enough", True),
+        created_at=datetime(2026, 1, 2, tzinfo=UTC),
+        network=files.network,
+    )
+
+
 @pytest.fixture
 def describe() -> Callable[[int, Files], Manifest]:
-    def manifest(version: int, files: Files) -> Manifest:
-        return Manifest(
-            schema_version=SCHEMA_VERSION,
-            tenant="default",
-            model="embedding",
-            version=version,
-            arrays=files.arrays,
-            lists=files.lists,
-            rule=RULE,
-            window=DataWindow(1, 2, {0: 10, 11: 4}, 100, 90, 80),
-            provenance=Provenance("0.1.0", "0123456789ab", 1),
-            quality=Quality({"queries": 3.0}, "good enough", True),
-            created_at=datetime(2026, 1, 2, tzinfo=UTC),
-            network=files.network,
-        )
-
-    return manifest
+    return described
 
 
 @pytest.fixture
