@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -21,12 +22,16 @@ from tests.metric_names import listed
 from tests.unit.gateway.test_door import World
 
 from millstream.domain.clock import as_datetime, wall_clock
+from millstream.domain.errors import OperatorError
 from millstream.domain.events import EventType
 from millstream.domain.identity import record_key
 from millstream.domain.models import Decision, ModelAnnouncement
 from millstream.gateway.api_keys import Scope, create
 from millstream.recommender.following import take_announcement
+from millstream.settings import load
 from millstream.stores.redis import connect
+from millstream.trainer.ground import stand
+from millstream.trainer.settings import TrainerSettings
 
 __all__ = ["trained", "url"]  # fixtures, used by name
 Labels = tuple[tuple[str, str], ...]
@@ -54,22 +59,23 @@ class Said(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """What happens: `promoted`, whose model serves; `asking`, who asks the gateway for a list."""
+    """What happens: `promoted`, whose model serves; `training`, whose trainers of which model
+    begin; `asking`, who asks the gateway for a list."""
 
     deeds: list[Deed]
     promoted: set[str]
+    training: set[tuple[str, str]]
     said: list[Said]
     asking: list[str]
 
 
-OF_ANY = st.sampled_from(TENANTS)
-SAID = st.builds(
-    Said, OF_ANY, st.sampled_from(["embedding", "sentiment"]), st.sampled_from(Decision)
-)
+OF_ANY, OF_EITHER = st.sampled_from(TENANTS), st.sampled_from(["embedding", "sentiment"])
+SAID = st.builds(Said, OF_ANY, OF_EITHER, st.sampled_from(Decision))
 HEARD = st.builds(
     Heard,
     st.lists(deeds_of(SHOPPING), min_size=20, max_size=40),
     st.sets(OF_ANY),
+    st.sets(st.tuples(OF_ANY, OF_EITHER)),
     st.lists(SAID, min_size=1, max_size=8),
     st.lists(OF_ANY, max_size=6),
 )
@@ -80,10 +86,11 @@ def labels(**given: str) -> Labels:
 
 
 def told(name: str) -> Told:
-    """Zeros left out; of a histogram how many were observed."""
+    """Zeros left out; of a histogram how many were observed. Nothing of who is not loaded here."""
+    collector = REGISTRY._names_to_collectors.get(name)
     return {
         labels(**sample.labels): sample.value
-        for metric in REGISTRY._names_to_collectors[name].collect()
+        for metric in (collector.collect() if collector else ())
         for sample in metric.samples
         if sample.name in (name, f"{name}_count") and sample.value
     }
@@ -92,7 +99,7 @@ def told(name: str) -> Told:
 def forget() -> dict[str, Told]:
     """What is told already of those that can't be made to forget it."""
     for name in OF_TENANTS:
-        if clear := getattr(REGISTRY._names_to_collectors[name], "clear", None):
+        if clear := getattr(REGISTRY._names_to_collectors.get(name), "clear", None):
             clear()
     return {name: told(name) for name in OF_TENANTS}
 
@@ -163,6 +170,15 @@ async def announce(said: Sequence[Said], trained: Trained) -> None:
         take_announcement(told_at, "embedding", models, NOON_MS + 1)
 
 
+async def begin_training(training: Collection[tuple[str, str]], home: Path) -> None:
+    """Each says whose it is, and ends, since `home` has no key."""
+    for tenant, model in training:
+        trainer = load(TrainerSettings, tenant=tenant, model_name=model, keys_dir=home)
+        with pytest.raises(OperatorError, match="key"):
+            async with stand(trainer):
+                pass
+
+
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dict[str, str]]:
     """With a key for each tenant."""
@@ -195,6 +211,7 @@ def test_what_is_told_of_a_tenant_is_what_was_its_own(
 
     async def tried() -> Outcome:
         await announce(heard.said, trained)
+        await begin_training(heard.training, door[0].path.parent)
         await ask(door, heard.asking)
         async with connect(url) as redis:
             models = await trained.serving(heard.promoted)
@@ -205,6 +222,9 @@ def test_what_is_told_of_a_tenant_is_what_was_its_own(
         **events_recounted(deeds, made),
         **models_recounted(trained, heard.promoted),
         **announcements_recounted(heard.said),
+        "millstream_trainer_info": {
+            labels(tenant=tenant, model=model): 1 for tenant, model in heard.training
+        },
         "millstream_gateway_list_seconds": Counter(labels(tenant=of) for of in heard.asking),
     }
     assert sorted(recounted) == OF_TENANTS, "a metric by tenant is to be recounted here"
