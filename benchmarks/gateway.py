@@ -160,6 +160,7 @@ def _servers(
         gateway_api_keys=home / "api-keys.json",
         pseudonym_keys_dir=home / "pseudonym-keys",
         gateway_requests_per_second=1_000_000,
+        gateway_tenant_requests_per_second=1_000_000,
         gateway_redis_seconds=5.0,  # a busy machine is not a Redis that is away
     )
     rotate(settings.pseudonym_keys_dir, TENANT)

@@ -121,7 +121,7 @@ class Door:
             caller = find_of_page(self._callers, scope) if is_of_page(scope) else None
         if caller is None:
             raise _unknown()
-        wait = self._rates.request(caller.key_id)
+        wait = self._rates.request(caller)
         if not wait and scope["path"] in TAKEN_IN and scope["method"] in WRITES:
             # Before the body is read: to refuse a flood is not to cost what it would to take it.
             wait = self._rates.refused(caller)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil
 from time import monotonic
+from typing import NamedTuple
 
 from millstream.gateway.callers import Caller
+from millstream.gateway.settings import GatewaySettings
 
 BURST_S = 1.0
 """So much of the allowance may be used at once."""
@@ -43,24 +45,38 @@ class Rate:
         return max(0, ceil(self._fits_at.get(name, 0.0) - self._clock()))
 
 
+class Allowed(NamedTuple):
+    """In a second. `events`: reviews and catalogue items, too."""
+
+    requests: int
+    events: int
+
+
 class Rates:
-    """Requests by API key. Events (or reviews, or catalogue items) in them by API key, so that one
-    that was found in a page does not stop the shop's backend, and by tenant, however many keys it
-    has."""
+    """By API key, so that one that was found in a page does not stop the shop's backend, and by
+    tenant, however many keys it has. What the tenant has no room for costs the key alone."""
 
-    def __init__(self, requests: int, events: int, events_of_tenant: int) -> None:
-        self._requests = Rate(requests)
-        self._events = Rate(events)
-        self._of_tenant = Rate(events_of_tenant)
+    def __init__(self, of_key: Allowed, of_tenant: Allowed) -> None:
+        self._requests, self._requests_of_tenant = Rate(of_key.requests), Rate(of_tenant.requests)
+        self._events, self._events_of_tenant = Rate(of_key.events), Rate(of_tenant.events)
 
-    def request(self, key_id: str) -> int:
+    def request(self, caller: Caller) -> int:
         """See Rate.take."""
-        return self._requests.take(key_id)
+        return self._requests.take(caller.key_id) or self._requests_of_tenant.take(caller.tenant)
 
     def events(self, caller: Caller, n: int) -> int:
-        """See Rate.take. What the tenant has no room for costs the key alone."""
-        return self._events.take(caller.key_id, n) or self._of_tenant.take(caller.tenant, n)
+        """See Rate.take."""
+        return self._events.take(caller.key_id, n) or self._events_of_tenant.take(caller.tenant, n)
 
     def refused(self, caller: Caller) -> int:
         """See Rate.wait; of events."""
-        return max(self._events.wait(caller.key_id), self._of_tenant.wait(caller.tenant))
+        return max(self._events.wait(caller.key_id), self._events_of_tenant.wait(caller.tenant))
+
+
+def rates_of(settings: GatewaySettings) -> Rates:
+    return Rates(
+        Allowed(settings.gateway_requests_per_second, settings.gateway_events_per_second),
+        Allowed(
+            settings.gateway_tenant_requests_per_second, settings.gateway_tenant_events_per_second
+        ),
+    )

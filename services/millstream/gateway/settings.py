@@ -27,6 +27,8 @@ class GatewaySettings(PrivacySettings):
     gateway_max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     gateway_requests_per_second: int = Field(default=2_000, ge=1)
     """Of one API key, in this process; past it the answer is 429."""
+    gateway_tenant_requests_per_second: int = Field(default=4_000, ge=1)
+    """The same, of all API keys of a tenant together."""
     gateway_events_per_second: int = Field(default=2_000, ge=500)
     """Of one API key, in this process: events, reviews and catalogue items."""
     gateway_tenant_events_per_second: int = Field(default=4_000, ge=500)

@@ -27,7 +27,7 @@ from millstream.gateway.moves import Moves
 from millstream.gateway.parts import Parts, Topics
 from millstream.gateway.pipeline import Door
 from millstream.gateway.previews import Previews
-from millstream.gateway.rates import Rates
+from millstream.gateway.rates import rates_of
 from millstream.gateway.readiness import Readiness
 from millstream.gateway.reverse import Reverse, opened_reverse
 from millstream.gateway.searching import Searching
@@ -110,11 +110,7 @@ def _parts(
     return Parts(
         topics=Topics(*map(settings.topic, (EVENTS, CATALOG, REVIEWS))),
         callers=callers,
-        rates=Rates(
-            settings.gateway_requests_per_second,
-            settings.gateway_events_per_second,
-            settings.gateway_tenant_events_per_second,
-        ),
+        rates=rates_of(settings),
         turns=Turns(),
         delivery=ground.delivery,
         reverse=reverse,

@@ -17,7 +17,7 @@ from millstream.gateway.api_keys import ApiKey, Scope, create
 from millstream.gateway.callers import CALLER, Caller, Callers
 from millstream.gateway.hot_lists import HotLists
 from millstream.gateway.pipeline import Door
-from millstream.gateway.rates import Rates
+from millstream.gateway.rates import Allowed, Rates, rates_of
 from millstream.gateway.settings import GatewaySettings
 from millstream.gateway.stored_lists import Found
 from millstream.settings import load
@@ -65,11 +65,7 @@ class World:
 
     def door(self, rates: Rates | None = None, **changes: Any) -> Door:
         settings = load(GatewaySettings, **changes)
-        usual = Rates(
-            settings.gateway_requests_per_second,
-            settings.gateway_events_per_second,
-            settings.gateway_tenant_events_per_second,
-        )
+        usual = rates_of(settings)
         hot = HotLists(self.stored)  # type: ignore[arg-type]
         return Door(self.callers(), rates or usual, hot, self.behind, settings)
 
@@ -179,7 +175,7 @@ async def a_body() -> Any:
 
 async def test_a_flood_is_refused_unread_and_only_its_own_key(world: World) -> None:
     noisy, quiet = (create(world.path, of, tuple(Scope), "", wall_clock) for of in ("a", "b"))
-    rates = Rates(2_000, 500, 4_000)
+    rates = Rates(Allowed(2_000, 500), Allowed(4_000, 4_000))
     door = world.door(rates)
     caller = caller_of(noisy[0])
     assert [rates.events(caller, 500) for _ in range(2)] == [0, 1]
@@ -190,10 +186,22 @@ async def test_a_flood_is_refused_unread_and_only_its_own_key(world: World) -> N
     assert (await told(door, noisy[1], "GET /v1/recommendations/ann", a_body))[0] == 200
 
 
+async def test_more_keys_do_not_raise_what_a_tenant_may_ask_for(world: World) -> None:
+    keys = [create(world.path, "a", tuple(Scope), "", wall_clock)[1] for _ in range(3)]
+    _, quiet = create(world.path, "b", tuple(Scope), "", wall_clock)
+    door = world.door(Rates(Allowed(2, 500), Allowed(4, 4_000)))
+    asked = "GET /v1/recommendations/ann"
+    first, second, third = [
+        [(await told(door, key, asked, a_body))[0] for _ in "123"] for key in keys
+    ]
+    assert (first, second, third) == ([200, 200, 429], [200, 200, 429], [429, 429, 429])
+    assert (await told(door, quiet, asked, a_body))[0] == 200
+
+
 async def test_more_keys_do_not_raise_what_a_tenant_may_send(world: World) -> None:
     first, second = (create(world.path, "a", tuple(Scope), "", wall_clock) for _ in range(2))
     _, quiet = create(world.path, "b", tuple(Scope), "", wall_clock)
-    rates = Rates(2_000, 500, 800)
+    rates = Rates(Allowed(2_000, 500), Allowed(4_000, 800))
     door = world.door(rates)
     waits = [rates.events(caller_of(key), 500) for key, _ in (first, second)]
     assert waits == [0, 1]
