@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tests.encoders import mean_encoder, unit
 
+from millstream.domain.models import Network
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fitted, Watch
 from millstream.trainer.settings import Training
@@ -21,3 +24,12 @@ def factorise(data: Interactions, rule: Training, watch: Watch, log_dir: Path | 
     for _ in range(4):
         basis = np.linalg.qr(table.T @ (table @ basis))[0]
     return Fitted(table @ basis, basis, 1.0, 0.0, (0.0,))
+
+
+def factorised_network(data: Interactions, rule: Training, *_: object) -> Fitted:
+    """`factorise`, for a session encoder with unit items and one that takes the mean."""
+    fitted = factorise(data, rule, lambda _: False, None)
+    if rule.network is Network.DOT_PRODUCT:
+        return fitted
+    items = unit(fitted.item_vectors + 1e-6)
+    return replace(fitted, item_vectors=items, dense_weight=2.0, encoder=mean_encoder(items))

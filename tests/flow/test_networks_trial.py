@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.encoders import mean_encoder, unit
-from tests.factorised import factorise
+from tests.factorised import factorised_network
 
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import Network
@@ -21,24 +19,14 @@ from millstream.local.networks_trial import (
     evaluate_networks,
     world_of,
 )
-from millstream.trainer.encode import Interactions
-from millstream.trainer.fitting import Fitted
-from millstream.trainer.settings import TrainerSettings, Training
+from millstream.trainer.settings import TrainerSettings
 
 SETTINGS = TrainerSettings.model_construct()
 
 
-def fit(data: Interactions, rule: Training, *_: object) -> Fitted:
-    fitted = factorise(data, rule, lambda _: False, None)
-    if rule.network is Network.DOT_PRODUCT:
-        return fitted
-    items = unit(fitted.item_vectors + 1e-6)
-    return replace(fitted, item_vectors=items, dense_weight=2.0, encoder=mean_encoder(items))
-
-
 def test_each_network_is_told_alone_and_by_what_it_is_worth_in_a_list() -> None:
     lines: list[str] = []
-    found = evaluate_networks(world_of(None, SETTINGS), fit, 1, lines.append)
+    found = evaluate_networks(world_of(None, SETTINGS), factorised_network, 1, lines.append)
     rows = {(row["name"], row["weight"]): row for row in found["rows"]}
     ways = (*WEIGHTS, LEARNT_WAY)
     assert set(rows) == {(str(network), way) for network in Network for way in ways}

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from millstream import logs
 from millstream.cli.result import write_result
 
 _FIGURES = ("model_recall_at_20", "model_mrr_at_20", "list_recall_at_20", "list_mrr_at_20")
@@ -27,6 +28,7 @@ def networks(
     from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.wiring import tensorflow
 
+    logs.configure("WARNING")  # else what the trainer logs of ways would stand before the object
     settings, told = TrainerSettings.model_construct(), Console(stderr=True)
     world = world_of(data, settings)
     found = evaluate_networks(

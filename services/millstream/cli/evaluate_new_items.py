@@ -12,23 +12,24 @@ from millstream.cli.result import write_result
 
 
 def new_items(
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 1,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Recall on items of Online Retail that were kept from the training, with and without text."""
     from millstream.local.gate_trials import online_retail_world
-    from millstream.local.new_items_trial import evaluate_new_items
+    from millstream.local.new_items_trial import evaluate_new_items, text_readers
     from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.wiring import tensorflow
 
-    settings = TrainerSettings.model_construct()
-    told = Console(stderr=True)
-    found = evaluate_new_items(
-        online_retail_world(settings),
-        tensorflow(settings.threads),
-        lambda line: told.print(line, markup=False),
-    )
+    settings, console = TrainerSettings.model_construct(), Console(stderr=True)
+
+    def tell(line: str) -> None:
+        console.print(line, markup=False)
+
+    world, fit = online_retail_world(settings), tensorflow(settings.threads)
+    found = evaluate_new_items(world, fit, text_readers(tell), seeds, tell)
     if json:
-        write_result("evaluate new-items", [settings.seed], found)
+        write_result(f"evaluate new-items --seeds {seeds}", range(1, seeds + 1), found)
         return
     table = Table("", "recall@20, whole catalogue", "recall@20 among the new")
     for row in found["rows"]:

@@ -44,7 +44,7 @@ def tune(
     )
     if json:
         how = f"--newest {newest:g} --trials {trials} --seeds {seeds}"
-        write_result(f"tune --data {data.resolve().name} {how}", range(seeds), found)
+        write_result(f"tune --data {data.resolve().name} {how}", range(1, seeds + 1), found)
         return
     Console().print(_table(found))
     for name, share in found["importance"].items():

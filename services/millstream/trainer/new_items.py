@@ -2,8 +2,8 @@
 
 Ridge regression from title and category to the vectors of the items that were trained (Gantner et
 al., ICDM 2010, "Learning attribute-to-feature mappings for cold-start recommendations"), so that
-lists can have an item before its first event. Texts are read by their letters: word vectors found
-no more of the new items (docs/new-items.md)."""
+lists can have an item before its first event. Texts are read by their letters: what word vectors
+find beside them `millstream evaluate new-items` prints (docs/new-items.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from millstream.domain.catalogue import CatalogueItem
 from millstream.model.embeddings import Embeddings, FloatArray
 from millstream.model.indexing import asked_vectors
 from millstream.model.vocabulary import Vocabulary
-from millstream.search.meaning import hashed
+from millstream.search.meaning import Meaning, hashed
 from millstream.search.segment import text_of
 
 _RIDGE = 0.3
@@ -30,7 +30,9 @@ LEAST_TAUGHT = 200
 """Trained items with a text; what fewer say of texts is chance."""
 
 
-def with_new_items(parts: Embeddings, catalogue: Mapping[str, CatalogueItem]) -> Embeddings:
+def with_new_items(
+    parts: Embeddings, catalogue: Mapping[str, CatalogueItem], read: Meaning = hashed
+) -> Embeddings:
     """`parts` with the items of the catalogue that it lacks, but for hidden ones and those without
     a text, behind its own; of more than MOST those added last. As it is where too few trained items
     have a text to learn from."""
@@ -41,7 +43,7 @@ def with_new_items(parts: Embeddings, catalogue: Mapping[str, CatalogueItem]) ->
     fresh = sorted(sorted(fresh, key=lambda name: catalogue[name].added_at, reverse=True)[:MOST])
     if len(taught) < LEAST_TAUGHT or not fresh:
         return parts
-    said = hashed([texts[item] for item in (*taught, *fresh)])
+    said = read([texts[item] for item in (*taught, *fresh)])
     known = parts.item_vectors[parts.items.rows(taught)]
     guessed = _mapped(said[: len(taught)], known, said[len(taught) :])
     if parts.encoder is not None:
