@@ -115,7 +115,14 @@ async def test_a_review_models_life(tmp_path: Path, shop: Shop) -> None:
     ]
     shown = await shop.models("show", "1", *SENTIMENT, "--json")
     assert msgspec.json.decode(shown.out)["kind"] == "linear"
-    assert "card" not in shown.err
+    assert "millstream models card 1 --model sentiment" in shown.err
+    card = msgspec.json.decode((await shop.models("card", "1", *SENTIMENT, "--json")).out)
+    assert card["quality"] == msgspec.json.decode(shown.out)["quality"]
+    assert card["groups"][0]["accuracy"]["value"] == told["metrics"]["accuracy"]
+    path = tmp_path / "card.html"
+    done = await shop.models("card", "1", *SENTIMENT, "--out", str(path))
+    assert done.code == 0, done.err
+    assert "Model card: default/sentiment v1" in path.read_text()
 
     held = await shop.models("promote", "2", *SENTIMENT)
     assert (held.code, "one that was not promoted" in held.err) == (2, True)
@@ -126,9 +133,8 @@ async def test_a_review_models_life(tmp_path: Path, shop: Shop) -> None:
     moved = (await shop.heard(4))[2:]
     assert [(one.model, one.version) for one in moved] == [("sentiment", 2), ("sentiment", 1)]
 
-    for words in (("card", "1"), ("diff", "1", "2")):
-        done = await shop.models(*words, *SENTIMENT)
-        assert (done.code, "expected a version of embeddings" in done.err) == (2, True), done.err
+    done = await shop.models("diff", "1", "2", *SENTIMENT)
+    assert (done.code, "expected a version of embeddings" in done.err) == (2, True), done.err
     spoilt = shop.store / "default" / "sentiment" / "v000002" / "terms.npy"
     spoilt.write_bytes(spoilt.read_bytes()[:-1])
     done = await shop.models("promote", "2", *SENTIMENT, "--force")

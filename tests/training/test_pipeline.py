@@ -198,6 +198,9 @@ async def test_the_manifest_tells_where_the_version_comes_from(
     assert manifest.window.last_log_ms == two_tastes["log_ms"][-1]
     assert manifest.provenance.settings_digest == tools.settings.digest()
     assert manifest.quality.metrics == said.metrics
+    assert set(manifest.quality.intervals) == set(said.metrics) - {"queries"}
+    for name, found in manifest.quality.intervals.items():
+        assert found.low <= said.metrics[name] <= found.high, name
     assert int(manifest.created_at.timestamp() * 1000) == NOW
     assert manifest.quality.fairness is not None
     groups = {group.name: group.shoppers for group in manifest.quality.fairness.shoppers}

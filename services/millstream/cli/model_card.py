@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import typer
 
-from millstream.cli.model_store import shown
+from millstream.cli.model_store import shown_any
 from millstream.cli.variables import checked
 from millstream.domain.errors import OperatorError
 from millstream.model.card import card_of
 from millstream.model.card_page import card_page
+from millstream.model.sentiment.card import review_card_of
+from millstream.model.sentiment.card_page import review_card_page
+from millstream.model.sentiment.manifest import AnyManifest, ReviewManifest
 from millstream.model.signed_files import Identity
 from millstream.settings import ConnectionSettings
 
@@ -27,20 +30,34 @@ def print_card(
     ] = None,
     json: bool = typer.Option(False, help="One JSON object instead of the page."),
 ) -> None:
-    """Data, measures with intervals, segments, exposure and lineage, from the signed manifest."""
+    """Data, measures with intervals, segments, exposure and lineage of a version, of the model of
+    reviews too (--model sentiment), from the signed manifest."""
     settings = checked(ConnectionSettings)
-    card = card_of(shown(settings, Identity(tenant, model, version)))
+    told = _told(shown_any(settings, Identity(tenant, model, version)))
     if json:
-        sys.stdout.write(msgspec.json.encode(card).decode() + "\n")
+        sys.stdout.write(told.json.decode() + "\n")
         return
     path = out or Path(card_name(model, version))
     try:
-        path.write_text(card_page(card))
+        path.write_text(told.page)
     except OSError as error:
         raise OperatorError(
             "the card's page", f"{path}: {error.strerror}", "a file we can write"
         ) from None
     typer.echo(f"{path.resolve()}")
+
+
+class _Told(NamedTuple):
+    json: bytes
+    page: str
+
+
+def _told(manifest: AnyManifest) -> _Told:
+    if isinstance(manifest, ReviewManifest):
+        reviews = review_card_of(manifest)
+        return _Told(msgspec.json.encode(reviews), review_card_page(reviews))
+    card = card_of(manifest)
+    return _Told(msgspec.json.encode(card), card_page(card))
 
 
 def card_name(model: str, version: int) -> str:

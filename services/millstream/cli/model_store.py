@@ -5,12 +5,13 @@ from __future__ import annotations
 from millstream.domain.errors import OperatorError
 from millstream.model.manifest import ArtifactRefused, Manifest, ManifestHead
 from millstream.model.registry import LoadedModel, Registry
+from millstream.model.sentiment.manifest import AnyManifest
 from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
 from millstream.settings import ConnectionSettings
 
 
-def shown_any(settings: ConnectionSettings, wanted: Identity) -> ManifestHead:
+def shown_any(settings: ConnectionSettings, wanted: Identity) -> AnyManifest:
     """Whichever kind of model it is. Raises OperatorError unless the manifest is signed and the one
     that is wanted."""
     try:

@@ -14,7 +14,7 @@ from rich.table import Table
 from millstream.cli import model_card, model_diff, model_moves, model_request, model_reviews
 from millstream.cli.model_store import shown_any
 from millstream.cli.variables import checked
-from millstream.model.manifest import ArtifactRefused, Manifest, ManifestHead
+from millstream.model.manifest import ArtifactRefused, ManifestHead
 from millstream.model.registry import Registry
 from millstream.model.signed_files import Identity
 from millstream.model.signing import load_public_key
@@ -75,9 +75,8 @@ def show(
     manifest = shown_any(settings, Identity(tenant, model, version))
     raw = msgspec.json.encode(manifest)
     sys.stdout.write((raw if json else msgspec.json.format(raw, indent=2)).decode() + "\n")
-    if not isinstance(manifest, Manifest):
-        return
-    told = "" if (tenant, model) == _DEFAULT else f" --model {model} --tenant {tenant}"
+    told = "" if model == _DEFAULT[1] else f" --model {model}"
+    told += "" if tenant == _DEFAULT[0] else f" --tenant {tenant}"
     typer.echo(f"Model card: millstream models card {version}{told}", err=True)
 
 

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 from millstream.domain.models import Decision
 
 Number = Annotated[int, Meta(ge=0)]
+BESIDE = "beside"
+"""Begins the segment of a check whose reference is another than the judgement's."""
 
 
 class Outcome(StrEnum):

@@ -68,9 +68,17 @@ class Provenance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     warm: int = 0
 
 
+class Interval(Struct, frozen=True, forbid_unknown_fields=True):
+    """95 %, by bootstrap over shoppers; of a review model over reviews."""
+
+    low: float
+    high: float
+
+
 class Quality(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Measured on the last part of the window by a model that had not seen it. `verdict` tells
-    why the version may or may not become the current one, and `passed` says which."""
+    why the version may or may not become the current one, and `passed` says which. `intervals`:
+    of metrics, by their names; older versions have none."""
 
     metrics: dict[str, float]
     verdict: str
@@ -80,6 +88,7 @@ class Quality(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     service."""
 
     fairness: Fairness | None = None
+    intervals: dict[str, Interval] = {}
 
     @property
     def decision(self) -> Decision:

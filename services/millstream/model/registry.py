@@ -33,7 +33,7 @@ from millstream.model.sentiment.artifact import (
     write_review_model,
 )
 from millstream.model.sentiment.golden import check_golden as check_golden_reviews
-from millstream.model.sentiment.manifest import ReviewManifest, decode_any
+from millstream.model.sentiment.manifest import AnyManifest, ReviewManifest, decode_any
 from millstream.model.sentiment.sentiment import Sentiment
 from millstream.model.signed_files import Identity, manifest_digest, read_signed, write_manifest
 
@@ -208,9 +208,8 @@ class Registry:
         """sha256 of the manifest as it stands there. Raises ArtifactRefused where there is none."""
         return manifest_digest(self._directory(wanted))
 
-    def show(self, key: Ed25519PublicKey, wanted: Identity) -> ManifestHead:
-        """Manifest or ReviewManifest. Raises ArtifactRefused unless it is signed and the one that
-        is wanted."""
+    def show(self, key: Ed25519PublicKey, wanted: Identity) -> AnyManifest:
+        """Raises ArtifactRefused unless it is signed and the one that is wanted."""
         return read_signed(self._directory(wanted), key, wanted, decode_any)
 
     def newest(self, key: Ed25519PublicKey, tenant: str, model: str) -> ManifestHead | None:

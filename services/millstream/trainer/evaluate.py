@@ -9,10 +9,13 @@ import numpy as np
 import polars as pl
 
 from millstream.model.embeddings import FloatArray, ServingRule
+from millstream.model.manifest import Interval
 from millstream.model.scorer import Scorer
 from millstream.model.vocabulary import Vocabulary
 from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.fitting import Fitted, assemble
+from millstream.trainer.gate.bootstrap import mean_bounds
+from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.quality.baselines import Covisitation, Popularity
 from millstream.trainer.quality.metrics import Quality, measure
 from millstream.trainer.quality.ranks import list_ranks, score_ranks
@@ -107,6 +110,23 @@ def named_means(found: dict[str, Quality]) -> dict[str, float]:
     }
     table["queries"] = float(len(next(iter(found.values())).users))
     return table
+
+
+def named_intervals(found: dict[str, Quality], rule: GateRule) -> dict[str, Interval]:
+    """Of each of the named means; none where there are no queries."""
+    users = next(iter(found.values())).users
+    if not users:
+        return {}
+    columns = {
+        f"{name}_{metric}": values
+        for name, quality in found.items()
+        for metric, values in quality.values().items()
+    }
+    low, high = mean_bounds(
+        np.column_stack(list(columns.values())), users, rule.resamples, rule.seed
+    )
+    pairs = zip(low.tolist(), high.tolist(), strict=True)
+    return {name: Interval(*pair) for name, pair in zip(columns, pairs, strict=True)}
 
 
 def _measure_scores(

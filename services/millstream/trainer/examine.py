@@ -14,6 +14,7 @@ from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.fairness import Fairness
 from millstream.model.judgement import Judgement
+from millstream.model.manifest import Interval
 from millstream.model.scorer import Scorer
 from millstream.model.sessions.encoder import beside_items
 from millstream.trainer.champion import Champion
@@ -21,6 +22,7 @@ from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.evaluate import (
     choose_rule,
     evaluate,
+    named_intervals,
     named_means,
 )
 from millstream.trainer.fairness import bound_costs, fairness
@@ -68,6 +70,7 @@ class Examined:
     network: Network
     serving: ServingRule
     metrics: dict[str, float]
+    intervals: dict[str, Interval]
     judgement: Judgement
     fairness: Fairness
     exam: Exam
@@ -104,7 +107,14 @@ def examine(
         bounds=tuple(bound_costs(exam, Scorer(model), shop, tools.gate)),
     )
     return Examined(
-        learnt.network, learnt.serving, named_means(found), judgement, shares, exam, answers
+        network=learnt.network,
+        serving=learnt.serving,
+        metrics=named_means(found),
+        intervals=named_intervals(found, tools.gate),
+        judgement=judgement,
+        fairness=shares,
+        exam=exam,
+        answers=answers,
     )
 
 

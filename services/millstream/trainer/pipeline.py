@@ -75,7 +75,12 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     tools.progress.registers()
     facts = data_window(window, settings, len(data.user_rows))
     quality = Quality(
-        examined.metrics, judgement.verdict, judgement.promoted, judgement, examined.fairness
+        metrics=examined.metrics,
+        verdict=judgement.verdict,
+        passed=judgement.promoted,
+        judgement=judgement,
+        fairness=examined.fairness,
+        intervals=examined.intervals,
     )
     began = Beginning(started_ms, Occasion(why, moved), 0 if begun is None else begun.warm)
     describe = describer(settings, facts, examined.serving, quality, began)

@@ -74,6 +74,9 @@ async def test_the_manifest_tells_data_measures_and_verdict(tools: ReviewTools) 
     assert {"accuracy_books", "accuracy_kitchen", "calibration_error"} < set(quality.metrics)
     assert quality.judgement is not None
     assert quality.verdict.startswith("promoted: the first one")
+    assert manifest.groups[0].reviews == held
+    assert manifest.groups[0].accuracy.value == quality.metrics["accuracy"]
+    assert set(quality.intervals) == set(quality.metrics) - {"reviews"}
 
 
 async def test_no_version_learns_from_what_versions_are_measured_on(tools: ReviewTools) -> None:

@@ -16,7 +16,14 @@ from millstream.model.card_page import card_page
 from millstream.model.embeddings import Embeddings
 from millstream.model.fairness import Fairness, ItemGroup, ShopperGroup
 from millstream.model.judgement import Bound, Check, Judgement, Outcome
-from millstream.model.manifest import Manifest, Occasion, Quality, decode_manifest, encode_manifest
+from millstream.model.manifest import (
+    Interval,
+    Manifest,
+    Occasion,
+    Quality,
+    decode_manifest,
+    encode_manifest,
+)
 from millstream.model.registry import Registry
 
 Describe = Callable[[int, Files], Manifest]
@@ -49,6 +56,7 @@ def manifest(
             True,
             JUDGEMENT,
             FAIRNESS,
+            {"model_recall_at_20": Interval(0.18, 0.22)},
         )
         return msgspec.structs.replace(
             describe(version, files),
@@ -97,12 +105,26 @@ def test_the_page_tells_what_the_manifest_holds(manifest: Manifest) -> None:
         "0123456789ab",
         "by asked",
         "0.310",
+        "0.2000 (0.1800 to 0.2200)",
+        "with 95 % intervals over shoppers",
         "new shoppers",
         "0.1000 (0.0500 to 0.1500)",
         "category: <script>",
         "50.0%",
     ):
         assert told in text, told
+
+
+def test_numbers_stand_under_the_head_of_their_column(manifest: Manifest) -> None:
+    page = card_page(card_of(manifest))
+    assert '<th class="n">shoppers</th>' in page
+    assert '<td class="n">812</td>' in page
+    assert "<th>outcome</th>" in page
+
+
+def test_a_bar_has_its_interval_where_one_is_known(manifest: Manifest) -> None:
+    page = Page(card_page(card_of(manifest)))
+    assert page.tags.count("path") == 1, "popularity was measured without one"
 
 
 def test_the_card_as_json_is_the_same(manifest: Manifest) -> None:
@@ -116,7 +138,8 @@ def test_a_card_of_an_older_version_says_less(
 ) -> None:
     old, _ = registry.register(parts, describe, key)
     raw = encode_manifest(old)
-    assert b"judgement" not in raw, "what is not known is not written, so older code reads it"
+    for later in (b"judgement", b"intervals"):
+        assert later not in raw, "what is not known is not written, so older code reads it"
     page = Page(card_page(card_of(decode_manifest(raw))))
     assert "good enough" in " ".join(page.text)
     assert "svg" not in page.tags

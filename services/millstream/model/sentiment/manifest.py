@@ -8,7 +8,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from millstream.model.manifest import Count, ManifestHead, Occasion, decode_as, decode_manifest
+from millstream.model.manifest import (
+    Count,
+    Interval,
+    Manifest,
+    ManifestHead,
+    Occasion,
+    decode_as,
+    decode_manifest,
+)
 
 MODEL = "sentiment"
 """The name of review models in the store, under the pointer and in announcements."""
@@ -50,13 +58,45 @@ class ReviewWindow(Struct, frozen=True, forbid_unknown_fields=True):
     learnt: Count
 
 
+PROBABILITY = "probability"
+"""The kind of those groups that are made by what the version gave."""
+
+
+class Figure(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`interval`: None where there were too few reviews for one."""
+
+    value: float
+    interval: Interval | None = None
+
+
+class ReviewGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Held-out reviews that have something in common: label, domain, length, a title, or the
+    probability that the version gave. `accuracy`: the share that it was right on. `gap`: its mean
+    probability of a good one less the share of good ones. `calibration_error`: None of a group
+    that is made by the label or by the probability, of which it would say nothing."""
+
+    kind: str
+    """Empty of all of them."""
+
+    name: str
+    reviews: Count
+    accuracy: Figure
+    gap: Figure
+    calibration_error: Figure | None = None
+
+
 class ReviewManifest(ManifestHead, frozen=True, kw_only=True):
-    """`window` and `occasion`: None where labelled reviews alone were given, by an operator."""
+    """`window` and `occasion`: None where labelled reviews alone were given, by an operator.
+    `groups`: who of the held-out reviews was judged how well; older versions tell of none."""
 
     kind: ReviewKind
     reviews: ReviewData
     window: ReviewWindow | None = None
     occasion: Occasion | None = None
+    groups: tuple[ReviewGroup, ...] = ()
+
+
+AnyManifest = Manifest | ReviewManifest
 
 
 class _Told(Struct):
@@ -68,7 +108,7 @@ def decode_review_manifest(raw: bytes) -> ReviewManifest:
     return decode_as(ReviewManifest, raw)
 
 
-def decode_any(raw: bytes) -> ManifestHead:
+def decode_any(raw: bytes) -> AnyManifest:
     """Whole, whichever kind it is; embeddings say no kind. Raises ArtifactRefused."""
     try:
         told = msgspec.json.decode(raw, type=_Told)

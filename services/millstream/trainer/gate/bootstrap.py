@@ -1,8 +1,8 @@
-"""How sure a difference on the same shoppers is."""
+"""How sure a figure, or a difference on the same shoppers, is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 _BLOCK = 2_000_000
 _TAIL = 0.025
+
+Values = NDArray[np.float64]
 
 
 class Paired(NamedTuple):
@@ -30,18 +32,43 @@ def paired(
     shoppers = sorted(ours)
     first = np.array([ours[shopper] for shopper in shoppers])
     second = np.array([theirs[shopper] for shopper in shoppers])
-    means = _resampled_means(first - second, resamples, np.random.default_rng(seed))
-    low, high = np.quantile(means, [_TAIL, 1 - _TAIL])
+    sums = resampled_sums((first - second)[:, None], resamples, seed)
+    [low], [high] = bounds(sums / len(shoppers))
     return Paired(float(first.mean()), float(second.mean()), float(low), float(high))
 
 
-def _resampled_means(
-    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """(resamples,), bounded in memory."""
-    size, step = len(values), max(1, _BLOCK // len(values))
+def mean_bounds(
+    values: Values, owners: Sequence[str], resamples: int, seed: int
+) -> tuple[Values, Values]:
+    """(m,) and (m,): the 95 % bounds of the means of (n, m) values, n at least 1. An owner of rows
+    is drawn with all of them: what one shopper does on two visits is not two shoppers' word."""
+    _, rows = np.unique(np.array(owners), return_inverse=True)
+    table = np.zeros((int(rows.max()) + 1, values.shape[1] + 1))
+    np.add.at(table, rows, np.column_stack([values, np.ones(len(values))]))
+    sums = resampled_sums(table, resamples, seed)
+    return bounds(sums[:, :-1] / sums[:, -1:])
+
+
+def resampled_sums(table: Values, resamples: int, seed: int) -> Values:
+    """(resamples, m): the sums of n rows that are drawn with replacement from (n, m); bounded in
+    memory."""
+    rng, size = np.random.default_rng(seed), len(table)
+    step = max(1, _BLOCK // size)
     blocks = [
-        values[rng.integers(size, size=(min(step, resamples - start), size))].mean(axis=1)
+        _often_drawn(rng, min(step, resamples - start), size) @ table
         for start in range(0, resamples, step)
     ]
     return np.concatenate(blocks)
+
+
+def _often_drawn(rng: np.random.Generator, draws: int, size: int) -> Values:
+    """(draws, size): how often each row is in each draw of as many."""
+    drawn = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=draws * size)
+    return counts.reshape(draws, size).astype(np.float64)
+
+
+def bounds(drawn: Values) -> tuple[Values, Values]:
+    """(m,) and (m,): of (resamples, m), by percentiles."""
+    low, high = np.quantile(drawn, [_TAIL, 1 - _TAIL], axis=0)
+    return low, high

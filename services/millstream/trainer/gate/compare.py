@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import msgspec
 
-from millstream.model.judgement import Check, Outcome
+from millstream.model.judgement import BESIDE, Check, Outcome
 from millstream.trainer.gate.bootstrap import Paired, paired
 from millstream.trainer.gate.exam import MODEL, WHOLE_LIST, Exam, Views, measured
 from millstream.trainer.gate.rule import GateRule
 from millstream.trainer.gate.segments import OVERALL, Segment
 
-BESIDE_POPULARITY = "beside popularity"
+BESIDE_POPULARITY = f"{BESIDE} popularity"
 _METRICS = ("recall", "mrr")
 
 

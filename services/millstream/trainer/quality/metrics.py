@@ -26,11 +26,15 @@ class Quality:
 
     def means(self) -> dict[str, float]:
         """Over queries; 0 where there are none."""
-        named = {"recall": self.recall, "mrr": self.mrr, "ndcg": self.ndcg}
         return {
-            f"{name}_at_{self.k}": float(values.mean()) if len(values) else 0.0
-            for name, values in named.items()
+            name: float(values.mean()) if len(values) else 0.0
+            for name, values in self.values().items()
         }
+
+    def values(self) -> dict[str, Values]:
+        """`recall_at_20` and so on."""
+        named = {"recall": self.recall, "mrr": self.mrr, "ndcg": self.ndcg}
+        return {f"{name}_at_{self.k}": values for name, values in named.items()}
 
     def per_user(self, values: Values) -> dict[str, float]:
         """The mean of one of the arrays over each shopper's own queries."""

@@ -12,14 +12,14 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from millstream.model.embeddings import FloatArray
-from millstream.model.judgement import Bound, Check, Outcome
+from millstream.model.judgement import BESIDE, Bound, Check, Outcome
 from millstream.trainer.gate.bootstrap import Paired, paired
 from millstream.trainer.gate.rule import Share
 from millstream.trainer.gate.segments import OVERALL
 from millstream.trainer.sentiment.calibration import calibration_error
 from millstream.trainer.sentiment.data import Reviews
 
-BESIDE_COMMONER = "beside the commoner label"
+BESIDE_COMMONER = f"{BESIDE} the commoner label"
 VIEW = "reviews"
 ACCURACY, CALIBRATION = "accuracy", "calibration error"
 NEUTRAL = 0.5

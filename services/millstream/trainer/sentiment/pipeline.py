@@ -17,6 +17,7 @@ from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.embeddings import FloatArray
+from millstream.model.judgement import Judgement
 from millstream.model.manifest import SCHEMA_VERSION, ArtifactRefused, Occasion, Provenance, Quality
 from millstream.model.registry import LoadedReviews, PointerHistory, Registry
 from millstream.model.sentiment.artifact import ReviewArrays, ReviewFiles, sentiment_of
@@ -32,6 +33,7 @@ from millstream.trainer.sentiment.calibration import calibration_error
 from millstream.trainer.sentiment.compare import NEUTRAL, InService, ReviewGateRule, largest_domains
 from millstream.trainer.sentiment.data import FILE_NAME, Reviews, held_out
 from millstream.trainer.sentiment.gate import judge_reviews
+from millstream.trainer.sentiment.groups import named_intervals, review_groups
 from millstream.trainer.trigger import Why
 
 FOLDS = 5
@@ -108,8 +110,19 @@ async def train_review_version(
     # arrays: of a linear model or an LSTM
     tools.progress.judges()
     data = review_data(reviews, len(asked))
-    quality = await offload(partial(_measured, arrays, asked, champion, data, tools.rule))
-    # quality: figures on `asked`, and refused, held or promoted beside the champion
+    given = await offload(partial(sentiment_of(arrays).probabilities, asked.texts))
+    # given: (asked,) probabilities of a good one
+    groups = await offload(partial(review_groups, asked, given, tools.rule))
+    # groups: of `asked`, by domain, label, length and probability, each with its intervals
+    judgement = await offload(partial(_judged, given, asked, champion, data, tools.rule))
+    # judgement: refused, held or promoted, beside the champion on the same reviews
+    quality = Quality(
+        metrics=_figures(asked, given),
+        verdict=judgement.verdict,
+        passed=judgement.promoted,
+        judgement=judgement,
+        intervals=named_intervals(groups),
+    )
 
     def describe(version: int, files: ReviewFiles) -> ReviewManifest:
         return ReviewManifest(
@@ -126,6 +139,7 @@ async def train_review_version(
             reviews=data,
             window=collected.window,
             occasion=None if collected.why is None else Occasion(collected.why, {}),
+            groups=groups,
         )
 
     number, _ = champion
@@ -166,22 +180,20 @@ async def _champion(tools: ReviewTools) -> _Champion:
         return current[0], None
 
 
-def _measured(
-    arrays: ReviewArrays,
+def _judged(
+    ours: FloatArray,
     asked: Reviews,
     champion: _Champion,
     data: ReviewData,
     rule: ReviewGateRule,
-) -> Quality:
+) -> Judgement:
     """Blocks for seconds."""
-    ours = sentiment_of(arrays).probabilities(asked.texts)
     number, loaded = champion
     theirs = None
     if loaded is not None:
         given = loaded.sentiment.probabilities(asked.texts)
         theirs = InService(f"v{number}", given, loaded.manifest.reviews.learnt)
-    judgement = judge_reviews(asked, ours, theirs, data, rule)
-    return Quality(_figures(asked, ours), judgement.verdict, judgement.promoted, judgement)
+    return judge_reviews(asked, ours, theirs, data, rule)
 
 
 def _figures(asked: Reviews, given: FloatArray) -> dict[str, float]:
