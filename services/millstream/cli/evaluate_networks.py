@@ -28,7 +28,7 @@ def networks(
     from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.wiring import tensorflow
 
-    logs.configure("WARNING")  # else what the trainer logs of ways would stand before the object
+    logs.configure()  # to standard error: the last line of the other is the object
     settings, told = TrainerSettings.model_construct(), Console(stderr=True)
     world = world_of(data, settings)
     found = evaluate_networks(
