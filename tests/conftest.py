@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 
@@ -18,6 +19,9 @@ from millstream.local.tansu import Tansu
 from millstream.local.valkey import Valkey
 
 load_profile()
+# Read when numpy loads, as in every service: products of workers side by side would wait, at full
+# speed, for the cores that the others have.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture
