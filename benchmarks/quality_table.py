@@ -28,6 +28,7 @@ NAMES = (
     "search",
     "questions",
     "warm-starts",
+    "warm-starts-sessions",
     "gate",
     "experiments",
     "page",

@@ -6,10 +6,12 @@ Beside each stands one that learns from everything up to there, as the default h
 first version as it was, are asked about what every event of the part after it touches, by the model
 alone.
 
+All are of one network, the dot product or the session encoder.
+
 Seconds are of CPU, from lines to the arrays of a version: ids, where new rows begin, the network,
 the map of recent items. `setup` is what both spend however little there is to learn from, most of
-it TensorFlow's compiling: a training of one epoch on a hundred pairs. `share` is what going on
-takes of learning anew, with all of that in both, and `share_without_setup` without it."""
+it TensorFlow's compiling: a training of one epoch on a hundred pairs, or shoppers. `share` is what
+going on takes of learning anew, with all of that in both, and `share_without_setup` without it."""
 
 from __future__ import annotations
 
@@ -27,6 +29,7 @@ from benchmarks.machine import machine
 from benchmarks.training import purchased_lines
 from rich.console import Console
 
+from millstream.domain.models import Network
 from millstream.local.gate_trials import SERVING
 from millstream.local.networks_trial import recorded_events
 from millstream.local.online_retail_catalogue import NOT_GOODS
@@ -39,9 +42,10 @@ from millstream.trainer.fitting import Fit, assemble
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.split import Query, evenly, next_queries
 from millstream.trainer.warm_start import going_on
+from millstream.trainer.wiring import tensorflow
 
 _ASKED = 1_000
-_PAIRS = 100
+_FEW = 100
 _COLUMNS = ["user", "event_id", "type", "item", "time_ms"]
 
 
@@ -103,28 +107,37 @@ def compare(
 
 
 def setup_seconds(turn: Turn, settings: TrainerSettings, fit: Fit) -> float:
-    data, rule = encode(turn.known, SERVING.recent_items), settings.training()
+    data = encode(turn.known, SERVING.recent_items)
+    touched = data.touched
     few = replace(
         data,
-        user_rows=data.user_rows[:_PAIRS],
-        item_rows=data.item_rows[:_PAIRS],
-        weights=data.weights[:_PAIRS],
+        user_rows=data.user_rows[:_FEW],
+        item_rows=data.item_rows[:_FEW],
+        weights=data.weights[:_FEW],
+        touched=touched.cut(
+            touched.starts[:-1], np.where(np.arange(len(touched)) < _FEW, touched.lengths(), 0)
+        ),
     )
+    once = msgspec.structs.replace(_rule(settings), epochs=1, session_epochs=1)
     began = time.process_time()
-    fit(few, msgspec.structs.replace(rule, epochs=1), lambda _: False, None)
+    fit(few, once, lambda _: False, None)
     return time.process_time() - began
 
 
 def _anew(turn: Turn, settings: TrainerSettings, fit: Fit) -> Made:
     began = time.process_time()
     data = encode(turn.known, SERVING.recent_items)
-    return _fitted(data, settings.training(), fit, began)
+    return _fitted(data, _rule(settings), fit, began)
 
 
 def _gone_on(turn: Turn, begun: Embeddings, settings: TrainerSettings, fit: Fit) -> Made:
     began = time.process_time()
     data = going_on(turn.known, begun, turn.seen_until_ms, SERVING.recent_items)
-    return _fitted(data, settings.warm_training(), fit, began)
+    return _fitted(data, settings.warm_training(*settings.networks), fit, began)
+
+
+def _rule(settings: TrainerSettings) -> Training:
+    return settings.training(*settings.networks)
 
 
 def _fitted(data: Interactions, rule: Training, fit: Fit, began: float) -> Made:
@@ -145,20 +158,19 @@ def _means(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
     }
 
 
-def main(data: Path | None, versions: int, console: Console) -> dict[str, Any]:
+def main(data: Path | None, versions: int, network: Network, console: Console) -> dict[str, Any]:
     """By the defaults of the settings, whatever the environment says; alone in its process."""
-    facts, settings = machine(), TrainerSettings.model_construct()
+    facts, settings = machine(), TrainerSettings.model_construct(networks=(network,))
     told = turns(recording(data, settings), versions, settings)
-    from millstream.trainer.train import fit_network, limit_threads
-
-    limit_threads(settings.threads)
-    fit_network(encode(told[0].known[:1_000], 1), settings.training(), lambda _: False, None)
-    setup = setup_seconds(told[-1], settings, fit_network)
-    rows = compare(told, settings, fit_network, console)
+    fit = tensorflow(settings.threads)
+    fit(encode(told[0].known[:1_000], 1), _rule(settings), lambda _: False, None)
+    setup = setup_seconds(told[-1], settings, fit)
+    rows = compare(told, settings, fit, console)
     means = {name: _means(rows, name) for name in ("full", "warm", "stale")}
     full, warm = means["full"]["cpu_seconds"], means["warm"]["cpu_seconds"]
     return {
         "data": "online-retail" if data is None else data.resolve().name,
+        "network": str(network),
         "versions": versions,
         "rows": rows,
         **means,

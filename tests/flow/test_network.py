@@ -15,8 +15,9 @@ from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.network import build_network, network_weights
 from millstream.model.scorer import Scorer, probability
+from millstream.model.sessions.encoder import beside_items
 from millstream.model.vocabulary import Vocabulary
-from millstream.trainer.encode import Interactions, Start, encode
+from millstream.trainer.encode import EncoderStart, Interactions, Start, encode
 from millstream.trainer.examine import sound
 from millstream.trainer.fitting import Stopped, assemble
 from millstream.trainer.settings import TrainerSettings
@@ -135,6 +136,26 @@ def test_a_training_goes_on_from_where_it_is_told(two_tastes: Interactions) -> N
     afresh = fit_network(two_tastes, once, lambda _: False, None)
     again = fit_network(replace(two_tastes, start=start), once, lambda _: False, None)
     assert again.losses[0] < 0.8 * afresh.losses[0]
+
+
+def test_an_encoder_goes_on_from_where_it_is_told(two_tastes: Interactions) -> None:
+    """Three touches of each shopper are new, and of one item nothing is known."""
+    settings = TrainerSettings(dimensions=8, session_epochs=4, warm_epochs=1)
+    rule, warm = settings.training(Network.SESSIONS), settings.warm_training(Network.SESSIONS)
+    first = fit_sessions(two_tastes, rule, lambda _: False, None)
+    assert first.encoder is not None
+    items = first.item_vectors.copy()
+    items[3] = 0.0
+    start = EncoderStart(items, first.encoder, np.full(len(two_tastes.users), 3))
+    again = fit_sessions(replace(two_tastes, start=start), warm, lambda _: False, None)
+    assert len(again.losses) == 1
+    assert again.encoder is not None
+    before, after = beside_items(first.encoder), beside_items(again.encoder)
+    assert all(np.abs(after[name] - values).max() < 0.1 for name, values in before.items())
+    assert np.abs(after["mixed"] - before["mixed"]).max() > 0.0
+    apart = np.einsum("id,id->i", first.item_vectors, again.item_vectors)
+    assert (np.delete(apart, 3) > 0.9).all()
+    assert np.linalg.norm(again.item_vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_an_encoder_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) -> None:

@@ -22,7 +22,7 @@ from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
 from millstream.trainer import new_items
 from millstream.trainer.collect import Window
-from millstream.trainer.encode import Interactions
+from millstream.trainer.encode import Interactions, Start
 from millstream.trainer.fit_blend import Examples, joined
 from millstream.trainer.fitting import Fit, Fitted, Stopped, Watch
 from millstream.trainer.pipeline import train_version
@@ -358,6 +358,7 @@ async def test_a_version_goes_on_from_the_one_in_service_with_what_came_since(
             return factorise(data, rule, lambda _: False, None)
         assert len(data.user_rows) < len(data.users) * 40 / 2, "the newest lines alone"
         start = data.start
+        assert isinstance(start, Start)
         return Fitted(start.user_vectors, start.item_vectors, 1.0, 0.0, (0.0,))
 
     settings = tools.settings.model_copy(update={"full_every": 2})

@@ -17,6 +17,7 @@ from rich.table import Table
 from millstream import logs
 from millstream.cli.result import write_result
 from millstream.domain.errors import OperatorError
+from millstream.domain.models import Network
 
 app = typer.Typer(no_args_is_help=True, help="Measures what is promised.")
 
@@ -66,14 +67,16 @@ def warm_starts(
         typer.Option(help="A folder of RetailRocket's events; else Online Retail, as shipped."),
     ] = None,
     versions: Annotated[int, typer.Option(min=1, help="One after the other.")] = 10,
+    network: Annotated[Network, typer.Option(help="That learns.")] = Network.DOT_PRODUCT,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Versions that go on from each other beside full trainings: CPU seconds and quality."""
     logs.configure("WARNING")
-    found = benchmark("warm_starts", ROOT).main(data, versions, Console(stderr=True))
+    found = benchmark("warm_starts", ROOT).main(data, versions, network, Console(stderr=True))
     if json:
         given = "" if data is None else f" --data {data.resolve().name}"
-        write_result(f"bench warm-starts{given} --versions {versions}", found["seed"], found)
+        given += f" --versions {versions} --network {network}"
+        write_result(f"bench warm-starts{given}", found["seed"], found)
     else:
         show(found, json)
 

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from millstream.model.embeddings import FloatArray
+from millstream.model.sessions.encoder import EncoderArrays
+from millstream.model.sessions.ragged import Ints
 from millstream.model.sessions.session_log import SessionLog, offsets
 from millstream.model.sessions.told import KIND, UNTOLD, Told
 from millstream.model.vocabulary import Rows, Vocabulary
@@ -31,6 +33,16 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderStart:
+    """The same for the session encoder. `item_vectors` (n_items, d), zero where nothing is known.
+    `fresh` (n_users,): how many of each one's newest touches the earlier version has not seen."""
+
+    item_vectors: FloatArray
+    encoder: EncoderArrays
+    fresh: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Interactions:
     """`user_rows`, `item_rows`, `weights`: (pairs,). `recent`: for each user row the item rows
     touched, newest first, each once. `touched`: for each user row the item row, kind and second of
@@ -43,7 +55,7 @@ class Interactions:
     weights: FloatArray
     recent: list[list[int]]
     touched: SessionLog
-    start: Start | None = None
+    start: Start | EncoderStart | None = None
     """None: from nothing."""
 
     def item_weights(self) -> FloatArray:

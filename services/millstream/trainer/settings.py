@@ -78,8 +78,8 @@ class TrainerSettings(ConnectionSettings):
     """How far back from the newest record of the lake; None: all of it."""
 
     full_every: Annotated[int, Field(ge=1)] = 1
-    """Of so many versions by the dot product one learns from the whole window; the others go on
-    from the version in service with what came since, which takes a tenth of the time."""
+    """Of so many versions one learns from the whole window; the others go on from the version in
+    service with what came since, which takes a tenth of the time."""
     warm_epochs: Annotated[int, Field(ge=1, le=1000)] = 2
     warm_rate: Annotated[float, Field(gt=0, le=1)] = 0.3
     """Times `learning_rate`."""
@@ -145,9 +145,12 @@ class TrainerSettings(ConnectionSettings):
     def training(self, network: Network = Network.DOT_PRODUCT) -> Training:
         return _picked(self, Training, network=network)
 
-    def warm_training(self) -> Training:
+    def warm_training(self, network: Network = Network.DOT_PRODUCT) -> Training:
+        rule, epochs = self.training(network), self.warm_epochs
+        if network is Network.SESSIONS:
+            return msgspec.structs.replace(rule, session_epochs=epochs)
         rate = self.warm_rate * self.learning_rate
-        return msgspec.structs.replace(self.training(), epochs=self.warm_epochs, learning_rate=rate)
+        return msgspec.structs.replace(rule, epochs=epochs, learning_rate=rate)
 
     def cleaning(self) -> Cleaning:
         return _picked(self, Cleaning)

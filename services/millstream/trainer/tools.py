@@ -47,5 +47,5 @@ class Tools:
         if logs is not None:
             start = f"{as_datetime(started_ms):%Y%m%dT%H%M%S}"
             logs = Path(logs, settings.tenant, settings.model_name, start, f"{name}-{network}")
-        rule = settings.training(network) if data.start is None else settings.warm_training()
-        return self.fit(data, rule, self.progress.watch(self.stop), logs)
+        rule = settings.training if data.start is None else settings.warm_training
+        return self.fit(data, rule(network), self.progress.watch(self.stop), logs)

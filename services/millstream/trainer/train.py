@@ -19,7 +19,7 @@ from millstream.model.network import (
 )
 from millstream.trainer.batches import Epoch, draw_epoch
 from millstream.trainer.devices import share, summed
-from millstream.trainer.encode import Interactions
+from millstream.trainer.encode import Interactions, Start
 from millstream.trainer.fitting import Fitted, Stopped, Watch
 from millstream.trainer.settings import Training
 
@@ -40,8 +40,7 @@ def fit_network(data: Interactions, rule: Training, watch: Watch, log_dir: Path 
     model = build_network(
         len(data.users), len(data.items), rule.dimensions, rule.learning_rate, rule.seed
     )
-    if data.start is not None:
-        start = data.start
+    if isinstance(start := data.start, Start):
         set_network_weights(
             model,
             NetworkWeights(

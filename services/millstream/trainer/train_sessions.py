@@ -10,7 +10,7 @@ import tensorflow as tf
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.encoder import Encoder, EncoderArrays
 from millstream.model.sessions.session_log import SessionLog
-from millstream.trainer.encode import Interactions
+from millstream.trainer.encode import EncoderStart, Interactions
 from millstream.trainer.fitting import Fitted, Watch
 from millstream.trainer.sessions.fit_encoder import EncoderFit, EncoderRule
 from millstream.trainer.sessions.network import NetworkRule
@@ -31,9 +31,14 @@ def fit_sessions(data: Interactions, rule: Training, watch: Watch, log_dir: Path
     )
     learning = EncoderRule(network=network, epochs=rule.session_epochs, negatives=_NEGATIVES)
     rng = np.random.default_rng(rule.seed)
-    start = start_vectors(data.touched, len(data.items), rule.dimensions, rng, StartRule())
-    fitting = EncoderFit(start, learning, rule.seed)
-    losses = fitting.run(data.touched, learning.epochs, learning.rate, lambda _: None, watch)
+    if isinstance(start := data.start, EncoderStart):
+        fitting = EncoderFit(_filled(start.item_vectors, rng), learning, rule.seed)
+        fitting.begin(start.encoder)
+        losses = fitting.go_on(data.touched, start.fresh, learning.epochs, watch)
+    else:
+        items = start_vectors(data.touched, len(data.items), rule.dimensions, rng, StartRule())
+        fitting = EncoderFit(items, learning, rule.seed)
+        losses = fitting.run(data.touched, learning.epochs, learning.rate, lambda _: None, watch)
     if log_dir is not None:
         _write_curve(log_dir, losses)
     arrays = fitting.arrays()
@@ -45,6 +50,12 @@ def fit_sessions(data: Interactions, rule: Training, watch: Watch, log_dir: Path
         losses=tuple(losses),
         encoder=arrays,
     )
+
+
+def _filled(items: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """(n_items, d) of unit length; one of which nothing is known points anywhere."""
+    anywhere = rng.standard_normal(items.shape).astype(np.float32)
+    return unit(np.where(items.any(axis=1, keepdims=True), items, anywhere))
 
 
 def _means(data: Interactions, items: FloatArray) -> FloatArray:

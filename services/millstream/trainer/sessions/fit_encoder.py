@@ -21,10 +21,15 @@ from millstream.trainer.sessions.augment import cropped, shown
 from millstream.trainer.sessions.negatives import Drawn, Negatives
 from millstream.trainer.sessions.network import NetworkRule, SessionNetwork
 from millstream.trainer.sessions.start_vectors import StartRule, joined_by
-from millstream.trainer.sessions.windows import LENGTHS, Batch, Windows, batches, windows
+from millstream.trainer.sessions.windows import LENGTHS, Batch, Windows, batches, newest, windows
 
 _RATES = (0.9, 0.999)
 _WARM_STEPS = 200
+_RISING = 0.2
+"""Of all steps where a fit goes on, of which there are few: hence the faster pace, too."""
+_FASTER = 2.0
+_AGAIN = 0.5
+"""Touches that were learnt before for each that is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,28 @@ class EncoderRule:
     masked: float = 0.0
 
 
+@dataclass
+class Pace:
+    """Of the learning rate over all `steps`: it rises for `rising` of them, below one falling
+    cosine."""
+
+    rate: float
+    steps: int
+    rising: int
+    done: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of the steps that are done."""
+        return min(1.0, self.done / self.steps)
+
+    def next(self) -> float:
+        rising = min(1.0, (self.done + 1) / self.rising)
+        falling = 0.02 + 0.49 * (1 + np.cos(np.pi * self.share))
+        self.done += 1
+        return float(self.rate * rising * falling)
+
+
 class EncoderFit:
     """One network and its optimiser, which may be fitted further on more sessions."""
 
@@ -58,7 +85,7 @@ class EncoderFit:
         self._optimizer.build(self._network.dense_variables())
         self._items = self._network.items
         self._moments = [tf.Variable(tf.zeros(self._items.shape)) for _ in _RATES]
-        self._steps = {length: self._compiled(length) for length in LENGTHS}
+        self._stepped = self._compiled()
 
     def run(
         self,
@@ -70,18 +97,24 @@ class EncoderFit:
     ) -> list[float]:
         """The mean loss of each epoch. Blocks for minutes. Raises Stopped soon after `watch`
         answers true."""
-        cut = windows(log)
-        counts = np.bincount(log.items, minlength=self._items.shape[0]).astype(np.float64)
-        negatives = Negatives(counts, self._rule.negatives)
-        total = epochs * sum(1 for _ in batches(cut, self._rule.targets, self._rng))
-        losses: list[float] = []
-        done = 0
+        cut, losses = windows(log), list[float]()
+        pace = Pace(rate, epochs * self._steps(cut), _WARM_STEPS)
         for epoch in range(epochs):
-            seen = self._epoch(cut, negatives, (done, total, rate), watch)
-            done += len(seen)
-            losses.append(float(np.mean(seen)))
+            losses.append(self._epoch(cut, self._negatives(log), pace, watch))
             told(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.3f}")
         return losses
+
+    def go_on(self, log: SessionLog, fresh: Ints, epochs: int, watch: Watch) -> list[float]:
+        """As `run`, of the newest `fresh` (sessions,) touches, and of some others, drawn anew for
+        each epoch, lest what was learnt before be forgotten."""
+        cuts = [newest(log, fresh, _AGAIN, self._rng) for _ in range(epochs)]
+        steps = sum(map(self._steps, cuts))
+        pace = Pace(_FASTER * self._rule.rate, steps, max(1, round(_RISING * steps)))
+        return [self._epoch(cut, self._negatives(log), pace, watch) for cut in cuts]
+
+    def begin(self, arrays: EncoderArrays) -> None:
+        """All but the items goes where it is in `arrays`, of an encoder by the same rule."""
+        self._network.assign(arrays)
 
     def join(self, log: SessionLog, known: Ints, rule: StartRule) -> None:
         """Items that are not among the `known` rows go where their neighbours in `log` are."""
@@ -99,25 +132,23 @@ class EncoderFit:
         vectors = self._network(items, last + 1, told).numpy()
         return np.asarray(vectors[np.arange(len(last)), last], dtype=np.float32)
 
-    def _epoch(
-        self,
-        cut: Windows,
-        negatives: Negatives,
-        schedule: tuple[int, int, float],
-        watch: Watch,
-    ) -> list[float]:
-        done, total, rate = schedule
+    def _negatives(self, log: SessionLog) -> Negatives:
+        counts = np.bincount(log.items, minlength=self._items.shape[0]).astype(np.float64)
+        return Negatives(counts, self._rule.negatives)
+
+    def _steps(self, cut: Windows) -> int:
+        return sum(1 for _ in batches(cut, self._rule.targets, self._rng))
+
+    def _epoch(self, cut: Windows, negatives: Negatives, pace: Pace, watch: Watch) -> float:
+        """The mean loss; 0 where there is nothing to learn."""
         losses: list[float] = []
         cut = cropped(cut, self._rule.cropped, self._rng)
         for batch in batches(cut, self._rule.targets, self._rng):
-            step = done + len(losses)
-            if watch(min(1.0, step / total)):
+            if watch(pace.share):
                 raise Stopped
-            warm = min(1.0, (step + 1) / _WARM_STEPS)
-            falling = 0.02 + 0.49 * (1 + np.cos(np.pi * min(1.0, step / total)))
             drawn = negatives.draw(batch, self._rng)
-            losses.append(self._step(batch, drawn, rate * warm * falling))
-        return losses
+            losses.append(self._step(batch, drawn, pace.next()))
+        return float(np.mean(losses)) if losses else 0.0
 
     def _step(self, batch: Batch, drawn: Drawn, rate: float) -> float:
         self._optimizer.learning_rate.assign(rate)
@@ -127,15 +158,15 @@ class EncoderFit:
             np.where(seen > 0, batch.kinds, UNTOLD), np.where(seen > 0, batch.seconds, NEVER)
         )
         tensors = [tf.constant(values, tf.int32) for values in (*indexes, *told)]
-        step = self._steps[batch.touched.shape[1]]
-        return float(step(tensors, tf.constant(drawn.log_chances), tf.constant(seen)))
+        odds, seen = tf.constant(drawn.log_chances), tf.constant(seen)
+        return float(self._stepped(tensors, odds, seen))
 
-    def _compiled(self, length: int) -> Any:
-        """One step for batches padded to `length`; any number of sessions, targets and items."""
-        flat, padded = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, length), tf.int32)
-        between = tf.TensorSpec((None, length, length), tf.int32)
+    def _compiled(self) -> Any:
+        """One step for batches of any size and length: TensorFlow takes seconds to make one."""
+        flat, padded = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, None), tf.int32)
+        between = tf.TensorSpec((None, None, None), tf.int32)
         given = [padded, *[flat] * 4, padded, padded, between]
-        given = [given, tf.TensorSpec((None,)), tf.TensorSpec((None, length))]
+        given = [given, tf.TensorSpec((None,)), tf.TensorSpec((None, None))]
 
         @tf.function(input_signature=given)  # type: ignore[untyped-decorator, unused-ignore]
         def step(batch: Any, odds: Any, seen: Any) -> Any:
@@ -148,7 +179,7 @@ class EncoderFit:
         the sessions, with what is asked of them."""
         touched, lengths, asked, rows, targets, *told = batch
         first, end = share(tf.shape(touched)[0])
-        length = touched.shape[1]
+        length = tf.shape(touched)[1]
         ours = (asked >= first * length) & (asked < end * length)
         sessions = (
             touched[first:end],

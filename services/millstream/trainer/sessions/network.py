@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from millstream.domain.models import SessionInput
 from millstream.model.embeddings import FloatArray
-from millstream.model.sessions.encoder import EPSILON, MASKED, EncoderArrays
+from millstream.model.sessions.encoder import BLOCK, EPSILON, MASKED, EncoderArrays
 from millstream.model.sessions.told import GAPS, KINDS
 
 _TABLES = (
@@ -72,8 +72,7 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
         return [variable for variable in self.trainable_variables if variable is not self.items]
 
     def call(self, touched: Any, lengths: Any, told: Any, training: bool = False) -> Any:
-        length = touched.shape[1]
-        visible = _visible(length, lengths)
+        visible = _visible(tf.shape(touched)[1], lengths)
         state, near = self._told(touched * self.rule.dimensions**0.5, *told)
         seen = self._block(self.drop(state, training=training), visible, training)
         asked, answering = _times(seen, self.asking), _times(seen, self.answering)
@@ -84,7 +83,7 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
 
     def _told(self, state: Any, kinds: Any, gaps: Any, ages: Any) -> tuple[Any, Any]:
         """The block's input, and what touch q brings to pooling at p: (n, l, d), (n or 1, l, l)."""
-        near = _by_distance(self.pool_distance[None], state.shape[1])
+        near = _by_distance(self.pool_distance[None], tf.shape(state)[1])
         if "kinds" in self.tables:
             state += _PACE * tf.gather(self.tables["kinds"], kinds)
             near += _PACE * tf.gather(self.tables["pool_kinds"], kinds)[:, None]
@@ -94,7 +93,7 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
         return state, near
 
     def _block(self, state: Any, visible: Any, training: bool) -> Any:
-        length, d, heads = state.shape[1], self.rule.dimensions, self.rule.heads
+        length, d, heads = tf.shape(state)[1], self.rule.dimensions, self.rule.heads
         parts = _times(_rms_normed(state, self.gains[0]), self.mixed)
         parts = tf.transpose(tf.reshape(parts, (-1, length, 3, heads, d // heads)), (2, 0, 3, 1, 4))
         weights = tf.matmul(parts[0], parts[1], transpose_b=True) / (d // heads) ** 0.5
@@ -105,6 +104,14 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
         wide = _times(_rms_normed(state, self.gains[1]), self.widened) + self.widened_bias
         narrow = _times(tf.nn.gelu(wide, approximate=True), self.narrowed) + self.narrowed_bias
         return _rms_normed(state + self.drop(narrow, training=training), self.gains[2])
+
+    def assign(self, arrays: EncoderArrays) -> None:
+        """All but the items, from what `arrays` gave of a network by the same rule. Raises
+        ValueError where a shape is another."""
+        for name in BLOCK:
+            getattr(self, "gains" if name == "normed" else name).assign(getattr(arrays, name))
+        for name, table in self.tables.items():
+            table.assign(getattr(arrays, name) / np.float32(_PACE))
 
     def arrays(self) -> EncoderArrays:
         """Copies of what serving needs, float32."""
@@ -135,7 +142,7 @@ def _times(state: Any, matrix: Any) -> Any:
     """(n, l, d) by (d, e). As one flat product: TensorFlow's gradient of a broadcast one takes
     three times as long as all the rest of a step."""
     flat = tf.matmul(tf.reshape(state, (-1, state.shape[-1])), matrix)
-    return tf.reshape(flat, (-1, state.shape[1], matrix.shape[-1]))
+    return tf.reshape(flat, (-1, tf.shape(state)[1], matrix.shape[-1]))
 
 
 def _rms_normed(state: Any, gain: Any) -> Any:
@@ -144,12 +151,12 @@ def _rms_normed(state: Any, gain: Any) -> Any:
 
 def _by_distance(table: Any, length: int) -> Any:
     """(h, l, l) from (h, t): what stands for a touch so many places before another."""
-    back = np.arange(length)[:, None] - np.arange(length)
-    return tf.gather(table, np.maximum(back, 0), axis=1)
+    back = tf.range(length)[:, None] - tf.range(length)
+    return tf.gather(table, tf.maximum(back, 0), axis=1)
 
 
 def _visible(length: int, lengths: Any) -> Any:
     """(n, l, l): 0 for touches not later and inside the session, else far below."""
-    later = np.where(np.tril(np.ones((length, length))) > 0, 0.0, MASKED).astype(np.float32)
+    later = tf.where(tf.range(length)[:, None] >= tf.range(length), 0.0, MASKED)
     outside = tf.where(tf.sequence_mask(lengths, length), 0.0, MASKED)
     return later + outside[:, None, :]

@@ -36,18 +36,44 @@ class Windows:
     log: SessionLog
     first: Ints
 
+    def targets(self) -> Ints:
+        """(w,)"""
+        return self.log.lengths() - self.first
+
 
 def windows(log: SessionLog) -> Windows:
+    return _cut(log, *_bounds(log))
+
+
+def newest(log: SessionLog, fresh: Ints, again: float, rng: np.random.Generator) -> Windows:
+    """Those with any of the newest `fresh` (sessions,) touches among their targets, and no other
+    targets; and of `windows(log)` so many that they have some `again` times as many."""
+    session, begin, end, first = _bounds(log)
+    of_fresh = np.maximum(first, (log.lengths() - fresh)[session] - begin)
+    chosen = np.flatnonzero(of_fresh < end - begin)
+    wanted = again * float((end - begin - of_fresh)[chosen].sum())
+    others = rng.permutation(len(session))
+    others = others[: np.searchsorted(np.cumsum((end - begin - first)[others]), wanted)]
+    first = np.concatenate([of_fresh[chosen], first[others]])
+    of = np.concatenate([chosen, others])
+    return _cut(log, session[of], begin[of], end[of], first)
+
+
+def _bounds(log: SessionLog) -> tuple[Ints, Ints, Ints, Ints]:
+    """(w,) each: session, first touch and the one behind the last, in it; and Windows.first."""
     most, step = LENGTHS[-1] + 1, LENGTHS[-1] // 2
     lengths = log.lengths()
     more = np.maximum(0, -(-(lengths - most) // step))
     flat, session = places(np.zeros(len(log), dtype=np.int64), more + 1)
     end = np.minimum(lengths[session], most + flat * step)
     begin = np.maximum(0, end - most)
-    fresh = np.where(flat == 0, 1, most + (flat - 1) * step - begin)
+    first = np.where(flat == 0, 1, most + (flat - 1) * step - begin)
     kept = end - begin > 1
-    begin, end, session, fresh = begin[kept], end[kept], session[kept], fresh[kept]
-    return Windows(log.cut(log.starts[session] + begin, end - begin), fresh)
+    return session[kept], begin[kept], end[kept], first[kept]
+
+
+def _cut(log: SessionLog, session: Ints, begin: Ints, end: Ints, first: Ints) -> Windows:
+    return Windows(log.cut(log.starts[session] + begin, end - begin), first)
 
 
 def batches(cut: Windows, targets: int, rng: np.random.Generator) -> Iterator[Batch]:
@@ -57,7 +83,7 @@ def batches(cut: Windows, targets: int, rng: np.random.Generator) -> Iterator[Ba
     for place in range(len(LENGTHS)):
         members = rng.permutation(np.flatnonzero(bucket == place))
         if len(members):
-            mean = float((cut.log.lengths()[members] - cut.first[members]).mean())
+            mean = float(cut.targets()[members].mean())
             size = max(1, round(targets / mean))
             groups += [(place, members[at : at + size]) for at in range(0, len(members), size)]
     for at in rng.permutation(len(groups)):

@@ -14,7 +14,7 @@ from millstream.model.sessions.session_log import session_log
 from millstream.model.sessions.told import NEVER, UNTOLD, Told
 from millstream.trainer.sessions.data import hold_out, questions, read_world
 from millstream.trainer.sessions.negatives import Negatives
-from millstream.trainer.sessions.windows import LENGTHS, batches, windows
+from millstream.trainer.sessions.windows import LENGTHS, batches, newest, windows
 
 # Distinct items throughout, so that a pair tells its place.
 _LENGTHS = [2, 3, 9, 33, 34, 50, 120, 285]
@@ -31,6 +31,25 @@ def test_every_touch_but_the_first_is_a_target_once() -> None:
 
     pairs = [pair for line in SESSIONS for pair in itertools.pairwise(line)]
     assert asked == Counter(pairs)
+
+
+@pytest.mark.parametrize("again", [0.0, 1.0])
+def test_of_the_newest_touches_each_is_a_target_once_and_as_many_others_as_wished(
+    again: float,
+) -> None:
+    rng, fresh = np.random.default_rng(0), np.array([0, 3, 5, 1, 0, 40, 0, 25])
+    cut = newest(session_log(SESSIONS), fresh, again, rng)
+    targets = Counter[int]()
+    for batch in batches(cut, 64, rng):
+        targets.update(batch.targets.tolist())
+
+    # All of the second session is new; the first touch of all is never a target.
+    fresh_of = zip(SESSIONS, fresh.tolist(), strict=True)
+    expected = [item for line, n in fresh_of for item in line[1:][::-1][:n]]
+    others = sum(targets.values()) - len(expected)
+    assert targets.keys() >= set(expected)
+    assert others == 0 or again
+    assert abs(others - again * len(expected)) <= LENGTHS[-1]
 
 
 def test_no_batch_shows_a_target_at_or_before_its_place() -> None:
