@@ -27,6 +27,8 @@ NAMES = (
     "demand",
     "search",
     "questions",
+    "first-version",
+    "first-version-retailrocket",
     "warm-starts",
     "warm-starts-sessions",
     "gate",

@@ -82,6 +82,29 @@ def warm_starts(
 
 
 @app.command()
+def first_version(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder of RetailRocket's events; else Online Retail, as shipped."),
+    ] = None,
+    network: Annotated[
+        list[Network] | None, typer.Option(help="To choose among; both where none is given.")
+    ] = None,
+    json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
+) -> None:
+    """A version from files to artefact, choosing among networks: CPU minutes and memory."""
+    logs.configure("WARNING")
+    networks = network or list(Network)
+    found = benchmark("first_version", ROOT).main(data, networks, Console(stderr=True))
+    if json:
+        given = "" if data is None else f" --data {data.resolve().name}"
+        given += "".join(f" --network {each}" for each in network or ())
+        write_result(f"bench first-version{given}", found["seed"], found)
+    else:
+        show(found, json)
+
+
+@app.command()
 def scoring(
     items: Annotated[
         list[int] | None, typer.Option(min=1_000, help="10k, 40k, 200k and 1M where none is given.")
