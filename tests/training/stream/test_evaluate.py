@@ -27,6 +27,8 @@ def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path
     assert rows["decayed popularity"]["recall_at_20"] > rows["popularity"]["recall_at_20"]
     assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
     _shares_add_up(found["components"], static["recall_at_20"], fresh["recall_at_20"])
+    dot_product = rows["dot product"]["recall_at_20"]
+    assert 0 < dot_product < static["recall_at_20"]
     asked = sum(part["questions"] for part in fresh["by_type"].values())
     assert asked == found["questions"] == len(recording.events) - recording.split
     assert json.loads(json.dumps(found)) == found

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from millstream.domain.lists import Source
 from millstream.model.blend import Blend
 from millstream.ranking.settings import RankingSettings
 from millstream.trainer.fitting import Fit
@@ -17,7 +18,7 @@ from millstream.trainer.stream.components import Shares, component_shares
 from millstream.trainer.stream.live import Live, twice_as_long
 from millstream.trainer.stream.parts import Parts
 from millstream.trainer.stream.prepared import OursRule, Prepared, Standing, prepare, variables
-from millstream.trainer.stream.proposals import Proposals, ranks
+from millstream.trainer.stream.proposals import Proposals, Wanted, Weights, ranks
 from millstream.trainer.stream.replay import (
     CADENCES,
     FRESH,
@@ -31,6 +32,8 @@ from millstream.trainer.stream.scores import Scores, scores_of
 
 Told = Callable[[str], None]
 USUAL_SETTINGS = "ours, every event, usual event weights and half-lives"
+DOT_PRODUCT = "dot product"
+"""The model by itself, as it stands at the split; nothing for a shopper who has no recent items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ class Followed:
 def follow(parts: Parts, rule: OursRule, fit: Fit, told: Told) -> Followed:
     """Blocks for minutes."""
     made = prepare(parts, rule, fit, told)
-    follower = _Follower(parts, told)
+    follower, live = _Follower(parts, told), made.fresh.live
+    frozen = replay(live.copy(), parts.test, STATIC, parts.min_earlier)
+    follower.note(DOT_PRODUCT, frozen, {str(Source.EMBEDDING): 1.0}, live)
     for cadence in CADENCES:
         standing = made.static if cadence == STATIC else made.fresh
         found = follower.follow(cadence.name, standing, cadence)
@@ -53,10 +58,8 @@ def follow(parts: Parts, rule: OursRule, fit: Fit, told: Told) -> Followed:
             fresh = found
     follower.follow(USUAL_SETTINGS, made.usual, FRESH)
     told("leaving sources out")
-    live, weights = made.fresh.live, made.fresh.way.weights
-    frozen = replay(live.copy(), parts.test, STATIC, parts.min_earlier)
     wanted = wanted_of(parts.asked(parts.test), live)
-    components = component_shares(frozen, fresh, weights, wanted)
+    components = component_shares(frozen, fresh, made.fresh.way.weights, wanted)
     for name, blend in (("production list, fixed weights", None), ("production list", made.blend)):
         follower.list(name, live, rule.settings, blend)
     return Followed(follower.scores, components, _chosen(made))
@@ -72,16 +75,21 @@ class _Follower:
     def follow(self, name: str, standing: Standing, cadence: Cadence) -> Proposals:
         live, parts = standing.live.copy(), self._parts
         proposals = replay(live, parts.test, cadence, parts.min_earlier)
-        wanted = wanted_of(parts.asked(parts.test), live)
-        self._note(name, ranks(proposals, standing.way.weights, wanted), live)
+        self.note(name, proposals, standing.way.weights, live)
         return proposals
 
     def list(self, name: str, live: Live, settings: RankingSettings, blend: Blend | None) -> None:
         found = _production(live.copy(), self._parts, twice_as_long(settings), blend)
-        self._note(name, found, live)
+        self._note_ranks(name, found, self._wanted(live))
 
-    def _note(self, name: str, found: NDArray[np.int64], live: Live) -> None:
-        wanted = wanted_of(self._parts.asked(self._parts.test), live)
+    def note(self, name: str, proposals: Proposals, weights: Weights, live: Live) -> None:
+        wanted = self._wanted(live)
+        self._note_ranks(name, ranks(proposals, weights, wanted), wanted)
+
+    def _wanted(self, live: Live) -> Wanted:
+        return wanted_of(self._parts.asked(self._parts.test), live)
+
+    def _note_ranks(self, name: str, found: NDArray[np.int64], wanted: Wanted) -> None:
         self.scores[name] = scores_of(found, wanted.questions, len(wanted))
         self._told(f"{name}: {self.scores[name].means()}")
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.errors import OperatorError
-from millstream.trainer.stream.ours import USUAL_SETTINGS
+from millstream.trainer.stream.ours import DOT_PRODUCT, USUAL_SETTINGS
 from millstream.trainer.stream.replay import CADENCES, FRESH, STATIC
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ Recalls = Mapping[str, Sequence[float]]
 _OURS = ("#0072b2", "#009e73")
 _THEIRS = ("#999999", "#cc79a7", "#e69f00", "#d55e00", "#56b4e9")
 _BESIDE = {
+    DOT_PRODUCT: ("#0072b2", ":"),
     USUAL_SETTINGS: ("#009e73", ":"),
     "production list, fixed weights": ("#000000", ":"),
     "production list": ("#000000", "--"),
