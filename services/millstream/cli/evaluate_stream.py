@@ -21,7 +21,7 @@ def stream(
     plot: Annotated[Path | None, typer.Option(help="A folder for the plot over time.")] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
-    """Recommend, score, then learn: what freshness is worth, beside four baselines."""
+    """Recommend, score, then learn: what freshness is worth, beside six baselines."""
     from millstream.local.stream_recordings import stream_recording
     from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.stream.evaluate import evaluate_stream
