@@ -91,7 +91,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
 def test_no_trainer_stands_in_for_another_models() -> None:
     """Both run as service `trainer`; only the label tells them apart."""
     by_name = {rule["alert"]: rule["expr"] for rule in alerts()}
-    models = r'millstream_trainer_info\{model(!?=)"(\w+)"\}'
+    models = r'millstream_trainer_info\{model(!?=)"(\w+)"(?:,tenant!="")?\}'
     for alert, told in (("TrainerAway", "!="), ("ReviewTrainerAway", "=")):
         expr = by_name[f"Millstream{alert}"]
         assert asked(expr).keys() == {"millstream_trainer_info"}, alert

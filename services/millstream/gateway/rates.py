@@ -56,9 +56,11 @@ class Rates:
     """By API key, so that one that was found in a page does not stop the shop's backend, and by
     tenant, however many keys it has. What the tenant has no room for costs the key alone."""
 
-    def __init__(self, of_key: Allowed, of_tenant: Allowed) -> None:
-        self._requests, self._requests_of_tenant = Rate(of_key.requests), Rate(of_tenant.requests)
-        self._events, self._events_of_tenant = Rate(of_key.events), Rate(of_tenant.events)
+    def __init__(
+        self, of_key: Allowed, of_tenant: Allowed, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._requests, self._events = (Rate(n, clock) for n in of_key)
+        self._requests_of_tenant, self._events_of_tenant = (Rate(n, clock) for n in of_tenant)
 
     def request(self, caller: Caller) -> int:
         """See Rate.take."""

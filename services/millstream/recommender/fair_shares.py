@@ -70,8 +70,9 @@ class FairShares:
         return {name: arrival for name, arrival in due.items() if name not in given_up}
 
     def _parts(self, asked: Counter[str]) -> dict[str, int]:
-        """Who lately asked for no more than an even part gets all of it, also where the log has it
-        in one portion and little else."""
+        """Who lately, this portion included, asked for no more than an even part gets all of it,
+        also where the log has it in one portion and little else: that may be more than there is
+        room for, by what was asked for so seldom."""
         lately = sum(self._lately, Counter[str]())
         even = even_parts(lately, self._room(lately))
         calm = {tenant: n for tenant, n in asked.items() if even[tenant] == lately[tenant]}

@@ -29,8 +29,9 @@ _log = structlog.get_logger(__name__)
 
 _ALIKE = 0.005
 """Lists whose NDCG differs by less, as a share, are as good as each other."""
-_ERRORS = 2.0
-"""So many standard errors of the difference may be chance: several ways share the questions."""
+_ERRORS, _ERRORS_BETWEEN = 2.0, 1.0
+"""So many standard errors of the difference may be chance: of one network's ways, several of which
+share the questions, and between the networks."""
 _WEIGHTS = (1.0, 0.5, 0.2)
 _ASKED = 1_000
 """Visits that are to be told beforehand, at most."""
@@ -132,18 +133,20 @@ def _best(tried: Sequence[Tried]) -> Learnt:
     differ in the tail, where the gate would take the one for a loss beside the other."""
     _log.info("networks", network_way_lists_alone=[_told(one) for one in tried])
     best = max(tried, key=lambda one: float(one.lists.sum()))
-    alike = [one for one in tried if _as_good(one.lists, best.lists)]
+    alike = [one for one in tried if _as_good(one, best)]
     return max(alike, key=lambda one: one.alone).learnt
 
 
-def _as_good(lists: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
-    """Within _ALIKE, or within _ERRORS question by question: of many ways on few questions the best
-    by chance would win."""
-    if not len(lists):
+def _as_good(one: Tried, best: Tried) -> bool:
+    """Within _ALIKE, or within some errors question by question: of many ways on few questions the
+    best by chance would win."""
+    if not len(one.lists):
         return True
-    behind = best - lists
+    is_one_network = one.learnt.network is best.learnt.network
+    behind = best.lists - one.lists
     error = float(behind.std()) / len(behind) ** 0.5
-    return bool(behind.mean() <= max(_ALIKE * float(best.mean()), _ERRORS * error))
+    allowed = (_ERRORS if is_one_network else _ERRORS_BETWEEN) * error
+    return bool(behind.mean() <= max(_ALIKE * float(best.lists.mean()), allowed))
 
 
 def _told(one: Tried) -> tuple[str, str, float, float]:

@@ -218,8 +218,9 @@ Spoil = Callable[[Reviews], Reviews]
         lambda made: made.take(np.arange(2 * LEAST_OF_EACH - 2)),
         lambda made: made.take(np.flatnonzero(made.labels == 1)),
         lambda made: made.take(np.arange(0)),
+        lambda made: replace(made, texts=(ReviewText("nice", ""),) * len(made)),
     ],
-    ids=["few", "good alone", "none"],
+    ids=["few", "good alone", "none", "nobody's text is held out"],
 )
 async def test_too_few_of_either_label_are_an_operators_matter(
     tools: ReviewTools, producer: Producer, spoil: Spoil

@@ -189,7 +189,7 @@ async def test_a_flood_is_refused_unread_and_only_its_own_key(world: World) -> N
 async def test_more_keys_do_not_raise_what_a_tenant_may_ask_for(world: World) -> None:
     keys = [create(world.path, "a", tuple(Scope), "", wall_clock)[1] for _ in range(3)]
     _, quiet = create(world.path, "b", tuple(Scope), "", wall_clock)
-    door = world.door(Rates(Allowed(2, 500), Allowed(4, 4_000)))
+    door = world.door(Rates(Allowed(2, 500), Allowed(4, 4_000), lambda: 100.0))
     asked = "GET /v1/recommendations/ann"
     first, second, third = [
         [(await told(door, key, asked, a_body))[0] for _ in "123"] for key in keys

@@ -59,6 +59,15 @@ def test_what_chance_may_have_done_is_no_reason_to_blend(better: int, is_blended
     assert (found.serving.blend is not None) is is_blended
 
 
+def test_a_better_model_does_not_make_up_for_lists_that_are_worse() -> None:
+    """By 1.8 standard errors, as above, which between ways of one network may be chance."""
+    better = NONE_BETTER.copy()
+    better[:20] += 0.1
+    better[-10:] -= 0.1
+    found = _best([tried(better, alone=0.1), tried(NONE_BETTER, encoder=True, alone=0.2)])
+    assert found.network is Network.DOT_PRODUCT
+
+
 def test_of_lists_that_are_alike_the_better_model_makes_the_version() -> None:
     found = _best([tried(NONE_BETTER, alone=0.1), tried(NONE_BETTER, encoder=True, alone=0.2)])
     assert found.network is Network.SESSIONS

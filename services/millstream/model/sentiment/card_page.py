@@ -5,6 +5,7 @@ manifest."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from millstream.domain.clock import as_datetime
 from millstream.model.card_parts import (
@@ -92,7 +93,7 @@ def _probabilities(groups: Sequence[ReviewGroup]) -> list[str]:
         intervals(spans, "mean probability of a good one less the share of good ones, 95 %")
         if spans
         else "",
-        f'<p class="note">Too few reviews to tell: {few}</p>' if few else "",
+        f'<p class="note">Too few reviews to tell: {escape(few)}</p>' if few else "",
     ]
 
 

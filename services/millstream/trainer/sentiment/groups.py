@@ -34,7 +34,8 @@ def review_groups(
     asked: Reviews, given: FloatArray, rule: ReviewGateRule
 ) -> tuple[ReviewGroup, ...]:
     """All of them first; others that are none or all of the reviews are left out. `given`: (n,)
-    probabilities. Reviews are drawn once for all groups. Blocks for a second at most."""
+    probabilities, n at least 1. Reviews are drawn once for all groups. Blocks for a second where
+    there are some 8,000."""
     members = dict(_members(asked, given))
     right = (given > NEUTRAL) == asked.labels
     each = np.column_stack([np.ones(len(asked)), right, binned_gaps(given, asked.labels)])
@@ -75,7 +76,7 @@ def _parts(asked: Reviews, given: FloatArray) -> Iterator[tuple[_Name, Bools]]:
     lengths = np.array([len(review.text.split()) for review in asked.texts])
     for place, name in enumerate(_LENGTHS):
         yield _Name(LENGTH, name), np.searchsorted(_MOST_WORDS, lengths) == place
-    titled = np.array([bool(review.title.strip()) for review in asked.texts])
+    titled = np.array([bool(review.title.strip()) for review in asked.texts], dtype=np.bool_)
     yield _Name(TITLE, "with"), titled
     yield _Name(TITLE, "without"), ~titled
     bands = np.minimum((given * _BANDS).astype(np.int64), _BANDS - 1)

@@ -67,7 +67,8 @@ class ReviewTools:
 def are_enough(reviews: Reviews) -> bool:
     """Whether a model can be learnt of them, and something is left to measure it on."""
     good = int(reviews.labels.sum())
-    return min(good, len(reviews) - good) >= LEAST_OF_EACH
+    are_many = min(good, len(reviews) - good) >= LEAST_OF_EACH
+    return are_many and bool(held_out(reviews, FOLDS).any())
 
 
 def require_enough(reviews: Reviews) -> None:
@@ -77,8 +78,8 @@ def require_enough(reviews: Reviews) -> None:
         bad = len(reviews) - good
         raise OperatorError(
             f"the reviews in {FILE_NAME}",
-            f"{good} good and {bad} bad ones",
-            f"at least {LEAST_OF_EACH} of each",
+            f"{good} good and {bad} bad ones of {len(set(reviews.texts))} texts",
+            f"at least {LEAST_OF_EACH} of each, of many texts",
             "Give a larger file; of fewer nobody could tell how good the model is",
         )
 
