@@ -55,19 +55,11 @@ def row(name: str, found: Mapping[str, Any]) -> tuple[str, ...]:
         minutes = f"{found['train_cpu_minutes']} a seed"
     return (
         f"`{name}`",
-        f"`{_command(found)}`",
+        f"`{found['command']}`",
         _seeds(found),
         UNTOLD if minutes is None else str(minutes),
         UNTOLD if memory is None else str(memory),
     )
-
-
-def _command(found: Mapping[str, Any]) -> str:
-    """Of the one whose older results lack it, by what they do tell."""
-    if "command" in found:
-        return str(found["command"])
-    seeds = len(found["seeds"])
-    return f"millstream evaluate stream --data {found['data']} --seeds {seeds} --json"
 
 
 def _seeds(found: Mapping[str, Any]) -> str:
