@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.encoders import mean_encoder, unit
+from tests.training.outlets import Pointer, Producer
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
@@ -35,50 +35,6 @@ from millstream.trainer.whole_list import Lists, RankedLists
 NOW = 1_770_000_000_000
 DAY_MS = 86_400_000
 START = NOW - 30 * DAY_MS
-
-
-@dataclass
-class Pointer:
-    """Compare-and-set in memory."""
-
-    current: tuple[int, str] | None = None
-    overtaken: bool = False
-    past: list[tuple[int, str]] = field(default_factory=list)
-
-    async def read(self, _tenant: str, _model: str) -> tuple[int, str] | None:
-        return self.current
-
-    async def promote(
-        self, _tenant: str, _model: str, version: int, sha: str, expected_version: int | None
-    ) -> bool:
-        standing = None if self.current is None else self.current[0]
-        if self.overtaken or standing != expected_version or version <= (standing or 0):
-            return False
-        if self.current is not None:
-            self.past.insert(0, self.current)
-        self.current = (version, sha)
-        return True
-
-    async def before(self, _tenant: str, _model: str) -> tuple[tuple[int, str], ...]:
-        return tuple(self.past)
-
-    async def choose(self, *_: object) -> bool:
-        raise NotImplementedError("an operator's, not a trainer's")
-
-    go_back = choose
-
-
-@dataclass
-class Producer:
-    pointer: Pointer
-    sent: list[tuple[str, bytes, ModelAnnouncement, tuple[int, str] | None]] = field(
-        default_factory=list
-    )
-
-    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> object:
-        said = msgspec.json.decode(value, type=ModelAnnouncement)
-        self.sent.append((topic, key, said, self.pointer.current))
-        return None
 
 
 class NothingUseful:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.builders import event
 from tests.effort import tries
 from tests.training.conftest import DAY_MS, START
-from tests.training.test_pipeline import Pointer, Producer
+from tests.training.outlets import Pointer, Producer
 
 from millstream.domain.events import (
     ITEMS_ALLOWED,

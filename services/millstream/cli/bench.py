@@ -73,12 +73,7 @@ def warm_starts(
     """Versions that go on from each other beside full trainings: CPU seconds and quality."""
     logs.configure("WARNING")
     found = benchmark("warm_starts", ROOT).main(data, versions, network, Console(stderr=True))
-    if json:
-        given = "" if data is None else f" --data {data.resolve().name}"
-        given += f" --versions {versions} --network {network}"
-        write_result(f"bench warm-starts{given}", found["seed"], found)
-    else:
-        show(found, json)
+    _show_made("warm-starts", data, f" --versions {versions} --network {network}", found, json)
 
 
 @app.command()
@@ -96,12 +91,8 @@ def first_version(
     logs.configure("WARNING")
     networks = network or list(Network)
     found = benchmark("first_version", ROOT).main(data, networks, Console(stderr=True))
-    if json:
-        given = "" if data is None else f" --data {data.resolve().name}"
-        given += "".join(f" --network {each}" for each in network or ())
-        write_result(f"bench first-version{given}", found["seed"], found)
-    else:
-        show(found, json)
+    given = "".join(f" --network {each}" for each in network or ())
+    _show_made("first-version", data, given, found, json)
 
 
 @app.command()
@@ -160,6 +151,15 @@ def benchmark(name: str, root: Path) -> Any:
     if str(root) not in sys.path:
         sys.path.append(str(root))
     return importlib.import_module(f"benchmarks.{name}")
+
+
+def _show_made(name: str, data: Path | None, given: str, found: dict[str, Any], json: bool) -> None:
+    """With `json` beside what made it: `given`, the options after the data."""
+    if not json:
+        show(found, json)
+        return
+    folder = "" if data is None else f" --data {data.resolve().name}"
+    write_result(f"bench {name}{folder}{given}", found["seed"], found)
 
 
 def _chosen(broker: Broker) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.training.sentiment.training import NOW, Pointer, Producer, linear
+from tests.training.outlets import Pointer, Producer
+from tests.training.sentiment.training import NOW, linear
 
 from millstream.model.registry import Registry
 from millstream.trainer.sentiment.compare import ReviewGateRule
@@ -15,7 +16,7 @@ from millstream.trainer.sentiment.pipeline import ReviewTools
 
 @pytest.fixture
 def pointer() -> Pointer:
-    return Pointer()
+    return Pointer(of=("default", "sentiment"))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.review_models import describe_reviews, lstm_model
+from tests.training.outlets import Pointer, Producer
 from tests.training.sentiment.made_reviews import made_reviews
-from tests.training.sentiment.training import Pointer, Producer
 
 from millstream.model.registry import Registry
 from millstream.model.sentiment.lstm import PADDING, LstmArrays, LstmSentiment

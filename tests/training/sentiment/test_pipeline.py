@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.review_models import MODELS
+from tests.training.outlets import Pointer, Producer
 from tests.training.sentiment.made_reviews import made_reviews
-from tests.training.sentiment.training import NOW, Pointer, Producer, linear
+from tests.training.sentiment.training import NOW, linear
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from tests.review_models import linear_model
+from tests.training.outlets import Producer
 from tests.training.sentiment.made_reviews import made_reviews
-from tests.training.sentiment.training import NOW, Producer
+from tests.training.sentiment.training import NOW
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.training import Step, TrainingState

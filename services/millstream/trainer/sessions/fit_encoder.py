@@ -97,10 +97,10 @@ class EncoderFit:
     ) -> list[float]:
         """The mean loss of each epoch. Blocks for minutes. Raises Stopped soon after `watch`
         answers true."""
-        cut, losses = windows(log), list[float]()
+        cut, negatives, losses = windows(log), self._negatives(log), list[float]()
         pace = Pace(rate, epochs * self._steps(cut), _WARM_STEPS)
         for epoch in range(epochs):
-            losses.append(self._epoch(cut, self._negatives(log), pace, watch))
+            losses.append(self._epoch(cut, negatives, pace, watch))
             told(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.3f}")
         return losses
 
@@ -108,9 +108,9 @@ class EncoderFit:
         """As `run`, of the newest `fresh` (sessions,) touches, and of some others, drawn anew for
         each epoch, lest what was learnt before be forgotten."""
         cuts = [newest(log, fresh, _AGAIN, self._rng) for _ in range(epochs)]
-        steps = sum(map(self._steps, cuts))
+        negatives, steps = self._negatives(log), sum(map(self._steps, cuts))
         pace = Pace(_FASTER * self._rule.rate, steps, max(1, round(_RISING * steps)))
-        return [self._epoch(cut, self._negatives(log), pace, watch) for cut in cuts]
+        return [self._epoch(cut, negatives, pace, watch) for cut in cuts]
 
     def begin(self, arrays: EncoderArrays) -> None:
         """All but the items goes where it is in `arrays`, of an encoder by the same rule."""
