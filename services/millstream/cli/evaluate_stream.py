@@ -11,12 +11,20 @@ from rich.table import Table
 
 from millstream.cli.result import write_result
 
+_LEARNT = 0.8
+
 
 def stream(
     data: Annotated[
         Path,
         typer.Option(help="A folder of RetailRocket's events or sessions, or of Online Retail."),
     ],
+    learnt: Annotated[
+        float,
+        typer.Option(
+            min=0.05, max=0.95, help="Share of the events before the split, if none is published."
+        ),
+    ] = _LEARNT,
     seeds: Annotated[int, typer.Option(min=1, help="Runs, each from its own seed.")] = 1,
     plot: Annotated[Path | None, typer.Option(help="A folder for the plot over time.")] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
@@ -34,7 +42,7 @@ def stream(
     settings = TrainerSettings()
     taste = TasteRule(settings.training(), settings.cleaning(), settings.measuring())
     found = evaluate_stream(
-        stream_recording(data),
+        stream_recording(data, learnt),
         seeds,
         OursRule(taste),
         fit_network,
@@ -43,9 +51,14 @@ def stream(
     if plot is not None:
         from millstream.trainer.stream.plot import draw
 
-        told.print(f"{draw(found, plot)}", markup=False)
+        part = "" if learnt == _LEARNT else f"-{100 * learnt:g}"
+        path = plot / f"stream-{found['data']}{part}.png"
+        draw(found, path)
+        told.print(f"{path}", markup=False)
     if json:
-        command = f"evaluate stream --data {data.resolve().name} --seeds {seeds}"
+        command = (
+            f"evaluate stream --data {data.resolve().name} --learnt {learnt:g} --seeds {seeds}"
+        )
         write_result(command, range(seeds), found)
         return
     Console().print(_table(found))

@@ -17,18 +17,17 @@ from millstream.trainer.sessions.data import TEST_NAME, TRAIN_NAME, text_lines
 from millstream.trainer.stream.rows import Recording
 
 _RETAIL_NAMES = ("online_retail.csv", "online_retail.csv.gz")
-_LEARNT = 0.8
-"""Of recordings without a published split the share of events that is only learnt."""
 _NO_PAUSE_MS = 10 * 365 * 86_400_000
 _TRAIN_DAYS = 131
 """RetailRocket's log begins so long before the test sessions of the published split."""
 
 
-def stream_recording(folder: Path) -> Recording:
-    """Blocks for seconds. Raises OperatorError for a folder that is none of those known."""
+def stream_recording(folder: Path, learnt: float) -> Recording:
+    """`learnt`: the share of events before the split; not asked where it is published. Blocks for
+    seconds. Raises OperatorError for a folder that is none of those known."""
     for name, read in _KNOWN.items():
         if (folder / name).is_file():
-            return read(folder)
+            return read(folder, learnt)
     raise OperatorError(
         "--data",
         str(folder),
@@ -48,18 +47,18 @@ def retail_invoices(folder: Path) -> Iterator[Invoice]:
         yield from read_invoices(lines)
 
 
-def _retailrocket(folder: Path) -> Recording:
+def _retailrocket(folder: Path, learnt: float) -> Recording:
     told = RetailRocketReplay().stream(read_rows(folder))
     events = [event for event in told if isinstance(event, Event)]
     return Recording(
         "retailrocket-events",
         events,
-        int(len(events) * _LEARNT),
+        int(len(events) * learnt),
         notes=("The files hold one row per shopper, item and kind: no view is ever repeated.",),
     )
 
 
-def _online_retail(folder: Path) -> Recording:
+def _online_retail(folder: Path, learnt: float) -> Recording:
     skipped = Counter[str]()
     events = [
         event for invoice in retail_invoices(folder) for event in invoice_events(invoice, skipped)
@@ -68,7 +67,7 @@ def _online_retail(folder: Path) -> Recording:
     return Recording(
         "online-retail",
         events,
-        int(len(events) * _LEARNT),
+        int(len(events) * learnt),
         visit_gap_ms=_NO_PAUSE_MS,
         notes=(
             "A question is an invoice; the views that the demo makes up are left out.",
@@ -140,9 +139,9 @@ def _touches(name: str, start: datetime, items: list[str]) -> Iterator[Event]:
         )
 
 
-_KNOWN: dict[str, Callable[[Path], Recording]] = {
+_KNOWN: dict[str, Callable[[Path, float], Recording]] = {
     "events.csv": _retailrocket,
     "events.csv.gz": _retailrocket,
     **dict.fromkeys(_RETAIL_NAMES, _online_retail),
-    TEST_NAME: _sessions,
+    TEST_NAME: lambda folder, _: _sessions(folder),
 }

@@ -21,7 +21,8 @@ def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path
     rows = {row["name"]: row for row in found["rows"]}
     static, fresh = rows["ours, static"], rows["ours, every event"]
     assert fresh["recall_at_20"] > static["recall_at_20"] + 0.2
-    assert found["freshness_gain"] >= fresh["recall_at_20"] - static["recall_at_20"]
+    gained = fresh["recall_at_20"] - static["recall_at_20"]
+    assert found["freshness_gain"] >= gained - 1e-9  # a mean of differences, rounded otherwise
     assert found["freshness_gain_interval"][0] > 0.1
     assert fresh["recall_at_20"] > rows["decayed popularity"]["recall_at_20"]
     assert rows["decayed popularity"]["recall_at_20"] > rows["popularity"]["recall_at_20"]
@@ -34,8 +35,9 @@ def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path
     assert json.loads(json.dumps(found)) == found
     chosen = found["seeds"][0]["chosen"]["ways"]["fresh"]["settings"]
     assert any(line.startswith(f"to set: {chosen}; on the held-out part") for line in lines)
-    picture = draw(found, tmp_path / "plots")
-    assert picture.name == "stream-made.png"
+    assert found["learnt"] == round(recording.split / len(recording.events), 4)
+    picture = tmp_path / "plots" / "made.png"
+    draw(found, picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

@@ -20,18 +20,19 @@ def _write(path: Path, text: str) -> None:
 def test_a_folder_that_is_none_of_those_known_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(OperatorError, match=r"events\.csv.*online_retail\.csv.*test_prefix"):
-        stream_recording(tmp_path)
+        stream_recording(tmp_path, 0.8)
 
 
 def test_retailrocket_events_are_told_in_time_order(tmp_path: Path) -> None:
     rows = [f"{user},{item},view,{1_430_000_000 - user}" for user in range(9) for item in (1, 2)]
     (tmp_path / "events.csv").write_text("user,item,event,timestamp\n" + "\n".join(rows))
-    recording = stream_recording(tmp_path)
+    recording = stream_recording(tmp_path, 0.8)
     times = [event.time for event in recording.events]
     assert recording.name == "retailrocket-events"
     assert times == sorted(times)
     assert len(times) == 18
-    assert 0 < recording.split < 18
+    assert recording.split == 14
+    assert stream_recording(tmp_path, 0.2).split == 3
 
 
 def test_online_retail_is_its_invoices_without_made_up_views(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_online_retail_is_its_invoices_without_made_up_views(tmp_path: Path) -> 
         )
     ]
     _write(tmp_path / "online_retail.csv.gz", header + "\n".join(lines) + "\n")
-    recording = stream_recording(tmp_path)
+    recording = stream_recording(tmp_path, 0.8)
     assert recording.name == "online-retail"
     kinds = [(event.type, len(event.items)) for event in recording.events]
     assert kinds == [(EventType.PURCHASE, 1), (EventType.PURCHASE, 2), (EventType.REFUND, 1)]
@@ -67,7 +68,7 @@ def test_sessions_ask_each_row_of_the_test_file_once_and_in_time_order(tmp_path:
         for prefix, target, seconds, session in test
     ]
     _write(tmp_path / "test_prefix_target.tsv.gz", "\n".join(lines) + "\n")
-    recording = stream_recording(tmp_path)
+    recording = stream_recording(tmp_path, 0.8)
     parts = parts_of(recording)
     assert (len(parts.before) + len(parts.held_out)) == recording.split == 7 * 20
     asked = [([t.item_id for t in row.recent], row.wanted) for row in parts.asked(parts.test)]
@@ -85,4 +86,4 @@ def test_sessions_without_times_are_refused_with_what_to_do(tmp_path: Path) -> N
     _write(tmp_path / "train_sessions.txt.gz", "1 2\n")
     _write(tmp_path / "test_prefix_target.tsv.gz", "1 2\t3\n")
     with pytest.raises(OperatorError, match="evaluate sessions"):
-        stream_recording(tmp_path)
+        stream_recording(tmp_path, 0.8)

@@ -52,6 +52,7 @@ def evaluate_stream(
         "notes": list(recording.notes),
         "events": len(recording.events),
         "questions": len(asked),
+        "learnt": round(recording.split / len(recording.events), 4),
         "items": parts.items,
         "split": _time(parts.test[0].time_ms),
         "over_time": _over_time(scores, asked),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from millstream.trainer.stream.replay import is_asked
 from millstream.trainer.stream.rows import Recording, Row, rows_of
 
-_HELD_OUT_SHARE = 0.1
+_HELD_OUT_SHARE = 0.08
+"""Of all events."""
 _HELD_OUT_MOST = 3_000
 
 
@@ -35,7 +36,7 @@ class Parts:
 
 def parts_of(recording: Recording) -> Parts:
     rows = list(rows_of(recording.events))
-    held_out = min(int(recording.split * _HELD_OUT_SHARE), _HELD_OUT_MOST)
+    held_out = min(int(len(rows) * _HELD_OUT_SHARE), recording.split // 2, _HELD_OUT_MOST)
     chosen_from = recording.split - held_out
     return Parts(
         rows[:chosen_from],

@@ -30,9 +30,9 @@ _BY_CADENCE = ("#b3cde3", "#8c96c6", "#88419d", "#009e73", "#e69f00")
 """Okabe and Ito's, which differ for every reader; cadences from pale to dark."""
 
 
-def draw(found: dict[str, Any], directory: Path) -> Path:
-    """`found`: what `evaluate_stream` gives. Writes stream-<data>.png and returns its path. Raises
-    OperatorError where matplotlib is not installed."""
+def draw(found: dict[str, Any], path: Path) -> None:
+    """`found`: what `evaluate_stream` gives. Writes the picture to `path`. Raises OperatorError
+    where matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -47,16 +47,15 @@ def draw(found: dict[str, Any], directory: Path) -> Path:
     _draw_recalls(upper, times, recalls)
     _draw_gains(lower, times, recalls)
     upper.set_title(_title(found), loc="left", fontsize=11)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"stream-{found['data']}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
-    return path
 
 
 def _title(found: dict[str, Any]) -> str:
     low, high = found["freshness_gain_interval"]
     return (
-        f"{found['data']}: {found['questions']:,} questions, each asked before it is learnt. "
+        f"{found['data']}: {found['learnt']:.0%} learnt first, then {found['questions']:,} "
+        "questions, each asked before it is learnt. "
         f"Static to freshest {found['freshness_gain']:+.3f} ({low:+.3f} to {high:+.3f})"
     )
 
