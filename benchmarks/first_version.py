@@ -30,6 +30,7 @@ from millstream.model.registry import Registry
 from millstream.ranking.settings import RankingSettings
 from millstream.trainer.collect import Window
 from millstream.trainer.fitting import Fit
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.tools import Tools
@@ -79,10 +80,15 @@ def version_of(
         fit=fit,
         whole_lists=RankedLists(settings.tenant, RankingSettings(), dict),
         hidden=lambda: hidden,
-        registry=registry,
-        key=key,
-        pointer=nobody,
-        producer=nobody,
+        outlet=Outlet(
+            name=(settings.tenant, settings.model_name),
+            registry=registry,
+            key=key,
+            pointer=nobody,
+            producer=nobody,
+            topic="models",
+            keep=settings.keep_versions,
+        ),
         clock=wall_clock,
         stop=lambda: False,
     )

@@ -40,6 +40,7 @@ from millstream.streaming.topics import MODELS
 from millstream.trainer.collect import Window
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fitted, Watch
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.pipeline import train_version
 from millstream.trainer.settings import TrainerSettings, Training
 from millstream.trainer.tools import Tools
@@ -120,10 +121,15 @@ async def test_of_two_trainers_at_once_one_wins(
             fit=factorise,
             whole_lists=RankedLists(TENANT, RankingSettings(), dict),
             hidden=frozenset,
-            registry=Registry(tmp_path / "models"),
-            key=load_private_key(tmp_path / "keys"),
-            pointer=Meeting(client, Keys(prefix), barrier),
-            producer=Unheard(),
+            outlet=Outlet(
+                name=(TENANT, MODEL),
+                registry=Registry(tmp_path / "models"),
+                key=load_private_key(tmp_path / "keys"),
+                pointer=Meeting(client, Keys(prefix), barrier),
+                producer=Unheard(),
+                topic="models",
+                keep=5,
+            ),
             clock=lambda: START_MS + 40 * DAY_MS,
             stop=lambda: False,
         )
@@ -140,7 +146,7 @@ async def test_of_two_trainers_at_once_one_wins(
     assert {one.version for one in said} == {1, 2}
     await other.aclose()
 
-    late = replace(trainers[0], pointer=pointer)
+    late = replace(trainers[0], outlet=replace(trainers[0].outlet, pointer=pointer))
     after = await train_version(Window(two_tastes(32), {0: 1280}), late)
     assert after.version == 3, "the numbers of both are taken"
 

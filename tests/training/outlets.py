@@ -1,12 +1,19 @@
-"""Where a trainer's versions go, in memory: the pointer to the one in service, and the topic."""
+"""Where a trainer's versions go: a store in a folder; in memory the pointer and the topic."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.domain.models import ModelAnnouncement
+from millstream.model.registry import PointerHistory, Registry
+from millstream.trainer import announce
+from millstream.trainer.outlet import Outlet
+
+EMBEDDING, SENTIMENT = ("default", "embedding"), ("default", "sentiment")
 
 
 @dataclass
@@ -57,3 +64,15 @@ class Producer:
         told = msgspec.json.decode(value, type=ModelAnnouncement)
         self.sent.append((topic, key, told, self.pointer.current))
         return None
+
+
+def outlet_in(
+    root: Path,
+    name: tuple[str, str],
+    pointer: PointerHistory,
+    producer: announce.Producer,
+    keep: int = 10,
+) -> Outlet:
+    """Announces on t.reco.models.v1."""
+    registry, key = Registry(root / "models"), Ed25519PrivateKey.generate()
+    return Outlet(name, registry, key, pointer, producer, "t.reco.models.v1", keep)

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.encoders import mean_encoder, unit
-from tests.training.outlets import Pointer, Producer
+from tests.training.outlets import EMBEDDING, Pointer, Producer, outlet_in
 
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import as_datetime
 from millstream.domain.models import Decision, ModelAnnouncement, Network
-from millstream.model.registry import LoadedModel, Registry
+from millstream.model.registry import LoadedModel
 from millstream.model.scorer import Scorer
 from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
@@ -65,28 +64,25 @@ def tools(tmp_path: Path, factorise: Fit) -> Tools:
         fit=factorise,
         whole_lists=RankedLists("default", RankingSettings(), dict),
         hidden=frozenset,
-        registry=Registry(tmp_path / "models"),
-        key=Ed25519PrivateKey.generate(),
-        pointer=pointer,
-        producer=Producer(pointer),
+        outlet=outlet_in(tmp_path, EMBEDDING, pointer, Producer(pointer)),
         clock=lambda: NOW,
         stop=lambda: False,
     )
 
 
 def producer_of(tools: Tools) -> Producer:
-    assert isinstance(tools.producer, Producer)
-    return tools.producer
+    assert isinstance(tools.outlet.producer, Producer)
+    return tools.outlet.producer
 
 
 def pointer_of(tools: Tools) -> Pointer:
-    assert isinstance(tools.pointer, Pointer)
-    return tools.pointer
+    assert isinstance(tools.outlet.pointer, Pointer)
+    return tools.outlet.pointer
 
 
 def loaded(tools: Tools, said: ModelAnnouncement) -> LoadedModel:
     wanted = Identity("default", "embedding", said.version, said.manifest_sha256)
-    return tools.registry.load(tools.key.public_key(), wanted)
+    return tools.outlet.registry.load(tools.outlet.public_key, wanted)
 
 
 async def test_a_version_is_measured_registered_promoted_and_announced(
@@ -173,7 +169,7 @@ async def test_a_list_below_popularity_is_kept_but_not_promoted(
     assert not said.promoted
     assert said.verdict.startswith("refused: recall@20 of the whole list: 0.0000")
     assert pointer_of(tools).current is None
-    assert tools.registry.versions("default", "embedding") == [1]
+    assert tools.outlet.registry.versions("default", "embedding") == [1]
     assert producer_of(tools).sent[0][2] == said
 
 
@@ -267,15 +263,14 @@ async def test_a_version_is_numbered_above_the_current_one(
 async def test_old_versions_go_but_not_those_that_serve_served_last_or_may_be_tried(
     tools: Tools, two_tastes: pl.DataFrame, named: Collection[int] | None, kept: list[int]
 ) -> None:
-    settings = tools.settings.model_copy(update={"keep_versions": 2})
-    tools = replace(tools, settings=settings, named=lambda: named)
+    tools = replace(tools, outlet=replace(tools.outlet, keep=2), named=lambda: named)
     for day in (26, 27, 28, 29, 30):
         # Judged worse than the first one, or on too few visits: only the first is promoted.
         await train_version(Window(two_tastes[: day * 80], {0: day}), tools)
     standing = pointer_of(tools).current
     assert standing is not None
     assert standing[0] == 1
-    assert tools.registry.versions("default", "embedding") == kept
+    assert tools.outlet.registry.versions("default", "embedding") == kept
 
 
 async def test_hidden_items_have_no_vector(tools: Tools, two_tastes: pl.DataFrame) -> None:
@@ -337,7 +332,7 @@ async def test_told_to_stop_nothing_is_left(tools: Tools, two_tastes: pl.DataFra
 
     with pytest.raises(Stopped):
         await train_version(Window(two_tastes, {0: 1}), replace(tools, fit=stopping))
-    assert tools.registry.versions("default", "embedding") == []
+    assert tools.outlet.registry.versions("default", "embedding") == []
     assert producer_of(tools).sent == []
 
 

@@ -13,13 +13,12 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.builders import event
 from tests.effort import tries
 from tests.training.conftest import DAY_MS, START
-from tests.training.outlets import Pointer, Producer
+from tests.training.outlets import EMBEDDING, Pointer, Producer, outlet_in
 
 from millstream.domain.events import (
     ITEMS_ALLOWED,
@@ -30,7 +29,6 @@ from millstream.domain.events import (
     Line,
 )
 from millstream.domain.log import LogRecord
-from millstream.model.registry import Registry
 from millstream.model.signed_files import Identity
 from millstream.model.signing import create_keys
 from millstream.ranking.settings import RankingSettings
@@ -134,10 +132,7 @@ def tools_in(root: Path, fit: Fit) -> Tools:
         fit=fit,
         whole_lists=RankedLists("default", RankingSettings(), dict),
         hidden=frozenset,
-        registry=Registry(root / "models"),
-        key=Ed25519PrivateKey.generate(),
-        pointer=pointer,
-        producer=Producer(pointer),
+        outlet=outlet_in(root, EMBEDDING, pointer, Producer(pointer)),
         clock=lambda: YEAR_2100,
         stop=lambda: False,
     )
@@ -155,7 +150,7 @@ async def assert_trains(root: Path, values: Sequence[Stored], fit: Fit) -> None:
         assert "not finite" not in said.verdict
         assert np.isfinite(list(said.metrics.values())).all()
         wanted = Identity("default", "embedding", said.version, said.manifest_sha256)
-        tools.registry.load(tools.key.public_key(), wanted)
+        tools.outlet.registry.load(tools.outlet.public_key, wanted)
 
 
 @settings(max_examples=tries(30))
@@ -234,4 +229,4 @@ async def test_a_file_that_cannot_be_read_ends_the_trainer_with_its_name(
     damaged.write_bytes(damaged.read_bytes()[:-7])
     with pytest.raises(LakeDamaged, match=damaged.name):
         await serve(partial(turn, lake, Trigger(1, 1), tools), 1.0, asyncio.Event(), once=True)
-    assert tools.registry.versions("default", "embedding") == []
+    assert tools.outlet.registry.versions("default", "embedding") == []

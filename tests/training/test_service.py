@@ -15,7 +15,7 @@ import msgspec
 import polars as pl
 import pytest
 from aiokafka.structs import ConsumerRecord
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.training.outlets import EMBEDDING, outlet_in
 from tests.unit.stores.test_experiment_book import Hour, take, trying
 from tests.unit.streaming.test_followers import BrokenConsumer
 
@@ -24,7 +24,6 @@ from millstream.domain.experiments import PinnedVersion
 from millstream.domain.models import TrainingRequest
 from millstream.domain.training import Step
 from millstream.model.manifest import Manifest
-from millstream.model.registry import Registry
 from millstream.model.scorer import Scorer
 from millstream.model.signed_files import Identity
 from millstream.ranking.settings import RankingSettings
@@ -116,10 +115,7 @@ def tools_with(tmp_path: Path, fit: Fit, wires: Wires, told: threading.Event) ->
         fit=fit,
         whole_lists=NoLists(),
         hidden=frozenset,
-        registry=Registry(tmp_path / "models"),
-        key=Ed25519PrivateKey.generate(),
-        pointer=wires,
-        producer=wires,
+        outlet=outlet_in(tmp_path, EMBEDDING, wires, wires),
         clock=lambda: 1_770_000_000_000,
         stop=told.is_set,
     )
@@ -141,13 +137,13 @@ async def test_versions_come_as_the_lake_grows(
     loop = asyncio.create_task(serving(lake, Trigger(1000, 1400), tools, stop))
     lake.height = 1000
     await asyncio.wait_for(wires.announced.wait(), 20)
-    assert tools.registry.versions("default", "embedding") == [1]
+    assert tools.outlet.registry.versions("default", "embedding") == [1]
     wires.announced.clear()
     lake.height = 2400
     await asyncio.wait_for(wires.announced.wait(), 20)
     stop.set()
     await asyncio.wait_for(loop, 5)
-    assert tools.registry.versions("default", "embedding") == [1, 2]
+    assert tools.outlet.registry.versions("default", "embedding") == [1, 2]
     resumed = resumed_trigger(tools)
     assert (resumed.trained_to_ms, resumed.trained_records) == (two_tastes["log_ms"][-1], 1200)
     assert resumed.wanted == tools.settings.every_lines
@@ -167,7 +163,7 @@ async def test_once_trains_if_a_version_is_due_and_ends(
     for height, versions in ((900, []), (1000, [1]), (1000, [1])):
         lake, trigger = GrowingLake(two_tastes, height), resumed_trigger(tools)
         await asyncio.wait_for(serving(lake, trigger, tools, never, once=True), 20)
-        assert tools.registry.versions("default", "embedding") == versions
+        assert tools.outlet.registry.versions("default", "embedding") == versions
 
 
 async def test_a_window_that_no_longer_grows_does_not_end_the_training(
@@ -187,7 +183,7 @@ async def test_a_window_that_no_longer_grows_does_not_end_the_training(
     await asyncio.wait_for(wires.announced.wait(), 20)
     stop.set()
     await asyncio.wait_for(loop, 5)
-    assert tools.registry.versions("default", "embedding") == [1, 2]
+    assert tools.outlet.registry.versions("default", "embedding") == [1, 2]
 
     resumed = resumed_trigger(tools)
     lake.height = 2040
@@ -200,7 +196,7 @@ async def next_version(tools: Tools, wires: Wires, version: int) -> Manifest:
     await asyncio.wait_for(wires.announced.wait(), 20)
     wires.announced.clear()
     wanted = Identity("default", "embedding", version)
-    shown = tools.registry.show(tools.key.public_key(), wanted)
+    shown = tools.outlet.registry.show(tools.outlet.public_key, wanted)
     assert isinstance(shown, Manifest)
     return shown
 
@@ -286,7 +282,7 @@ async def test_it_ends_in_the_middle_of_training(tmp_path: Path, two_tastes: pl.
     told.set()
     stop.set()
     await asyncio.wait_for(work, 5)
-    assert tools.registry.versions("default", "embedding") == []
+    assert tools.outlet.registry.versions("default", "embedding") == []
 
 
 async def test_work_that_does_not_listen_is_left_behind(
@@ -327,7 +323,7 @@ async def test_too_little_data_is_waited_out(
     last = tools.progress.state.last
     assert last is not None
     assert (last.version, last.verdict[:21]) == (None, "nothing to train on: ")
-    assert tools.registry.versions("default", "embedding") == []
+    assert tools.outlet.registry.versions("default", "embedding") == []
 
 
 async def test_an_error_ends_the_loop(tmp_path: Path, factorise: Fit) -> None:

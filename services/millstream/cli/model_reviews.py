@@ -21,6 +21,7 @@ from millstream.domain.models import ModelAnnouncement
 from millstream.model.judgement import Judgement
 from millstream.model.registry import Registry
 from millstream.model.sentiment.manifest import MODEL, ReviewKind, ReviewManifest
+from millstream.model.signing import load_private_key
 from millstream.trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -63,13 +64,25 @@ def train_reviews(
 async def _train(settings: TrainerSettings, reviews: Reviews, told: Console) -> Trained:
     """What answers slowly or not at all is asked before minutes are spent on a fit."""
     from millstream.streaming.offload import offload
+    from millstream.streaming.topics import MODELS
+    from millstream.trainer.outlet import Outlet
     from millstream.trainer.sentiment.pipeline import Collected, train_review_version
     from millstream.trainer.sentiment.wiring import review_tools
 
-    Registry(settings.model_store).remove_partial(settings.tenant, MODEL)
+    name, registry = (settings.tenant, MODEL), Registry(settings.model_store)
+    registry.remove_partial(*name)
     async with surroundings(settings) as (pointer, producer):
+        outlet = Outlet(
+            name=name,
+            registry=registry,
+            key=load_private_key(settings.keys_dir),
+            pointer=pointer,
+            producer=producer,
+            topic=settings.topic(MODELS),
+            keep=settings.keep_versions,
+        )
         say = partial(told.print, markup=False)
-        tools = await offload(partial(review_tools, settings, pointer, producer, say))
+        tools = await offload(partial(review_tools, settings, outlet, say))
         return await train_review_version(Collected(reviews), tools)
 
 

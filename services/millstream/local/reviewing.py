@@ -30,7 +30,7 @@ from millstream.local.fetched_ends import fetched_ends
 from millstream.local.made_reviews import made_up, made_up_labelled
 from millstream.local.recount import differences, read_values
 from millstream.model.registry import Registry
-from millstream.model.sentiment.manifest import ReviewKind
+from millstream.model.sentiment.manifest import MODEL, ReviewKind
 from millstream.model.signing import load_private_key
 from millstream.stores.fences import LEDGER, read_fences
 from millstream.stores.inventory import verdict_counts
@@ -120,6 +120,7 @@ def selling(stream: Iterable[CatalogueItem | Event], left_out: frozenset[str]) -
 async def train_made_up(deployment: Deployment, tenant: str) -> None:
     """A version of the review model that may serve. Raises OperatorError where the gate says no."""
     # Takes seconds to import, and a run without reviews does without.
+    from millstream.trainer.outlet import Outlet
     from millstream.trainer.sentiment.compare import ReviewGateRule
     from millstream.trainer.sentiment.fits import fit_of
     from millstream.trainer.sentiment.pipeline import (
@@ -134,20 +135,16 @@ async def train_made_up(deployment: Deployment, tenant: str) -> None:
         stack.push_async_callback(redis.aclose)
         producer = await stack.enter_async_context(producer_for(settings, "millstream-trainer"))
         fit, digest = await offload(lambda: fit_of(ReviewKind.LINEAR, SEED, lambda _: None))
-        tools = ReviewTools(
-            tenant=tenant,
-            fit=fit,
-            settings_digest=digest,
-            seed=SEED,
-            rule=ReviewGateRule(),
+        outlet = Outlet(
+            name=(tenant, MODEL),
             registry=Registry(settings.model_store),
             key=load_private_key(settings.keys_dir),
             pointer=RedisModelPointer(redis, Keys(settings.redis_prefix)),
             producer=producer,
             topic=settings.topic(MODELS),
-            keep_versions=2,
-            clock=wall_clock,
+            keep=2,
         )
+        tools = ReviewTools(fit, digest, SEED, ReviewGateRule(), outlet, wall_clock)
         learnt = Collected(made_up_labelled(LEARNT, SEED))
         _, announced = await train_review_version(learnt, tools)
     if announced.decision is not Decision.PROMOTED:

@@ -5,24 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
-import structlog
 
-from millstream.model.manifest import ArtifactRefused
 from millstream.model.registry import LoadedModel
 from millstream.model.scorer import Scorer
-from millstream.model.signed_files import Identity
-from millstream.streaming.offload import offload
 from millstream.trainer.drift import drift
-from millstream.trainer.tools import Tools
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.ways import Way
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """`number`: what the pointer names, None before the first promotion. `loaded`: None also where
-    its files are refused; shoppers are not served from it then either."""
+    """As Outlet.in_service tells it."""
 
     number: int | None
     loaded: LoadedModel | None
@@ -59,15 +52,5 @@ class Champion:
         return drift(lines, window.last_log_ms, self.loaded.scorer, recent_items)
 
 
-async def champion_of(tools: Tools) -> Champion:
-    settings = tools.settings
-    current = await tools.pointer.read(settings.tenant, settings.model_name)
-    if current is None:
-        return Champion(None, None)
-    wanted = Identity(settings.tenant, settings.model_name, *current)
-    try:
-        loaded = await offload(lambda: tools.registry.load(tools.key.public_key(), wanted))
-    except ArtifactRefused as refused:
-        _log.warning("the version in service is refused", version=current[0], why=refused.reason)
-        return Champion(current[0], None)
-    return Champion(current[0], loaded)
+async def champion_of(outlet: Outlet) -> Champion:
+    return Champion(*await outlet.in_service(outlet.registry.load))

@@ -14,7 +14,7 @@ from millstream.domain.models import Network
 from millstream.model.embeddings import Embeddings, ServingRule
 from millstream.model.fairness import Fairness
 from millstream.model.judgement import Judgement
-from millstream.model.manifest import Interval
+from millstream.model.manifest import Interval, Quality
 from millstream.model.scorer import Scorer
 from millstream.model.sessions.encoder import beside_items
 from millstream.trainer.champion import Champion
@@ -75,6 +75,17 @@ class Examined:
     fairness: Fairness
     exam: Exam
     answers: Views
+
+    def quality(self, judgement: Judgement) -> Quality:
+        """`judgement`: the last one, as `reexamine` gives it."""
+        return Quality(
+            metrics=self.metrics,
+            verdict=judgement.verdict,
+            passed=judgement.promoted,
+            judgement=judgement,
+            fairness=self.fairness,
+            intervals=self.intervals,
+        )
 
 
 def examine(

@@ -9,10 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaProducer
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from millstream.model.registry import PointerHistory, Registry
+from millstream.model.registry import Registry
 from millstream.model.signing import load_private_key
 from millstream.stores.keys import Keys
 from millstream.stores.model_pointer import RedisModelPointer
@@ -21,8 +18,9 @@ from millstream.stores.training_states import TrainingStates
 from millstream.streaming.followers import Follower, follow
 from millstream.streaming.producer import producer_for
 from millstream.streaming.starting import started
-from millstream.streaming.topics import TRAINING
+from millstream.streaming.topics import MODELS, TRAINING
 from millstream.trainer import telemetry
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.requests import take_request
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.trigger import Trigger
@@ -34,11 +32,8 @@ CATCH_UP_SECONDS = 10.0
 class Ground:
     """`stop` and `told`: set by SIGTERM and SIGINT, for the loop and for threads beside it."""
 
-    registry: Registry
-    key: Ed25519PrivateKey
-    pointer: PointerHistory
+    outlet: Outlet
     states: TrainingStates
-    producer: AIOKafkaProducer
     stop: asyncio.Event
     told: threading.Event
 
@@ -47,9 +42,10 @@ class Ground:
 async def stand(settings: TrainerSettings) -> AsyncIterator[Ground]:
     """Raises OperatorError where the signing key is missing, or the broker or Redis does not
     answer."""
-    telemetry.TRAINER.labels(settings.tenant, settings.model_name).set(1)
+    name = settings.tenant, settings.model_name
+    telemetry.TRAINER.labels(*name).set(1)
     key, registry = load_private_key(settings.keys_dir), Registry(settings.model_store)
-    registry.remove_partial(settings.tenant, settings.model_name)
+    registry.remove_partial(*name)
     stop, told = asyncio.Event(), threading.Event()
     _obey_signals(stop, told)
     async with AsyncExitStack() as stack:
@@ -59,8 +55,16 @@ async def stand(settings: TrainerSettings) -> AsyncIterator[Ground]:
         stack.push_async_callback(producer.stop)
         await started(producer, settings.brokers)
         keys = Keys(settings.redis_prefix)
-        pointer, states = RedisModelPointer(redis, keys), TrainingStates(redis, keys)
-        yield Ground(registry, key, pointer, states, producer, stop, told)
+        outlet = Outlet(
+            name=name,
+            registry=registry,
+            key=key,
+            pointer=RedisModelPointer(redis, keys),
+            producer=producer,
+            topic=settings.topic(MODELS),
+            keep=settings.keep_versions,
+        )
+        yield Ground(outlet, TrainingStates(redis, keys), stop, told)
 
 
 def requests(settings: TrainerSettings, trigger: Trigger) -> Follower:

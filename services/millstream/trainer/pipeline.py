@@ -10,11 +10,9 @@ import structlog
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.embeddings import Embeddings
 from millstream.model.indexing import with_index
-from millstream.model.manifest import Occasion, Quality
+from millstream.model.manifest import Occasion
 from millstream.streaming.offload import offload
-from millstream.streaming.topics import MODELS
 from millstream.trainer import telemetry
-from millstream.trainer.announce import announce
 from millstream.trainer.champion import champion_of
 from millstream.trainer.clean import clean
 from millstream.trainer.collect import Window
@@ -22,7 +20,6 @@ from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.examine import Examined, Standing, examine, finished, reexamine
 from millstream.trainer.gate.segments import countries_of
 from millstream.trainer.register import Beginning, data_window, describer
-from millstream.trainer.release import released, retain
 from millstream.trainer.split import split_by_time, split_fresh
 from millstream.trainer.tools import Tools
 from millstream.trainer.trigger import Why
@@ -39,12 +36,12 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
 
     Takes seconds to minutes; the event loop stays free. Raises Stopped when told to end, and
     NothingToTrainOn."""
-    settings, started_ms = tools.settings, tools.clock()
+    settings, outlet, started_ms = tools.settings, tools.outlet, tools.clock()
     tools.progress.begins(started_ms, why)
     # window.lines: (lines, >= 7), the accepted item lines in log-time order
     cleaned = await offload(partial(clean, window.lines, tools.hidden(), settings.cleaning()))
     # cleaned.lines: (m, 6) user, event_id, type, item, weight, time_ms, in event-time order
-    champion = await champion_of(tools)
+    champion = await champion_of(outlet)
     # champion: the version in service, loaded, or none
     moved = await offload(partial(champion.drift, window.lines, settings.recent_items))
     # moved: PSI of what came after the champion's data, by what was looked at
@@ -74,29 +71,17 @@ async def train_version(window: Window, tools: Tools, why: Why = Why.LINES) -> M
     # judgement: the same, unless the second training went astray
     tools.progress.registers()
     facts = data_window(window, settings, len(data.user_rows))
-    quality = Quality(
-        metrics=examined.metrics,
-        verdict=judgement.verdict,
-        passed=judgement.promoted,
-        judgement=judgement,
-        fairness=examined.fairness,
-        intervals=examined.intervals,
-    )
     began = Beginning(started_ms, Occasion(why, moved), 0 if begun is None else begun.warm)
-    describe = describer(settings, facts, examined.serving, quality, began)
-    manifest, sha = await offload(
-        partial(tools.registry.register, model, describe, tools.key, champion.number or 0)
-    )
+    describe = describer(settings, facts, examined.serving, examined.quality(judgement), began)
+    register = partial(outlet.registry.register, model, describe, outlet.key, champion.number or 0)
+    manifest, sha = await offload(register)
     # manifest: signed, beside its files in the model store
-    public, version = tools.key.public_key(), (manifest, sha)
-    outcome = await released(tools.registry, public, tools.pointer, version, champion.number)
-    # outcome: whether the current version moved, and the verdict; refused also where the files do
-    # not load and answer as they should
-    announcement = await announce(tools.producer, settings.topic(MODELS), manifest, sha, outcome)
+    announcement = await outlet.release(manifest, sha, champion.number)
+    # announcement: whether the current version moved, and the verdict; refused also where the
+    # files do not load and answer as they should
     telemetry.trained(announcement, facts.lines, started_ms, tools.clock())
     tools.progress.ended(tools.clock(), announcement.verdict, manifest.version)
-    name = settings.tenant, settings.model_name
-    await retain(tools.registry, tools.pointer, name, settings.keep_versions, tools.named())
+    await outlet.retain(tools.named())
     _log.info(
         "model version",
         version=manifest.version,

@@ -6,16 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from millstream.domain.catalogue import CatalogueItem
 from millstream.domain.clock import Clock, as_datetime
 from millstream.domain.models import Network
-from millstream.model.registry import PointerHistory, Registry
-from millstream.trainer.announce import Producer
 from millstream.trainer.encode import Interactions
 from millstream.trainer.fitting import Fit, Fitted, Stop
 from millstream.trainer.gate.rule import GateRule
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.progress import Progress
 from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.whole_list import WholeLists
@@ -28,10 +25,7 @@ class Tools:
     whole_lists: WholeLists
     hidden: Callable[[], Collection[str]]
     """Items that the shop does not show; asked once for each version."""
-    registry: Registry
-    key: Ed25519PrivateKey
-    pointer: PointerHistory
-    producer: Producer
+    outlet: Outlet
     clock: Clock
     stop: Stop
     catalogue: Callable[[], Mapping[str, CatalogueItem]] = dict

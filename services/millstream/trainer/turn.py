@@ -44,7 +44,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
 
 
 async def _has_drifted(window: Window, tools: Tools) -> bool:
-    settings, champion = tools.settings, await champion_of(tools)
+    settings, champion = tools.settings, await champion_of(tools.outlet)
     found = await offload(partial(champion.drift, window.lines, settings.recent_items))
     telemetry.drifted(settings.model_name, found)
     _log.info("drift", **{name: round(value, 3) for name, value in found.items()})

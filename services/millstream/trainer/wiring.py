@@ -89,18 +89,15 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
             hidden=lambda: _hidden(sold()),
             catalogue=sold,
             named=partial(named_by, experiments, told[-1], settings.tenant),
-            registry=ground.registry,
-            key=ground.key,
-            pointer=ground.pointer,
-            producer=ground.producer,
+            outlet=ground.outlet,
             clock=wall_clock,
             stop=ground.told.is_set,
         )
         trigger = resumed_trigger(tools)
         await caught_up(stack, settings, *told, requests(settings, trigger))
         AT_WORK.set(1)
-        name = settings.tenant, settings.model_name
-        await stack.enter_async_context(telling(tools.progress, ground.states, name, wall_clock))
+        told_of = telling(tools.progress, ground.states, ground.outlet.name, wall_clock)
+        await stack.enter_async_context(told_of)
         look = partial(turn, StoredLake(settings), trigger, tools)
         await serve(look, settings.poll_s, ground.stop, once=once)
 
@@ -118,15 +115,14 @@ def named_by(experiments: ExperimentBook, told: Follower, tenant: str) -> Collec
 
 def resumed_trigger(tools: Tools) -> Trigger:
     """Goes on from the newest version that stands in the store, promoted or not."""
-    settings = tools.settings
+    settings, outlet = tools.settings, tools.outlet
     trigger = Trigger(
         settings.first_after_lines,
         settings.every_lines,
         settings.every_ms,
         None if settings.drift_psi is None else max(1, settings.every_lines // _DRIFT_LOOKS),
     )
-    public, name = tools.key.public_key(), (settings.tenant, settings.model_name)
-    newest = tools.registry.newest(public, *name)
+    newest = outlet.registry.newest(outlet.public_key, *outlet.name)
     if isinstance(newest, Manifest):
         window, created_ms = newest.window, round(newest.created_at.timestamp() * 1000)
         trigger.trained(sum(window.offsets.values()), window.last_log_ms, created_ms)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.training.outlets import Pointer, Producer
+from tests.training.outlets import SENTIMENT, Pointer, Producer, outlet_in
 from tests.training.sentiment.training import NOW, linear
 
-from millstream.model.registry import Registry
 from millstream.trainer.sentiment.compare import ReviewGateRule
 from millstream.trainer.sentiment.pipeline import ReviewTools
 
@@ -27,16 +25,10 @@ def producer(pointer: Pointer) -> Producer:
 @pytest.fixture
 def tools(tmp_path: Path, pointer: Pointer, producer: Producer) -> ReviewTools:
     return ReviewTools(
-        tenant="default",
         fit=linear,
         settings_digest="0123456789ab",
         seed=7,
         rule=ReviewGateRule(),
-        registry=Registry(tmp_path / "models"),
-        key=Ed25519PrivateKey.generate(),
-        pointer=pointer,
-        producer=producer,
-        topic="t.models",
-        keep_versions=2,
+        outlet=outlet_in(tmp_path, SENTIMENT, pointer, producer, keep=2),
         clock=lambda: NOW,
     )

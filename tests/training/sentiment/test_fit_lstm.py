@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.review_models import describe_reviews, lstm_model
-from tests.training.outlets import Pointer, Producer
+from tests.training.outlets import SENTIMENT, Pointer, Producer, outlet_in
 from tests.training.sentiment.made_reviews import made_reviews
 
 from millstream.model.registry import Registry
@@ -17,7 +17,6 @@ from millstream.model.sentiment.lstm import PADDING, LstmArrays, LstmSentiment
 from millstream.model.sentiment.manifest import ReviewKind
 from millstream.model.sentiment.review import ReviewText
 from millstream.model.signed_files import Identity
-from millstream.model.signing import create_keys
 from millstream.trainer.sentiment.data import Reviews
 from millstream.trainer.sentiment.fit_lstm import LstmFit, LstmRule
 from millstream.trainer.sentiment.pipeline import Collected, train_review_version
@@ -100,11 +99,8 @@ async def test_a_setting_makes_the_trainer_fit_it(
 
     monkeypatch.setattr(LstmFit, "fit", quickly)
     monkeypatch.setenv("MILLSTREAM_REVIEW_KIND", "lstm")
-    create_keys(tmp_path / "keys")
-    settings = TrainerSettings(
-        model_name="sentiment", model_store=tmp_path / "models", keys_dir=tmp_path / "keys"
-    )
-    tools = review_tools(settings, pointer, producer, lambda _: None)
+    outlet = outlet_in(tmp_path, SENTIMENT, pointer, producer)
+    tools = review_tools(TrainerSettings(model_name="sentiment"), outlet, lambda _: None)
     manifest, announced = await train_review_version(Collected(made_reviews(400, 0)), tools)
     assert manifest.kind is ReviewKind.LSTM
     assert (announced.model, announced.version) == ("sentiment", 1)

@@ -53,10 +53,10 @@ async def test_the_first_version_is_registered_serves_and_is_announced(
     assert (announced.decision, announced.promoted) == (Decision.PROMOTED, True)
     assert pointer.current == (1, announced.manifest_sha256)
     [(topic, key, told, standing)] = producer.sent
-    assert (topic, key, told) == ("t.models", b"default:sentiment", announced)
+    assert (topic, key, told) == ("t.reco.models.v1", b"default:sentiment", announced)
     assert standing == pointer.current, "announced before the pointer had moved"
-    loaded = tools.registry.load_reviews(
-        tools.key.public_key(), Identity("default", "sentiment", *pointer.current)
+    loaded = tools.outlet.registry.load_reviews(
+        tools.outlet.public_key, Identity("default", "sentiment", *pointer.current)
     )
     assert loaded.manifest == manifest
     praise, blame = ReviewText("", "this lamp is great"), ReviewText("", "this lamp is awful")
@@ -101,8 +101,8 @@ async def test_no_version_learns_from_what_versions_are_measured_on(tools: Revie
 
 async def test_what_is_registered_is_what_was_measured(tools: ReviewTools) -> None:
     manifest, _ = await train_review_version(Collected(REVIEWS), tools)
-    loaded = tools.registry.load_reviews(
-        tools.key.public_key(), Identity("default", "sentiment", 1)
+    loaded = tools.outlet.registry.load_reviews(
+        tools.outlet.public_key, Identity("default", "sentiment", 1)
     )
     asked = REVIEWS.take(np.flatnonzero(held_out(REVIEWS, FOLDS)))
     right = (loaded.sentiment.probabilities(asked.texts) > 0.5) == asked.labels
@@ -153,7 +153,7 @@ async def test_one_that_says_the_opposite_is_refused_and_stands_in_the_store(
     )
     assert (announced.decision, announced.promoted) == (Decision.REFUSED, False)
     assert pointer.current == before
-    assert manifest.version in tools.registry.versions("default", "sentiment")
+    assert manifest.version in tools.outlet.registry.versions("default", "sentiment")
 
 
 async def test_of_two_trainers_the_stale_one_is_held(tools: ReviewTools, pointer: Pointer) -> None:
@@ -184,7 +184,7 @@ async def test_a_spoilt_version_in_service_is_no_reference(
 ) -> None:
     """Nobody is served from it; the next one has only to be good."""
     await train_review_version(Collected(REVIEWS), tools)
-    path = tools.registry.directory("default", "sentiment", 1) / "terms.npy"
+    path = tools.outlet.registry.directory("default", "sentiment", 1) / "terms.npy"
     path.write_bytes(path.read_bytes()[:-1])
     manifest, announced = await train_review_version(Collected(REVIEWS), tools)
     assert (manifest.version, announced.decision) == (2, Decision.PROMOTED)
@@ -195,7 +195,7 @@ async def test_a_spoilt_version_in_service_is_no_reference(
 async def test_old_versions_go(tools: ReviewTools) -> None:
     for _ in range(4):
         await train_review_version(Collected(REVIEWS), tools)
-    assert tools.registry.versions("default", "sentiment") == [1, 3, 4]
+    assert tools.outlet.registry.versions("default", "sentiment") == [1, 3, 4]
 
 
 async def test_an_lstm_is_measured_and_registered_the_same_way(tools: ReviewTools) -> None:
@@ -228,4 +228,4 @@ async def test_too_few_of_either_label_are_an_operators_matter(
 ) -> None:
     with pytest.raises(OperatorError, match=f"at least {LEAST_OF_EACH} of each"):
         await train_review_version(Collected(spoil(REVIEWS)), tools)
-    assert (tools.registry.models(), producer.sent) == ([], [])
+    assert (tools.outlet.registry.models(), producer.sent) == ([], [])

@@ -55,22 +55,22 @@ def quick(tools: ReviewTools) -> ReviewTools:
 
 
 def newest(tools: ReviewTools) -> ManifestHead | None:
-    return tools.registry.newest(tools.key.public_key(), "default", "sentiment")
+    return tools.outlet.registry.newest(tools.outlet.public_key, "default", "sentiment")
 
 
 def standing(tools: ReviewTools) -> list[ManifestHead]:
-    return list(tools.registry.newest_first(tools.key.public_key(), "default", "sentiment"))
+    return list(tools.outlet.registry.newest_first(tools.outlet.public_key, "default", "sentiment"))
 
 
 def versions(tools: ReviewTools) -> int:
-    return len(tools.registry.versions("default", "sentiment"))
+    return len(tools.outlet.registry.versions("default", "sentiment"))
 
 
 async def test_versions_come_with_the_reviews_and_tell_what_they_learnt_from(
     quick: ReviewTools, producer: Producer
 ) -> None:
     log, trigger = Log(399), resumed_trigger(SETTINGS, [], quick.progress)
-    tools = replace(quick, keep_versions=9)
+    tools = replace(quick, outlet=replace(quick.outlet, keep=9))
     for count, made in ((399, 0), (400, 1), (499, 1), (500, 2), (500, 2)):
         log.count = count
         await turn(log, trigger, tools)
@@ -114,7 +114,7 @@ async def test_it_trains_when_asked_and_when_time_is_up_if_something_is_new(
     quick: ReviewTools,
 ) -> None:
     now, trigger, log = [NOW], resumed_trigger(SETTINGS, [], quick.progress), Log(400)
-    tools = replace(quick, clock=lambda: now[0], keep_versions=9)
+    tools = replace(quick, clock=lambda: now[0], outlet=replace(quick.outlet, keep=9))
     await turn(log, trigger, tools)
     whys = []
     for wait_ms, count, asks in ((600_000, 400, False), (1, 401, False), (1, 401, True)):

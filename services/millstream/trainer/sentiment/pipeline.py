@@ -10,25 +10,21 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from millstream.domain.clock import as_datetime
 from millstream.domain.errors import OperatorError
 from millstream.domain.models import ModelAnnouncement
 from millstream.model.embeddings import FloatArray
 from millstream.model.judgement import Judgement
-from millstream.model.manifest import SCHEMA_VERSION, ArtifactRefused, Occasion, Provenance, Quality
-from millstream.model.registry import LoadedReviews, PointerHistory, Registry
+from millstream.model.manifest import SCHEMA_VERSION, Occasion, Provenance, Quality
+from millstream.model.registry import LoadedReviews
 from millstream.model.sentiment.artifact import ReviewArrays, ReviewFiles, sentiment_of
 from millstream.model.sentiment.manifest import MODEL, ReviewData, ReviewManifest, ReviewWindow
-from millstream.model.signed_files import Identity
 from millstream.streaming.offload import offload
 from millstream.trainer import telemetry
-from millstream.trainer.announce import Producer, announce
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.progress import Progress
 from millstream.trainer.register import code_version
-from millstream.trainer.release import released, retain
 from millstream.trainer.sentiment.calibration import calibration_error
 from millstream.trainer.sentiment.compare import NEUTRAL, InService, ReviewGateRule, largest_domains
 from millstream.trainer.sentiment.data import FILE_NAME, Reviews, held_out
@@ -41,25 +37,17 @@ FOLDS = 5
 in service has learnt from."""
 LEAST_OF_EACH = 100
 
-_log = structlog.get_logger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class ReviewTools:
     """What a training needs of the world. `fit`: blocks for seconds to minutes; `settings_digest`:
     stands for what decides its outcome, apart from reviews and seed."""
 
-    tenant: str
     fit: Callable[[Reviews], ReviewArrays]
     settings_digest: str
     seed: int
     rule: ReviewGateRule
-    registry: Registry
-    key: Ed25519PrivateKey
-    pointer: PointerHistory
-    producer: Producer
-    topic: str
-    keep_versions: int
+    outlet: Outlet
     clock: Callable[[], int]
     progress: Progress = field(default_factory=Progress)
 
@@ -98,10 +86,10 @@ async def train_review_version(
 ) -> tuple[ReviewManifest, ModelAnnouncement]:
     """Measured on reviews that it has not seen, registered, promoted if it may, announced. What was
     measured is what is registered. Raises OperatorError."""
-    reviews, started_ms = collected.reviews, tools.clock()
+    reviews, outlet, started_ms = collected.reviews, tools.outlet, tools.clock()
     # reviews: texts, labels and domains
     require_enough(reviews)
-    champion = await _champion(tools)
+    champion = await outlet.in_service(outlet.registry.load_reviews)
     # champion: number and version in service, loaded, or none
     held = held_out(reviews, FOLDS)
     learnt, asked = reviews.take(np.flatnonzero(~held)), reviews.take(np.flatnonzero(held))
@@ -128,7 +116,7 @@ async def train_review_version(
     def describe(version: int, files: ReviewFiles) -> ReviewManifest:
         return ReviewManifest(
             schema_version=SCHEMA_VERSION,
-            tenant=tools.tenant,
+            tenant=outlet.name[0],
             model=MODEL,
             version=version,
             arrays=files.arrays,
@@ -145,16 +133,14 @@ async def train_review_version(
 
     number, _ = champion
     tools.progress.registers()
-    registered = partial(tools.registry.register_reviews, arrays, describe, tools.key, number or 0)
-    manifest, sha = await offload(registered)
+    store = outlet.registry.register_reviews
+    manifest, sha = await offload(partial(store, arrays, describe, outlet.key, number or 0))
     # manifest: signed, beside its files in the model store
-    public = tools.key.public_key()
-    outcome = await released(tools.registry, public, tools.pointer, (manifest, sha), number)
-    # outcome: whether the current version moved, and the verdict
-    announcement = await announce(tools.producer, tools.topic, manifest, sha, outcome)
+    announcement = await outlet.release(manifest, sha, number)
+    # announcement: whether the current version moved, and the verdict
     telemetry.trained(announcement, data.learnt, started_ms, tools.clock())
     tools.progress.ended(tools.clock(), announcement.verdict, manifest.version)
-    await retain(tools.registry, tools.pointer, (tools.tenant, MODEL), tools.keep_versions)
+    await outlet.retain()
     return manifest, announcement
 
 
@@ -164,21 +150,6 @@ def review_data(reviews: Reviews, asked: int) -> ReviewData:
 
 
 _Champion = tuple[int | None, LoadedReviews | None]
-
-
-async def _champion(tools: ReviewTools) -> _Champion:
-    """The number that the pointer names, and the version: None also where its files are refused,
-    since nobody is served from it then either."""
-    current = await tools.pointer.read(tools.tenant, MODEL)
-    if current is None:
-        return None, None
-    wanted = Identity(tools.tenant, MODEL, *current)
-    try:
-        load = partial(tools.registry.load_reviews, tools.key.public_key(), wanted)
-        return current[0], await offload(load)
-    except ArtifactRefused as refused:
-        _log.warning("the version in service is refused", version=current[0], why=refused.reason)
-        return current[0], None
 
 
 def _judged(

@@ -10,14 +10,11 @@ import structlog
 
 from millstream.domain.clock import wall_clock
 from millstream.model.manifest import ManifestHead
-from millstream.model.registry import PointerHistory, Registry
 from millstream.model.sentiment.manifest import ReviewManifest
-from millstream.model.signing import load_private_key
 from millstream.streaming.offload import offload
 from millstream.streaming.telemetry import AT_WORK
-from millstream.streaming.topics import MODELS
-from millstream.trainer.announce import Producer
 from millstream.trainer.ground import caught_up, requests, stand
+from millstream.trainer.outlet import Outlet
 from millstream.trainer.progress import Progress
 from millstream.trainer.sentiment.compare import ReviewGateRule
 from millstream.trainer.sentiment.data import NONE, read_reviews
@@ -42,11 +39,9 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         require_enough(labelled)
     async with AsyncExitStack() as stack:
         ground = await stack.enter_async_context(stand(settings))
-        tools = await offload(
-            partial(review_tools, settings, ground.pointer, ground.producer, _tell)
-        )
-        public, name = ground.key.public_key(), (settings.tenant, settings.model_name)
-        standing = list(ground.registry.newest_first(public, *name))
+        outlet = ground.outlet
+        tools = await offload(partial(review_tools, settings, outlet, _tell))
+        standing = list(outlet.registry.newest_first(outlet.public_key, *outlet.name))
         trigger = resumed_trigger(settings, standing, tools.progress)
         opening = stack.enter_async_context(opened(settings, labelled, looked_at(standing)))
         topic = await unless_told(ground.stop, opening)  # it may take minutes
@@ -55,32 +50,23 @@ async def run(settings: TrainerSettings, *, once: bool = False) -> None:
         await caught_up(stack, settings, requests(settings, trigger))
         AT_WORK.set(1)
         tools.progress.waits(trigger, topic.new())
-        await stack.enter_async_context(telling(tools.progress, ground.states, name, wall_clock))
+        told_of = telling(tools.progress, ground.states, outlet.name, wall_clock)
+        await stack.enter_async_context(told_of)
         look = partial(turn, topic, trigger, tools)
         await serve(look, settings.poll_s, ground.stop, once=once)
 
 
 def review_tools(
-    settings: TrainerSettings,
-    pointer: PointerHistory,
-    producer: Producer,
-    told: Callable[[str], None],
+    settings: TrainerSettings, outlet: Outlet, told: Callable[[str], None]
 ) -> ReviewTools:
-    """Blocks for seconds. Raises OperatorError where the signing key is missing."""
-    key = load_private_key(settings.keys_dir)
+    """Blocks for seconds."""
     fit, digest = fit_of(settings.review_kind, settings.seed, told)
     return ReviewTools(
-        tenant=settings.tenant,
         fit=fit,
         settings_digest=digest,
         seed=settings.seed,
         rule=ReviewGateRule(),
-        registry=Registry(settings.model_store),
-        key=key,
-        pointer=pointer,
-        producer=producer,
-        topic=settings.topic(MODELS),
-        keep_versions=settings.keep_versions,
+        outlet=outlet,
         clock=wall_clock,
     )
 
