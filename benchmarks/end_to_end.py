@@ -23,11 +23,12 @@ from typing import Any
 
 from benchmarks.backlog import Drain, recommending
 from benchmarks.machine import machine
-from benchmarks.made_shop import BLEND, DIMENSIONS, Shop, make_shop, open_shop
+from benchmarks.made_shop import BLEND, DIMENSIONS, Kind, Shop, make_shop, open_shop
 from benchmarks.sampled import Profile, program, sampling
 from benchmarks.scoring import rounds_of
 from rich.console import Console
 
+from millstream.domain.models import Network
 from millstream.local import brokers
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.deployment import deployed
@@ -61,6 +62,7 @@ class Size:
     index_from: int
     blend: bool = False
     """By a learnt blend, not by the fixed weights of ranking."""
+    network: Network = Network.DOT_PRODUCT
 
 
 async def bench(
@@ -70,8 +72,8 @@ async def bench(
     facts, _ = machine(), program()
     console.print(f"{size.items:,} items and {size.shoppers:,} shoppers: making them …")
     # The last two visits are the backlogs.
-    blend = BLEND if size.blend else None
-    shop = make_shop(size.items, size.shoppers, size.visits + 2, SEED, size.index_from, blend)
+    kind = Kind(size.network, BLEND if size.blend else None)
+    shop = make_shop(size.items, size.shoppers, size.visits + 2, SEED, size.index_from, kind)
     async with deployed(kafka, redis) as deployment:
         await open_shop(shop, deployment.settings)
         console.print(f"{size.visits * size.shoppers:,} events of two days ago …")
@@ -93,7 +95,8 @@ async def bench(
         "shoppers": size.shoppers,
         "workers": size.workers,
         "touched_before": size.visits,
-        "weights": "fixed" if blend is None else "a learnt blend",
+        "network": str(size.network),
+        "weights": "a learnt blend" if size.blend else "fixed",
         "search": "exact" if shop.parts.index is None else "index",
         "redis": redis.name,
         **facts,

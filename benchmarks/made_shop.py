@@ -14,7 +14,7 @@ from importlib.metadata import version as installed_version
 import msgspec
 import numpy as np
 from benchmarks.made_events import open_for
-from benchmarks.made_vectors import make, nearest_to_few
+from benchmarks.made_vectors import make, nearest_to_few, with_encoder
 from numpy.typing import NDArray
 
 from millstream.domain.catalogue import CatalogueItem
@@ -23,6 +23,7 @@ from millstream.domain.errors import OperatorError
 from millstream.domain.events import Event, EventType, Line
 from millstream.domain.identity import record_key
 from millstream.domain.lists import Source
+from millstream.domain.models import Network
 from millstream.model.artifact import Files
 from millstream.model.blend import Blend, Calibration
 from millstream.model.embeddings import Embeddings, FloatArray
@@ -105,12 +106,22 @@ class Shop:
         )[0]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Of the made version. `blend`: None for the fixed weights of ranking."""
+
+    network: Network = Network.DOT_PRODUCT
+    blend: Blend | None = None
+
+
 def make_shop(
-    items: int, shoppers: int, visits: int, seed: int, index_from: int, blend: Blend | None = None
+    items: int, shoppers: int, visits: int, seed: int, index_from: int, kind: Kind = Kind()
 ) -> Shop:
     """Blocks for some seconds. From `index_from` items on searched through an index."""
     parts, asking = make(items, DIMENSIONS, max(shoppers, _ASKED), seed)
-    parts = replace(parts, rule=msgspec.structs.replace(parts.rule, blend=blend))
+    parts = replace(parts, rule=msgspec.structs.replace(parts.rule, blend=kind.blend))
+    if kind.network is Network.SESSIONS:
+        parts = with_encoder(parts, seed)
     recall, indexed = 1.0, with_index(parts, seed) if items >= index_from else None
     if indexed is not None:
         recall = _recall(parts, indexed, asking[:_ASKED])
@@ -184,4 +195,5 @@ def _manifest(shop: Shop, version: int, files: Files) -> Manifest:
         quality=Quality({}, "made for a benchmark", passed=True),
         created_at=as_datetime(wall_clock()),
         index=files.index,
+        network=files.network,
     )

@@ -8,6 +8,7 @@ product and cosine do not agree."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from millstream.model.embeddings import Embeddings, FloatArray, ServingRule, recent_means
 from millstream.model.scorer import Scorer
+from millstream.model.sessions.encoder import EncoderArrays
 from millstream.model.vocabulary import Rows, Vocabulary
 
 DEPARTMENTS = 40
@@ -22,6 +24,7 @@ SHELF_ITEMS = 200
 MOST_TOUCHED = 24
 FEW = 32
 RULE = ServingRule(recent_items=MOST_TOUCHED, recent_half_life=10.0, recent_share=0.5)
+_TEMPERATURE = 0.07
 _DEPARTMENT, _SHELF, _ITEM, _SHOPPER = 0.8, 0.8, 0.5, 0.1
 
 
@@ -63,6 +66,45 @@ def make(items: int, dimensions: int, shoppers: int, seed: int) -> Made:
         rule=RULE,
     )
     return Made(parts, asked[shoppers:])
+
+
+def with_encoder(parts: Embeddings, seed: int) -> Embeddings:
+    """The same version as if a session encoder had made it: unit vectors, and a block of the shapes
+    that a trainer makes, its weights drawn, so that a list costs what one by a trained encoder
+    does."""
+    rng, d = np.random.default_rng(seed), parts.item_vectors.shape[1]
+
+    def drawn(*shape: int) -> FloatArray:
+        return rng.standard_normal(shape, dtype=np.float32) * np.float32(shape[0] ** -0.5)
+
+    items = _unit(parts.item_vectors)
+    encoder = EncoderArrays(
+        items=items,
+        normed=np.ones((3, d), dtype=np.float32),
+        mixed=drawn(d, 3 * d),
+        joined=drawn(d, d),
+        widened=drawn(d, 2 * d),
+        widened_bias=np.zeros(2 * d, dtype=np.float32),
+        narrowed=drawn(2 * d, d),
+        narrowed_bias=np.zeros(d, dtype=np.float32),
+        asking=drawn(d, d),
+        answering=drawn(d, d),
+        distance=np.zeros((2, 32), dtype=np.float32),
+        pool_distance=-0.5 * np.arange(32, dtype=np.float32),
+        temperature=_TEMPERATURE,
+    )
+    return replace(
+        parts,
+        user_vectors=_unit(parts.user_vectors),
+        item_vectors=items,
+        dense_weight=1 / _TEMPERATURE,
+        encoder=encoder,
+    )
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    lengths: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / lengths
 
 
 def nearest_to_few(scorer: Scorer, asking: FloatArray, k: int) -> Rows:

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from millstream.cli.bench import ROOT, benchmark
+from millstream.domain.models import Network
 from millstream.local.brokers import KafkaEndpoint, RedisEndpoint
 from millstream.local.kafka import ApacheKafka
 from millstream.local.valkey import Valkey
@@ -46,6 +47,7 @@ def test_end_to_end_publishes_a_list_for_everyone(
         bare_seconds=0.2,
         index_from=10_000,
         blend=True,
+        network=Network.SESSIONS,
     )
     result = asyncio.run(bench.bench(kafka, redis, size, Console(stderr=True)))
     assert named(result)
@@ -55,7 +57,7 @@ def test_end_to_end_publishes_a_list_for_everyone(
     assert set(result["stages"]) >= STAGES
     assert sum(result["stages"].values()) == pytest.approx(result["cpu_us_per_list"], rel=0.02)
     assert (result["recall"], result["search"], result["dimensions"]) == (1.0, "exact", 96)
-    assert result["weights"] == "a learnt blend"
+    assert (result["weights"], result["network"]) == ("a learnt blend", "sessions")
 
 
 @pytest.mark.live

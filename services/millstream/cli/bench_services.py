@@ -12,6 +12,7 @@ from rich.console import Console
 
 from millstream import logs
 from millstream.cli.bench import ROOT, benchmark, show
+from millstream.domain.models import Network
 
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object.")]
 Items = Annotated[int, typer.Option(min=1_000, help="In the catalogue and in the model.")]
@@ -32,7 +33,7 @@ def _begin() -> Console:
     return Console(stderr=True)
 
 
-def end_to_end(
+def end_to_end(  # noqa: PLR0913, PLR0917  an option each
     items: Items = 40_000,
     shoppers: Annotated[int, typer.Option(min=500, help="A list for each.")] = 20_000,
     workers: Annotated[int, typer.Option(min=1, max=12, help="Recommenders.")] = 2,
@@ -40,11 +41,14 @@ def end_to_end(
     blend: Annotated[
         bool, typer.Option("--blend", help="Lists by a learnt blend, not by fixed weights.")
     ] = False,
+    network: Annotated[
+        Network, typer.Option(help="Of the made-up version; its weights are drawn.")
+    ] = Network.DOT_PRODUCT,
     json: Json = False,
 ) -> None:
     """Events of distinct shoppers to published lists, against the scoring alone; by stage."""
     console, bench = _begin(), benchmark("end_to_end", ROOT)
-    size = bench.Size(items, shoppers, workers, VISITS, 5.0, index_from, blend)
+    size = bench.Size(items, shoppers, workers, VISITS, 5.0, index_from, blend, network)
     show(bench.main(size, console), json)
 
 
