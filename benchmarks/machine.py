@@ -6,10 +6,14 @@ import os
 import platform
 from pathlib import Path
 
+from millstream.trainer.code_version import code_version
+
 
 def machine() -> dict[str, str | int | float]:
-    """`load_average`: over the last minute, how busy others kept the machine before."""
+    """`code`: as in a version's manifest. `load_average`: over the last minute, how busy others
+    kept the machine before."""
     return {
+        "code": code_version(),
         "cpus": os.cpu_count() or 0,
         "cpu_model": _cpu_model(),
         "system": f"{platform.system()} {platform.machine()}",

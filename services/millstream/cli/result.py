@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from millstream.trainer.code_version import code_version
 from millstream.trainer.spent import spent
 
 
@@ -29,6 +30,7 @@ def write_result(command: str, seed: Iterable[int], found: dict[str, Any]) -> No
         "cpu_minutes": round(took.cpu_minutes, 2),
         "peak_gib": round(took.peak_gib, 3),
         **found,
+        "code": code_version(),
         "cpus": os.cpu_count(),
         "system": platform.platform(),
     }

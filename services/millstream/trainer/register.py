@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import NamedTuple
 
-import millstream
 from millstream.domain.clock import as_datetime
 from millstream.model.artifact import Files
 from millstream.model.embeddings import ServingRule
@@ -21,6 +16,7 @@ from millstream.model.manifest import (
     Provenance,
     Quality,
 )
+from millstream.trainer.code_version import code_version
 from millstream.trainer.collect import Window
 from millstream.trainer.settings import TrainerSettings
 
@@ -31,16 +27,6 @@ class Beginning(NamedTuple):
     at_ms: int
     occasion: Occasion
     warm: int = 0
-
-
-@cache
-def code_version() -> str:
-    """The release, and 12 hexadecimal digits that stand for the package's own sources: between two
-    releases the code changes, too. Reads some hundred files."""
-    root, found = Path(millstream.__file__).parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        found.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
-    return f"{installed_version('millstream')}+{found.hexdigest()[:12]}"
 
 
 def data_window(window: Window, settings: TrainerSettings, pairs: int) -> DataWindow:

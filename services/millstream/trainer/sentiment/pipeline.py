@@ -22,9 +22,9 @@ from millstream.model.sentiment.artifact import ReviewArrays, ReviewFiles, senti
 from millstream.model.sentiment.manifest import MODEL, ReviewData, ReviewManifest, ReviewWindow
 from millstream.streaming.offload import offload
 from millstream.trainer import telemetry
+from millstream.trainer.code_version import code_version
 from millstream.trainer.outlet import Outlet
 from millstream.trainer.progress import Progress
-from millstream.trainer.register import code_version
 from millstream.trainer.sentiment.calibration import calibration_error
 from millstream.trainer.sentiment.compare import NEUTRAL, InService, ReviewGateRule, largest_domains
 from millstream.trainer.sentiment.data import FILE_NAME, Reviews, held_out

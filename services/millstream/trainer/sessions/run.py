@@ -14,6 +14,7 @@ import numpy as np
 
 from millstream.domain.errors import OperatorError
 from millstream.model.sessions.ragged import Ints
+from millstream.trainer.code_version import code_version
 from millstream.trainer.sessions.fit import CurvePoint
 
 Ranks = dict[str, Ints]
@@ -22,8 +23,8 @@ _FACTS = "facts"
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """`made_from`: the digest of data and settings. `cpu_minutes`: from files to fitted sources,
-    all threads; the dot-product baseline and scoring the test are not in it."""
+    """`made_from`: the digest of data, settings and code. `cpu_minutes`: from files to fitted
+    sources, all threads; the dot-product baseline and scoring the test are not in it."""
 
     made_from: str
     seed: int
@@ -39,8 +40,9 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def digest(files: list[Path], settings: object) -> str:
-    """Of what decides a run's figures, its seed apart. Raises OperatorError for a missing file."""
-    found = hashlib.sha256(repr(settings).encode())
+    """Of what decides a run's figures, the code included and its seed apart. Raises OperatorError
+    for a missing file."""
+    found = hashlib.sha256(f"{code_version()} {settings!r}".encode())
     for path in files:
         try:
             found.update(path.read_bytes())
@@ -59,7 +61,7 @@ class Journal:
         self._directory, self._made_from = directory, made_from
 
     def read(self, seed: int) -> Run | None:
-        """Raises OperatorError for a run from other data or settings."""
+        """Raises OperatorError for a run from other data, settings or code."""
         path = self._path(seed)
         if not path.exists():
             return None
@@ -69,8 +71,8 @@ class Journal:
         if facts.made_from != self._made_from:
             raise OperatorError(
                 "the journal",
-                f"{path}, made from other data or settings",
-                "runs of these data and settings",
+                f"{path}, made from other data, settings or code",
+                "runs of these",
                 "Give another --journal",
             )
         return Run(facts, ranks)

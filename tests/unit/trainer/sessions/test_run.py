@@ -30,7 +30,7 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_a_run_of_other_data_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path, "made").write(Run(FACTS, RANKS))
 
-    with pytest.raises(OperatorError, match="other data or settings"):
+    with pytest.raises(OperatorError, match="other data, settings or code"):
         Journal(tmp_path, "other").read(3)
 
 
