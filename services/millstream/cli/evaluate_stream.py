@@ -30,22 +30,28 @@ def stream(
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Recommend, score, then learn: what freshness is worth, beside six baselines."""
+    from millstream.domain.models import Network
     from millstream.local.stream_recordings import stream_recording
     from millstream.trainer.settings import TrainerSettings
     from millstream.trainer.stream.evaluate import evaluate_stream
     from millstream.trainer.stream.prepared import OursRule
     from millstream.trainer.stream.trained import TasteRule
-    from millstream.trainer.train import fit_network, limit_threads
+    from millstream.trainer.wiring import tensorflow
 
-    limit_threads(2)
+    fit = tensorflow(2)
     told = Console(stderr=True)
     settings = TrainerSettings()
-    taste = TasteRule(settings.training(), settings.cleaning(), settings.measuring())
+    taste = TasteRule(
+        settings.training(),
+        settings.cleaning(),
+        settings.measuring(),
+        encoder=settings.training(Network.SESSIONS),
+    )
     found = evaluate_stream(
         stream_recording(data, learnt),
         seeds,
         OursRule(taste),
-        fit_network,
+        fit,
         lambda line: told.print(line, markup=False),
     )
     if plot is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from tests.training.stream.test_replay import RULE
@@ -8,6 +9,7 @@ from tests.unit.trainer.stream.made_shop import made_events, made_recording
 
 from millstream.trainer.fitting import Fit
 from millstream.trainer.stream.evaluate import evaluate_stream
+from millstream.trainer.stream.ours import BY_ENCODER
 from millstream.trainer.stream.plot import draw
 from millstream.trainer.stream.prepared import EVENT_WEIGHTS, OursRule
 
@@ -16,7 +18,11 @@ def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path
     recording = made_recording(made_events(days=8, visits_a_day=16, seed=17))
     lines: list[str] = []
     found = evaluate_stream(
-        recording, 2, OursRule(RULE, event_weights=EVENT_WEIGHTS[:2]), factorise, lines.append
+        recording,
+        2,
+        OursRule(replace(RULE, encoder=RULE.training), event_weights=EVENT_WEIGHTS[:2]),
+        factorise,
+        lines.append,
     )
     rows = {row["name"]: row for row in found["rows"]}
     static, fresh = rows["ours, static"], rows["ours, every event"]
@@ -28,6 +34,8 @@ def test_where_fashion_changes_daily_fresh_beats_static(factorise: Fit, tmp_path
     assert rows["decayed popularity"]["recall_at_20"] > rows["popularity"]["recall_at_20"]
     assert [seed["seed"] for seed in found["seeds"]] == [0, 1]
     _shares_add_up(found["components"], static["recall_at_20"], fresh["recall_at_20"])
+    # The same model in both, which stands still in one of them.
+    assert 0 < rows[BY_ENCODER]["recall_at_20"] <= rows["production list"]["recall_at_20"]
     dot_product = rows["dot product"]["recall_at_20"]
     assert 0 < dot_product < static["recall_at_20"]
     asked = sum(part["questions"] for part in fresh["by_type"].values())

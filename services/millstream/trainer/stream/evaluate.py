@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -61,8 +62,9 @@ def evaluate_stream(
 
 
 def _seeded(rule: OursRule, seed: int) -> OursRule:
-    training = msgspec.structs.replace(rule.taste.training, seed=seed)
-    return replace(rule, taste=replace(rule.taste, training=training))
+    taste, by_seed = rule.taste, partial(msgspec.structs.replace, seed=seed)
+    encoder = taste.encoder and by_seed(taste.encoder)
+    return replace(rule, taste=replace(taste, training=by_seed(taste.training), encoder=encoder))
 
 
 def _run(parts: Parts, rule: OursRule, fit: Fit, told: Told) -> Run:

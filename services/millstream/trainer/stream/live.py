@@ -23,7 +23,7 @@ from millstream.trainer.stream.learning_shop import LearningShop
 from millstream.trainer.stream.proposals import Proposals, Said
 from millstream.trainer.stream.rows import Row
 from millstream.trainer.stream.scores import NOWHERE
-from millstream.trainer.stream.taste import LivingTaste
+from millstream.trainer.stream.taste import LivingTaste, StillTaste
 from millstream.trainer.stream.visits import Visits, votes
 
 NEIGHBOURS = "neighbours"
@@ -42,7 +42,7 @@ class Live:
         settings: RankingSettings,
         deriving: Deriving = USUAL,
     ) -> None:
-        self.taste: LivingTaste | None = None
+        self.taste: LivingTaste | StillTaste | None = None
         self.knn = knn
         self.visits = visits
         self.table = ItemTable()

@@ -29,9 +29,11 @@ from millstream.trainer.stream.replay import (
     wanted_of,
 )
 from millstream.trainer.stream.scores import Scores, scores_of
+from millstream.trainer.stream.taste import LivingTaste
 
 Told = Callable[[str], None]
 USUAL_SETTINGS = "ours, every event, usual event weights and half-lives"
+BY_ENCODER = "production list, session encoder"
 DOT_PRODUCT = "dot product"
 """The model by itself, as it stands at the split; nothing for a shopper who has no recent items."""
 
@@ -62,6 +64,8 @@ def follow(parts: Parts, rule: OursRule, fit: Fit, told: Told) -> Followed:
     components = component_shares(frozen, fresh, made.fresh.way.weights, wanted)
     for name, blend in (("production list, fixed weights", None), ("production list", made.blend)):
         follower.list(name, live, rule.settings, blend)
+    if made.encoder is not None:
+        follower.list(BY_ENCODER, made.encoder.live, rule.settings, made.encoder.blend)
     return Followed(follower.scores, components, _chosen(made))
 
 
@@ -110,11 +114,16 @@ def _production(
 def _chosen(made: Prepared) -> dict[str, Any]:
     live = made.fresh.live
     return {
-        "blend": None if made.blend is None else msgspec.to_builtins(made.blend),
+        "blend": _told_blend(made.blend),
+        "blend_beside_encoder": made.encoder and _told_blend(made.encoder.blend),
         "ways": {name: _told_way(getattr(made, name)) for name in ("static", "fresh", "usual")},
         "knn": asdict(live.knn),
-        "steps": None if live.taste is None else asdict(live.taste.rule),
+        "steps": asdict(live.taste.rule) if isinstance(live.taste, LivingTaste) else None,
     }
+
+
+def _told_blend(blend: Blend | None) -> Any:
+    return None if blend is None else msgspec.to_builtins(blend)
 
 
 def _told_way(standing: Standing) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from millstream.domain.errors import OperatorError
-from millstream.trainer.stream.ours import DOT_PRODUCT, USUAL_SETTINGS
+from millstream.trainer.stream.ours import BY_ENCODER, DOT_PRODUCT, USUAL_SETTINGS
 from millstream.trainer.stream.replay import CADENCES, FRESH, STATIC
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _BESIDE = {
     USUAL_SETTINGS: ("#009e73", ":"),
     "production list, fixed weights": ("#000000", ":"),
     "production list": ("#000000", "--"),
+    BY_ENCODER: ("#d55e00", "--"),
 }
 _BY_CADENCE = ("#b3cde3", "#8c96c6", "#88419d", "#009e73", "#e69f00")
 """Okabe and Ito's, which differ for every reader; cadences from pale to dark."""

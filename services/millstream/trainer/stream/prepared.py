@@ -23,7 +23,7 @@ from millstream.trainer.stream.parts import Parts
 from millstream.trainer.stream.proposals import Proposals
 from millstream.trainer.stream.replay import FRESH, STATIC, Cadence, replay
 from millstream.trainer.stream.scores import worth
-from millstream.trainer.stream.trained import TasteRule, train_taste
+from millstream.trainer.stream.trained import TasteRule, train_encoder, train_taste
 from millstream.trainer.stream.visits import VisitRule, Visits
 
 Told = Callable[[str], None]
@@ -66,11 +66,22 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """`static` and `fresh` by what was best for each; `usual` learns each event too, by the event
-    weights and half-lives that a deployment has before it sets any."""
+    weights and half-lives that a deployment has before it sets any. `encoder`: `fresh` with a
+    session encoder for a model, which stands still."""
 
     static: Standing
     fresh: Standing
     usual: Standing
+    blend: Blend | None
+    encoder: Listing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lists are made by: a state that has learnt all before the split, and a blend if it makes
+    them better."""
+
+    live: Live
     blend: Blend | None
 
 
@@ -102,7 +113,22 @@ def prepare(parts: Parts, rule: OursRule, fit: Fit, told: Told) -> Prepared:
     told(f"to set: {variables(fresh[1].deriving)}; {_gain(by_usual[1], fresh[1])}")
     blend = choose_blend(_counted(*fresh, parts).copy(), parts)
     told(f"blend of the production list: {blend}")
-    return Prepared(_stand(*static, parts), _stand(*fresh, parts), _stand(*by_usual, parts), blend)
+    standing = _stand(*fresh, parts)
+    encoder = _by_encoder(_counted(*fresh, parts), standing, parts, rule, fit)
+    return Prepared(_stand(*static, parts), standing, _stand(*by_usual, parts), blend, encoder)
+
+
+def _by_encoder(
+    before: Live, standing: Standing, parts: Parts, rule: OursRule, fit: Fit
+) -> Listing | None:
+    """`before`, `standing`: without the held-out part, and with it."""
+    taste = train_encoder(parts.before, parts.asked(parts.held_out), rule.taste, fit)
+    if taste is None:
+        return None
+    lives = before.copy(), standing.live.copy()
+    for live in lives:
+        live.taste = taste
+    return Listing(lives[1], choose_blend(lives[0], parts))
 
 
 def _all_begun(parts: Parts, rule: OursRule, fit: Fit, told: Told) -> list[_Begun]:

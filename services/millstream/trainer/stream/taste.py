@@ -207,6 +207,19 @@ class LivingTaste:
         self._user_table.told(lines.users[lines.users != UNKNOWN])
 
 
+@dataclass(frozen=True, slots=True)
+class StillTaste:
+    """A model that stays as it was trained, as one in service does until the next version."""
+
+    scorer: Scorer
+
+    def copy(self) -> StillTaste:
+        return self
+
+    def learn(self, rows: Sequence[Row]) -> None:
+        """Nothing of them."""
+
+
 def gradients(
     model: Embeddings, users: FloatArray, items: FloatArray, labels: FloatArray
 ) -> tuple[FloatArray, FloatArray]:

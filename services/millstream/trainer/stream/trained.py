@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
+from typing import NamedTuple
 
 import polars as pl
 
+from millstream.model.embeddings import Embeddings
+from millstream.model.scorer import Scorer
 from millstream.trainer.clean import clean
-from millstream.trainer.encode import encode
+from millstream.trainer.encode import Interactions, encode
 from millstream.trainer.evaluate import choose_rule
 from millstream.trainer.fitting import Fit, assemble
 from millstream.trainer.settings import Cleaning, Measuring, Training
 from millstream.trainer.split import Query
 from millstream.trainer.stream.rows import Row
 from millstream.trainer.stream.scores import K
-from millstream.trainer.stream.taste import Drawing, LivingTaste, StepRule
+from millstream.trainer.stream.taste import Drawing, LivingTaste, StepRule, StillTaste
 
 _CHOOSING = 500
 _RATES = (0.01, 0.03, 0.1)
@@ -25,13 +28,23 @@ _ROWS_A_TURN = 100
 
 @dataclass(frozen=True, slots=True)
 class TasteRule:
-    """The trainer's settings, and what goes beyond them: the newest `lines` are trained on."""
+    """The trainer's settings, and what goes beyond them: the newest `lines` are trained on.
+    `encoder`: by which a session encoder is trained, too; None: it is not."""
 
     training: Training
     cleaning: Cleaning
     measuring: Measuring
     steps: StepRule = field(default_factory=StepRule)
     lines: int = 100_000
+    encoder: Training | None = None
+
+
+class _Trained(NamedTuple):
+    """`lines` (m, 6) as stage 2 gives them."""
+
+    lines: pl.DataFrame
+    data: Interactions
+    model: Embeddings
 
 
 def train_taste(
@@ -39,15 +52,30 @@ def train_taste(
 ) -> LivingTaste:
     """How recent items count, and how far an event moves the arrays, is chosen on `held_out`, which
     is later and has what it wants in every row. Blocks for minutes."""
-    cleaned = clean(_lines(before).tail(rule.lines), (), rule.cleaning).lines
-    data = encode(cleaned, rule.measuring.recent_items)
-    fitted = fit(data, rule.training, lambda _: False, None)
-    serving = choose_rule(data, fitted, _queries(held_out), rule.training.ridge, rule.measuring)
-    model = assemble(data, fitted, serving, rule.training.ridge)
-    mean_weight = float(cleaned["weight"].to_numpy().mean())
-    drawing = Drawing.of(data, mean_weight, rule.steps, rule.cleaning.event_weights)
-    taste = LivingTaste(model, drawing, rule.steps, rule.training.seed)
+    made = _train(before, held_out, rule, rule.training, fit)
+    mean_weight = float(made.lines["weight"].to_numpy().mean())
+    drawing = Drawing.of(made.data, mean_weight, rule.steps, rule.cleaning.event_weights)
+    taste = LivingTaste(made.model, drawing, rule.steps, rule.training.seed)
     return taste.copy(_choose_steps(taste, held_out))
+
+
+def train_encoder(
+    before: Sequence[Row], held_out: Sequence[Row], rule: TasteRule, fit: Fit
+) -> StillTaste | None:
+    """As `train_taste`, by `rule.encoder`. Blocks for minutes."""
+    if rule.encoder is None:
+        return None
+    return StillTaste(Scorer(_train(before, held_out, rule, rule.encoder, fit).model))
+
+
+def _train(
+    before: Sequence[Row], held_out: Sequence[Row], rule: TasteRule, training: Training, fit: Fit
+) -> _Trained:
+    lines = clean(_lines(before).tail(rule.lines), (), rule.cleaning).lines
+    data = encode(lines, rule.measuring.recent_items)
+    fitted = fit(data, training, lambda _: False, None)
+    serving = choose_rule(data, fitted, _queries(held_out), training.ridge, rule.measuring)
+    return _Trained(lines, data, assemble(data, fitted, serving, training.ridge))
 
 
 def _choose_steps(taste: LivingTaste, held_out: Sequence[Row]) -> StepRule:
