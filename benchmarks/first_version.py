@@ -13,8 +13,9 @@ import asyncio
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import polars as pl
 from benchmarks.machine import machine
 from benchmarks.training import purchased_lines
@@ -25,7 +26,6 @@ from millstream.domain.clock import wall_clock
 from millstream.domain.models import Network
 from millstream.local.networks_trial import recorded_events
 from millstream.local.online_retail_catalogue import NOT_GOODS
-from millstream.model.manifest import Manifest
 from millstream.model.registry import Registry
 from millstream.ranking.settings import RankingSettings
 from millstream.trainer.collect import Window
@@ -36,6 +36,9 @@ from millstream.trainer.settings import TrainerSettings
 from millstream.trainer.tools import Tools
 from millstream.trainer.whole_list import RankedLists
 from millstream.trainer.wiring import tensorflow
+
+if TYPE_CHECKING:
+    from millstream.model.manifest import Manifest
 
 _COLUMNS = ["user", "event_id", "type", "item", "time_ms"]
 
@@ -94,15 +97,17 @@ def version_of(
     )
     began_ms = wall_clock()
     said = asyncio.run(train_version(Window(lines, {0: lines.height}), tools))
-    manifest = registry.newest(key.public_key(), settings.tenant, settings.model_name)
+    newest = registry.newest(key.public_key(), settings.tenant, settings.model_name)
+    manifest = cast("Manifest", newest)  # the pipeline registers no other
     return {
         "lines": lines.height,
-        "chosen": str(manifest.network) if isinstance(manifest, Manifest) else None,
+        "chosen": str(manifest.network),
         "decision": str(said.decision),
         "seconds": round((wall_clock() - began_ms) / 1000, 1),
         **{
             f"{what}_recall_at_20": round(said.metrics[f"{what}_recall_at_20"], 4) for what in _TOLD
         },
+        "fairness": msgspec.to_builtins(manifest.quality.fairness),
     }
 
 

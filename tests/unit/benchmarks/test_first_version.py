@@ -29,4 +29,5 @@ def test_lines_become_a_version_that_stands_in_the_store(tmp_path: Path) -> None
     assert told["lines"] == 1_600
     assert told["chosen"] == "dot-product"
     assert told["model_recall_at_20"] > 0.9 > told["popularity_recall_at_20"]
+    assert [group["name"] for group in told["fairness"]["shoppers"]]
     assert list(tmp_path.rglob("manifest.json"))
