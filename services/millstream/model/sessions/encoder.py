@@ -18,6 +18,8 @@ from millstream.model.sessions.told import GAPS, UNTOLD, gaps, passed
 
 MASKED = np.float32(-1e9)
 EPSILON = 1e-6
+_AT_ONCE = 24
+"""Sessions whose arrays a CPU's cache holds: in portions of 256, long ones took twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ class Encoder:
     def vectors(self, sessions: SessionLog) -> FloatArray:
         """(n, d), of unit length; what stands for an empty session is of no meaning."""
         cut = sessions.last(self._touches)
+        portions = np.array_split(np.arange(len(cut)), max(1, len(cut) // _AT_ONCE))
+        return np.concatenate([self._vectors(cut.take(rows)) for rows in portions])
+
+    def _vectors(self, cut: SessionLog) -> FloatArray:
         lengths = np.maximum(cut.lengths(), 1)
         padded = cut.padded(lengths.max(initial=1))
         touched = self._arrays.items[padded.items]
@@ -155,8 +161,8 @@ class Encoder:
     ) -> FloatArray:
         arrays, every = self._arrays, np.arange(len(lengths))
         newest = seen[every, lengths - 1]
-        asked = (newest @ arrays.asking)[:, :, None]
-        likeness = ((seen @ arrays.answering) @ asked)[:, :, 0]
+        asked = np.asarray(newest @ arrays.asking @ arrays.answering.T, dtype=np.float32)
+        likeness = (seen @ asked[:, :, None])[:, :, 0]
         likeness /= np.float32(np.sqrt(touched.shape[2]))
         shares = softmax(likeness + near)
         pooled = (shares[:, None, :] @ touched)[:, 0]
@@ -184,5 +190,7 @@ def rms_normed(state: FloatArray, gain: FloatArray) -> FloatArray:
 
 def gelu(values: FloatArray) -> FloatArray:
     """The tanh approximation (Hendrycks and Gimpel, 2016)."""
-    inner = np.float32(np.sqrt(2 / np.pi)) * (values + np.float32(0.044715) * values**3)
-    return np.asarray(0.5 * values * (1.0 + np.tanh(inner)), dtype=np.float32)
+    # Products: numpy's power of three took two thirds of all that an encoder takes.
+    cubes = values * values * values
+    inner = np.float32(np.sqrt(2 / np.pi)) * (values + np.float32(0.044715) * cubes)
+    return np.asarray(np.float32(0.5) * values * (np.float32(1.0) + np.tanh(inner)))
