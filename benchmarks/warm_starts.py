@@ -9,9 +9,12 @@ alone.
 All are of one network, the dot product or the session encoder.
 
 Seconds are of CPU, from lines to the arrays of a version: ids, where new rows begin, the network,
-the map of recent items. `setup` is what both spend however little there is to learn from, most of
-it TensorFlow's compiling: a training of one epoch on a hundred pairs, or shoppers. `share` is what
-going on takes of learning anew, with all of that in both, and `share_without_setup` without it."""
+the map of recent items. `setup` is what both spend however little there is to learn from, for the
+dot product most of it TensorFlow's compiling: a training of one epoch on a hundred pairs, or
+shoppers. `share` is what going on takes of learning anew, with all of that in both, and
+`share_without_setup` without it. `first` is what the first training of a process takes longer than
+a second one of the same thousand lines, once in a process however many versions it makes; it is in
+no other figure."""
 
 from __future__ import annotations
 
@@ -118,9 +121,14 @@ def setup_seconds(turn: Turn, settings: TrainerSettings, fit: Fit) -> float:
             touched.starts[:-1], np.where(np.arange(len(touched)) < _FEW, touched.lengths(), 0)
         ),
     )
+    return _fit_seconds(few, settings, fit)
+
+
+def _fit_seconds(data: Interactions, settings: TrainerSettings, fit: Fit) -> float:
+    """Of one epoch."""
     once = msgspec.structs.replace(_rule(settings), epochs=1, session_epochs=1)
     began = time.process_time()
-    fit(few, once, lambda _: False, None)
+    fit(data, once, lambda _: False, None)
     return time.process_time() - began
 
 
@@ -163,7 +171,7 @@ def main(data: Path | None, versions: int, network: Network, console: Console) -
     facts, settings = machine(), TrainerSettings.model_construct(networks=(network,))
     told = turns(recording(data, settings), versions, settings)
     fit = tensorflow(settings.threads)
-    fit(encode(told[0].known[:1_000], 1), _rule(settings), lambda _: False, None)
+    first, second = (_fit_seconds(encode(told[0].known[:1_000], 1), settings, fit) for _ in "12")
     setup = setup_seconds(told[-1], settings, fit)
     rows = compare(told, settings, fit, console)
     means = {name: _means(rows, name) for name in ("full", "warm", "stale")}
@@ -174,6 +182,7 @@ def main(data: Path | None, versions: int, network: Network, console: Console) -
         "versions": versions,
         "rows": rows,
         **means,
+        "first_cpu_seconds": round(first - second, 2),
         "setup_cpu_seconds": round(setup, 2),
         "share": round(warm / full, 3),
         "share_without_setup": round((warm - setup) / (full - setup), 3),

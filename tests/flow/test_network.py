@@ -17,6 +17,7 @@ from millstream.model.network import build_network, network_weights
 from millstream.model.scorer import Scorer, probability
 from millstream.model.sessions.encoder import beside_items
 from millstream.model.vocabulary import Vocabulary
+from millstream.trainer import train_sessions
 from millstream.trainer.encode import EncoderStart, Interactions, Start, encode
 from millstream.trainer.examine import sound
 from millstream.trainer.fitting import Stopped, assemble
@@ -156,6 +157,29 @@ def test_an_encoder_goes_on_from_where_it_is_told(two_tastes: Interactions) -> N
     apart = np.einsum("id,id->i", first.item_vectors, again.item_vectors)
     assert (np.delete(apart, 3) > 0.9).all()
     assert np.linalg.norm(again.item_vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_an_encoder_learns_the_same_whatever_the_process_learnt_before(
+    two_tastes: Interactions,
+) -> None:
+    """All fits of a process share what TensorFlow compiled, and nothing that they learnt."""
+    rule = TrainerSettings(dimensions=8, session_epochs=2).training(Network.SESSIONS)
+    touched = two_tastes.touched
+    stretched = replace(touched, items=2 * touched.items)
+    names = Vocabulary(f"i{row}" for row in range(2 * len(two_tastes.items)))
+    wider = replace(two_tastes, items=names, item_rows=2 * two_tastes.item_rows, touched=stretched)
+    made = train_sessions._fitting.cache_info().misses
+    first, other, again = (
+        fit_sessions(data, rule, lambda _: False, None) for data in (two_tastes, wider, two_tastes)
+    )
+    assert train_sessions._fitting.cache_info().misses <= made + 1
+    assert len(other.item_vectors) == 2 * len(first.item_vectors)
+    assert first.losses == again.losses != other.losses
+    np.testing.assert_array_equal(first.item_vectors, again.item_vectors)
+    assert first.encoder is not None
+    assert again.encoder is not None
+    one, two = beside_items(first.encoder), beside_items(again.encoder)
+    assert all((one[name] == two[name]).all() for name in one)
 
 
 def test_an_encoder_stops_in_the_middle_of_an_epoch(two_tastes: Interactions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +30,21 @@ def fit_sessions(data: Interactions, rule: Training, watch: Watch, log_dir: Path
     network = NetworkRule(
         dimensions=rule.dimensions, dropout=_DROPOUT, inputs=frozenset(rule.session_inputs)
     )
-    learning = EncoderRule(network=network, epochs=rule.session_epochs, negatives=_NEGATIVES)
-    rng = np.random.default_rng(rule.seed)
+    learning = EncoderRule(network=network, negatives=_NEGATIVES)
+    rng, epochs = np.random.default_rng(rule.seed), rule.session_epochs
+    fitting = _fitting(learning, rule.seed, tf.distribute.get_strategy())
     if isinstance(start := data.start, EncoderStart):
-        fitting = EncoderFit(_filled(start.item_vectors, rng), learning, rule.seed)
+        fitting.begin_anew(_filled(start.item_vectors, rng))
         fitting.begin(start.encoder)
-        losses = fitting.go_on(data.touched, start.fresh, learning.epochs, watch)
+        losses = fitting.go_on(data.touched, start.fresh, epochs, watch)
     else:
         items = start_vectors(data.touched, len(data.items), rule.dimensions, rng, StartRule())
-        fitting = EncoderFit(items, learning, rule.seed)
-        losses = fitting.run(data.touched, learning.epochs, learning.rate, lambda _: None, watch)
+        fitting.begin_anew(items)
+        losses = fitting.run(data.touched, epochs, learning.rate, lambda _: None, watch)
     if log_dir is not None:
         _write_curve(log_dir, losses)
     arrays = fitting.arrays()
+    fitting.begin_anew(_no_items(rule.dimensions))
     return Fitted(
         user_vectors=_means(data, arrays.items),
         item_vectors=arrays.items,
@@ -50,6 +53,18 @@ def fit_sessions(data: Interactions, rule: Training, watch: Watch, log_dir: Path
         losses=tuple(losses),
         encoder=arrays,
     )
+
+
+@lru_cache(maxsize=1)
+def _fitting(rule: EncoderRule, seed: int, strategy: tf.distribute.Strategy) -> EncoderFit:
+    """One for all fits of a process, one after the other, since TensorFlow takes longer to compile
+    a step than a version that goes on takes to learn."""
+    with strategy.scope():
+        return EncoderFit(_no_items(rule.network.dimensions), rule, seed)
+
+
+def _no_items(dimensions: int) -> FloatArray:
+    return np.zeros((0, dimensions), dtype=np.float32)
 
 
 def _filled(items: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -73,19 +73,31 @@ class Pace:
 
 
 class EncoderFit:
-    """One network and its optimiser, which may be fitted further on more sessions."""
+    """One network and its optimiser, which may be fitted further on more sessions. The item table
+    (items, d), not normalised, and its moments are as long as they have to be."""
 
     def __init__(self, start: FloatArray, rule: EncoderRule, seed: int) -> None:
-        """`start` (items, d): where the item vectors begin."""
+        """`start`: as `begin_anew`."""
         keras.utils.set_random_seed(seed)
-        self._rule, self._rng = rule, np.random.default_rng(seed)
-        self._network = SessionNetwork(len(start), rule.network, seed)
-        self._network.items.assign(start)
+        self._rule, self._seed = rule, seed
+        self._network = SessionNetwork(rule.network, seed)
         self._optimizer = keras.optimizers.AdamW(rule.rate, weight_decay=rule.weight_decay)
-        self._optimizer.build(self._network.dense_variables())
-        self._items = self._network.items
-        self._moments = [tf.Variable(tf.zeros(self._items.shape)) for _ in _RATES]
+        self._optimizer.build(self._network.trainable_variables)
+        self._items, *self._moments = (_table(rule.network.dimensions) for _ in (None, *_RATES))
+        self._variables = [*self._network.variables, *self._optimizer.variables]
+        self._made = [variable.value.numpy().copy() for variable in self._variables]
         self._stepped = self._compiled()
+        self.begin_anew(start)
+
+    def begin_anew(self, start: FloatArray) -> None:
+        """As if it were made now, with the item vectors at `start` (items, d), but for the step,
+        which TensorFlow has compiled."""
+        self._rng = np.random.default_rng(self._seed)
+        for variable, made in zip(self._variables, self._made, strict=True):
+            variable.assign(made)
+        self._items.assign(start)
+        for moment in self._moments:
+            moment.assign(np.zeros_like(start))
 
     def run(
         self,
@@ -121,7 +133,8 @@ class EncoderFit:
         self._items.assign(joined_by(log, self._items.numpy(), known, rule))
 
     def arrays(self) -> EncoderArrays:
-        return self._network.arrays()
+        items = self._items.numpy()
+        return self._network.arrays(items / np.linalg.norm(items, axis=1, keepdims=True))
 
     def vectors(self, sessions: SessionLog) -> FloatArray:
         """(n, d) as Keras computes them: what `arrays` must give in numpy. Sessions of at most
@@ -133,7 +146,8 @@ class EncoderFit:
         return np.asarray(vectors[np.arange(len(last)), last], dtype=np.float32)
 
     def _negatives(self, log: SessionLog) -> Negatives:
-        counts = np.bincount(log.items, minlength=self._items.shape[0]).astype(np.float64)
+        items = int(tf.shape(self._items)[0])
+        counts = np.bincount(log.items, minlength=items).astype(np.float64)
         return Negatives(counts, self._rule.negatives)
 
     def _steps(self, cut: Windows) -> int:
@@ -188,8 +202,8 @@ class EncoderFit:
             seen[first:end],
             [part[first:end] for part in told],
         )
-        variables = self._network.dense_variables()
-        raw = tf.gather(self._items.value, rows)
+        variables = self._network.trainable_variables
+        raw = tf.gather(self._items, rows)
         with tf.GradientTape() as tape:
             tape.watch(raw)
             summed_loss = self._loss(raw, sessions, tf.boolean_mask(targets, ours), odds)
@@ -217,7 +231,6 @@ class EncoderFit:
     def _move_items(self, rows: Any, gradient: Any) -> None:
         """Adam on the rows of this batch alone: a step over the whole table would cost more than
         all the rest."""
-        table = self._items.value
         step = tf.cast(self._optimizer.iterations, tf.float32)
         means = []
         for power, (moment, kept) in enumerate(zip(self._moments, _RATES, strict=True), start=1):
@@ -226,7 +239,13 @@ class EncoderFit:
             means.append(fresh / (1 - kept**step))
         rate = self._optimizer.learning_rate * self._rule.item_rate
         moved = rate * means[0] / (tf.sqrt(means[1]) + self._rule.item_floor)
-        table.scatter_sub(tf.IndexedSlices(moved, rows))
+        self._items.scatter_sub(tf.IndexedSlices(moved, rows))
+
+
+def _table(dimensions: int) -> Any:
+    """(n, d) of any n: what is compiled for one goes on with all."""
+    empty = tf.zeros((0, dimensions))
+    return tf.Variable(empty, trainable=False, shape=tf.TensorShape((None, dimensions)))
 
 
 def _told(kinds: Ints, seconds: Ints) -> tuple[Ints, Ints, Ints]:

@@ -37,19 +37,17 @@ class NetworkRule:
 class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
     """Call: (n, l, d) unit item vectors, (n,) lengths, and what is told of the touches: (n, l)
     kinds, (n, l) gaps since the one before, (n, l, l) ages [p, q] from q until p. -> (n, l, d) unit
-    session vectors, the one at place p knowing the touches up to p. The item table is `items`, not
-    normalised."""
+    session vectors, the one at place p knowing the touches up to p."""
 
-    def __init__(self, items: int, rule: NetworkRule, seed: int) -> None:
+    def __init__(self, rule: NetworkRule, seed: int) -> None:
         super().__init__()
         self.rule, d = rule, rule.dimensions
-        draw = iter(range(seed * 1_000, seed * 1_000 + 1_000))
+        draw = iter(range(seed * 1_000 + 1, seed * 1_000 + 1_000))
 
-        def matrix(name: str, rows: int, columns: int, spread: float | None = None) -> Any:
-            start = keras.initializers.RandomNormal(stddev=spread or rows**-0.5, seed=next(draw))
+        def matrix(name: str, rows: int, columns: int) -> Any:
+            start = keras.initializers.RandomNormal(stddev=rows**-0.5, seed=next(draw))
             return self.add_weight(shape=(rows, columns), initializer=start, name=name)
 
-        self.items = matrix("items", items, d, d**-0.5)
         self.mixed, self.joined = matrix("mixed", d, 3 * d), matrix("joined", d, d)
         self.widened, self.narrowed = matrix("widened", d, 2 * d), matrix("narrowed", 2 * d, d)
         self.asking, self.answering = matrix("asking", d, d), matrix("answering", d, d)
@@ -67,9 +65,6 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
                 self.tables[pooling] = self.add_weight(shape=(rows,), initializer="zeros")
         self.drop = keras.layers.Dropout(rule.dropout, seed=seed)
         self.built = True
-
-    def dense_variables(self) -> list[Any]:
-        return [variable for variable in self.trainable_variables if variable is not self.items]
 
     def call(self, touched: Any, lengths: Any, told: Any, training: bool = False) -> Any:
         visible = _visible(tf.shape(touched)[1], lengths)
@@ -106,16 +101,15 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
         return _rms_normed(state + self.drop(narrow, training=training), self.gains[2])
 
     def assign(self, arrays: EncoderArrays) -> None:
-        """All but the items, from what `arrays` gave of a network by the same rule. Raises
-        ValueError where a shape is another."""
+        """From what `arrays` gave of a network by the same rule. Raises ValueError where a shape is
+        another."""
         for name in BLOCK:
             getattr(self, "gains" if name == "normed" else name).assign(getattr(arrays, name))
         for name, table in self.tables.items():
             table.assign(getattr(arrays, name) / np.float32(_PACE))
 
-    def arrays(self) -> EncoderArrays:
-        """Copies of what serving needs, float32."""
-        items = _copy(self.items)
+    def arrays(self, items: FloatArray) -> EncoderArrays:
+        """Copies of what serving needs, float32, beside `items` (n, d)."""
         return EncoderArrays(
             items=items / np.linalg.norm(items, axis=1, keepdims=True),
             normed=_copy(self.gains),
