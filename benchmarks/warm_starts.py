@@ -166,10 +166,13 @@ def _means(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
     }
 
 
-def main(data: Path | None, versions: int, network: Network, console: Console) -> dict[str, Any]:
-    """By the defaults of the settings, whatever the environment says; alone in its process."""
+def main(
+    data: Path | None, versions: int, only: int | None, network: Network, console: Console
+) -> dict[str, Any]:
+    """Of the `versions` the first `only` are made, or all. By the defaults of the settings,
+    whatever the environment says; alone in its process."""
     facts, settings = machine(), TrainerSettings.model_construct(networks=(network,))
-    told = turns(recording(data, settings), versions, settings)
+    told = turns(recording(data, settings), versions, settings)[: 1 + (only or versions)]
     fit = tensorflow(settings.threads)
     first, second = (_fit_seconds(encode(told[0].known[:1_000], 1), settings, fit) for _ in "12")
     setup = setup_seconds(told[-1], settings, fit)

@@ -68,12 +68,17 @@ def warm_starts(
     ] = None,
     versions: Annotated[int, typer.Option(min=1, help="One after the other.")] = 10,
     network: Annotated[Network, typer.Option(help="That learns.")] = Network.DOT_PRODUCT,
+    only: Annotated[
+        int | None, typer.Option(min=1, help="Of the versions the first so many, else all.")
+    ] = None,
     json: Annotated[bool, typer.Option(help="End with one JSON object.")] = False,
 ) -> None:
     """Versions that go on from each other beside full trainings: CPU seconds and quality."""
     logs.configure("WARNING")
-    found = benchmark("warm_starts", ROOT).main(data, versions, network, Console(stderr=True))
-    _show_made("warm-starts", data, f" --versions {versions} --network {network}", found, json)
+    console = Console(stderr=True)
+    found = benchmark("warm_starts", ROOT).main(data, versions, only, network, console)
+    given = f" --versions {versions} --network {network}" + (f" --only {only}" if only else "")
+    _show_made("warm-starts", data, given, found, json)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from millstream.model.embeddings import FloatArray
 from millstream.model.sessions.item_item import SparseRows, sparse_rows
@@ -45,18 +46,23 @@ def start_vectors(
 def joined_by(log: SessionLog, vectors: FloatArray, known: Ints, rule: StartRule) -> FloatArray:
     """`vectors` with every row that is not among `known` rows at the mean of its known neighbours,
     as a new item joins a fitted encoder. One without such neighbours stays."""
-    is_known = np.zeros((len(vectors), 1), dtype=np.float32)
-    is_known[known] = 1.0
-    mean = averaged(neighbours(log, len(vectors), rule), unit(vectors) * is_known)
-    joins = (is_known[:, 0] == 0) & mean.any(axis=1)
+    is_new = np.ones(len(vectors), dtype=np.bool_)
+    is_new[known] = False
+    of_new = neighbours(log, len(vectors), rule, is_new)
+    mean = averaged(of_new, np.where(is_new[:, None], np.float32(0.0), unit(vectors)))
+    joins = is_new & mean.any(axis=1)
     return np.where(joins[:, None], unit(mean), vectors)
 
 
-def neighbours(log: SessionLog, items: int, rule: StartRule) -> SparseRows:
-    """Rows sum to one; without the cells of an item with itself."""
+def neighbours(
+    log: SessionLog, items: int, rule: StartRule, wanted: NDArray[np.bool_] | None = None
+) -> SparseRows:
+    """Rows sum to one; without the cells of an item with itself. Those that are not `wanted`
+    (items,) have none."""
     keys, weights = pairs(log, items, rule.pairs)
     row, column = np.divmod(keys, items)
-    keys, row, weights = keys[row != column], row[row != column], weights[row != column]
+    kept = row != column if wanted is None else (row != column) & wanted[row]
+    keys, row, weights = keys[kept], row[kept], weights[kept]
     weights = weights**rule.damping
     return sparse_rows(keys, weights / np.bincount(row, weights, minlength=items)[row], items)
 

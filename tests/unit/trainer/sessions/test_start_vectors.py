@@ -30,6 +30,18 @@ def test_the_product_is_that_of_the_whole_matrix() -> None:
     assert not whole[ITEMS:].any()
 
 
+def test_only_wanted_rows_have_cells_and_those_are_as_ever() -> None:
+    wanted = np.arange(ITEMS) % 2 == 0
+    vectors = np.random.default_rng(0).normal(size=(ITEMS, 5)).astype(np.float32)
+
+    found = averaged(neighbours(LOG, ITEMS, RULE, wanted), vectors)
+
+    whole = averaged(neighbours(LOG, ITEMS, RULE), vectors)
+    np.testing.assert_allclose(found[wanted], whole[wanted], rtol=1e-6)
+    assert not found[~wanted].any()
+    assert whole[~wanted].any(axis=1).all()
+
+
 def test_items_of_one_circle_start_nearer_to_each_other_than_to_any_other() -> None:
     found = start_vectors(LOG, ITEMS, 64, np.random.default_rng(0), RULE)
 
