@@ -33,6 +33,7 @@ NAMES = (
     "warm-starts",
     "warm-starts-retailrocket",
     "warm-starts-sessions",
+    "warm-starts-sessions-online-retail",
     "gate",
     "experiments",
     "page",
