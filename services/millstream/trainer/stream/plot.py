@@ -56,7 +56,7 @@ def _title(found: dict[str, Any]) -> str:
     low, high = found["freshness_gain_interval"]
     return (
         f"{found['data']}: {found['learnt']:.0%} learnt first, then {found['questions']:,} "
-        "questions, each asked before it is learnt. "
+        "questions, each asked before it is learnt\n"
         f"Static to freshest {found['freshness_gain']:+.3f} ({low:+.3f} to {high:+.3f})"
     )
 
