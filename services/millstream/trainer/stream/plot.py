@@ -68,7 +68,8 @@ def _draw_recalls(axes: Axes, times: NDArray[np.datetime64], recalls: Recalls) -
     for name, colour in ours.items():
         axes.plot(times, recalls[name], color=colour, linewidth=2.4, label=name)
     drawn = {name: (colour, "-") for name, colour in zip(others, _THEIRS, strict=True)}
-    for name, (colour, style) in (drawn | _BESIDE).items():
+    beside = {name: drawing for name, drawing in _BESIDE.items() if name in recalls}
+    for name, (colour, style) in (drawn | beside).items():
         axes.plot(times, recalls[name], style, color=colour, linewidth=1.3, label=name)
     axes.set_ylabel("recall@20")
     axes.set_ylim(bottom=0)
