@@ -2,7 +2,7 @@
 
 Counting lines means reading the lake, which takes seconds once it is large; how many records it
 has is known at once. So lines are counted again only when the records since the last count make
-it likely that there are enough."""
+it likely that there are enough, or once where no more come: orders may have become longer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from millstream.domain.events import MAX_ITEMS
 
 # Looked at a little early: a batch of long orders may come.
 _EARLY = 0.9
+STILL_MS = 30_000
+"""A lake that has not grown for so long stands still."""
 
 
 class Why(StrEnum):
@@ -45,6 +47,8 @@ class Trigger:
     _look_at: int | None = None
     _asked_ms: int | None = None
     _looked_records: int = 0
+    _standing: tuple[int, int] = (0, 0)
+    """Records when last told, and since when there are so many."""
     _per_record: float | None = None
     """Lines, at the last count."""
 
@@ -79,13 +83,21 @@ class Trigger:
         due_ms = self.due_ms
         return Why.TIME if due_ms is not None and now_ms >= due_ms else None
 
-    def worth_counting(self, records: int) -> bool:
+    def worth_counting(self, records: int, now_ms: int) -> bool:
         """Whether the lake, with so many records, may have the lines that are wanted."""
+        if records != self._standing[0]:
+            self._standing = records, now_ms
         if self.looks_for_drift(records):
             return True
         if self._look_at is None:
             return (records - self.trained_records) * MAX_ITEMS >= self.wanted
-        return records >= self._look_at
+        return records >= self._look_at or self._may_have_enough(records, now_ms)
+
+    def _may_have_enough(self, records: int, now_ms: int) -> bool:
+        """Of a lake that stands still and was not counted since: at least a quarter of the lines is
+        expected. A shop's first orders may have been so much shorter."""
+        is_still = now_ms - self._standing[1] >= STILL_MS and records != self._looked_records
+        return is_still and 4 * (self.expected(records) or 0) >= self.wanted
 
     def looks_for_drift(self, records: int) -> bool:
         """Never before the first version, which is what it would have drifted from."""

@@ -24,7 +24,7 @@ async def turn(lake: Lake, trigger: Trigger, tools: Tools) -> None:
     records = sum((await offload(lake.offsets)).values())
     tools.progress.waits(trigger, trigger.expected(records))
     why = trigger.due(began_ms)
-    if why is None and not trigger.worth_counting(records):
+    if why is None and not trigger.worth_counting(records, began_ms):
         return
     looks_for_drift = trigger.looks_for_drift(records)
     found = await offload(partial(collect, lake, tools.settings.window_days, trigger.trained_to_ms))

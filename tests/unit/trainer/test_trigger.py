@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millstream.trainer.trigger import Trigger, Why
+from millstream.trainer.trigger import STILL_MS, Trigger, Why
 
 
 def run(trigger: Trigger, lines_per_record: int, records: range) -> tuple[int | None, int]:
     """(records at which it was time, how often the lake was read)."""
     reads = 0
     for count in records:
-        if trigger.worth_counting(count):
+        if trigger.worth_counting(count, 0):
             reads += 1
             if trigger.counted(count, count * lines_per_record):
                 return count, reads
@@ -29,16 +29,35 @@ def test_never_too_early_seldom_late_and_few_reads(lines_per_record: int, wanted
     assert reads <= 12
 
 
+def test_a_lake_that_stands_still_is_counted_once_more_than_was_expected() -> None:
+    trigger = Trigger(1_000, 1_000)
+    assert trigger.worth_counting(100, 0)
+    assert not trigger.counted(100, 300)
+    assert not trigger.worth_counting(250, 5)  # 750 lines are expected
+    assert not trigger.worth_counting(250, 4 + STILL_MS)
+    assert trigger.worth_counting(250, 5 + STILL_MS)
+    assert not trigger.counted(250, 990)
+    assert not trigger.worth_counting(250, 9 * STILL_MS), "counted already, and nothing came"
+    assert trigger.worth_counting(253, 9 * STILL_MS), "4 lines a record: enough with three more"
+
+
+def test_where_little_is_expected_a_lake_that_stands_still_is_left_alone() -> None:
+    trigger = Trigger(1_000, 1_000)
+    trigger.counted(100, 100)
+    assert not trigger.worth_counting(249, 0)
+    assert not trigger.worth_counting(249, STILL_MS)
+
+
 def test_an_empty_lake_is_not_read() -> None:
-    assert not Trigger(1, 1).worth_counting(0)
+    assert not Trigger(1, 1).worth_counting(0, 0)
 
 
 def test_a_lake_without_lines_is_read_again_at_twice_its_records() -> None:
     trigger = Trigger(10, 10)
-    assert trigger.worth_counting(100)
+    assert trigger.worth_counting(100, 0)
     assert not trigger.counted(100, 0)
-    assert not trigger.worth_counting(150)
-    assert trigger.worth_counting(200)
+    assert not trigger.worth_counting(150, 0)
+    assert trigger.worth_counting(200, 0)
 
 
 def test_the_next_training_waits_for_so_many_further_lines() -> None:
@@ -46,9 +65,9 @@ def test_the_next_training_waits_for_so_many_further_lines() -> None:
     assert trigger.wanted == 100
     trigger.trained(120, 7, 5)
     assert (trigger.wanted, trigger.trained_to_ms) == (50, 7)
-    assert not trigger.worth_counting(120)
+    assert not trigger.worth_counting(120, 0)
     assert not trigger.counted(169, 49)
-    assert trigger.worth_counting(170)
+    assert trigger.worth_counting(170, 0)
     assert trigger.counted(170, 50)
 
 
@@ -56,8 +75,8 @@ def test_the_next_look_follows_the_lines_per_record_since_the_last_training() ->
     trigger = Trigger(1, 100)
     trigger.trained(1_000_000, 7, 5)
     assert not trigger.counted(1_000_010, 10)
-    assert not trigger.worth_counting(1_000_090)
-    assert trigger.worth_counting(1_000_091)
+    assert not trigger.worth_counting(1_000_090, 0)
+    assert trigger.worth_counting(1_000_091, 0)
 
 
 @pytest.mark.parametrize(("lines", "due"), [(99, False), (100, True), (101, True)])
@@ -91,7 +110,7 @@ def test_drift_is_looked_for_between_two_trainings() -> None:
     trigger = Trigger(1, 1_000_000, drift_looks=50)
     assert not trigger.looks_for_drift(10_000), "there is nothing yet to have drifted from"
     trigger.trained(1000, 7, 5)
-    assert [trigger.worth_counting(records) for records in (1049, 1050)] == [False, True]
+    assert [trigger.worth_counting(records, 0) for records in (1049, 1050)] == [False, True]
     assert not trigger.counted(1050, 10)
     assert [trigger.looks_for_drift(records) for records in (1099, 1100)] == [False, True]
 
