@@ -55,12 +55,7 @@ def stream(
         lambda line: told.print(line, markup=False),
     )
     if plot is not None:
-        from millstream.trainer.stream.plot import draw
-
-        part = "" if learnt == _LEARNT else f"-{100 * learnt:g}"
-        path = plot / f"stream-{found['data']}{part}.png"
-        draw(found, path)
-        told.print(f"{path}", markup=False)
+        told.print(f"{_drawn(found, plot, learnt)}", markup=False)
     if json:
         command = (
             f"evaluate stream --data {data.resolve().name} --learnt {learnt:g} --seeds {seeds}"
@@ -72,6 +67,15 @@ def stream(
         f"{found['questions']} questions, freshness {found['freshness_gain']:+.4f} "
         f"({found['freshest']})"
     )
+
+
+def _drawn(found: dict[str, Any], folder: Path, learnt: float) -> Path:
+    from millstream.trainer.stream.plot import draw
+
+    part = "" if learnt == _LEARNT else f"-{100 * learnt:g}"
+    path = folder / f"stream-{found['data']}{part}.png"
+    draw(found, path)
+    return path
 
 
 def _table(found: dict[str, Any]) -> Table:

@@ -133,8 +133,7 @@ class EncoderFit:
         self._items.assign(joined_by(log, self._items.numpy(), known, rule))
 
     def arrays(self) -> EncoderArrays:
-        items = self._items.numpy()
-        return self._network.arrays(items / np.linalg.norm(items, axis=1, keepdims=True))
+        return self._network.arrays(self._items.numpy())
 
     def vectors(self, sessions: SessionLog) -> FloatArray:
         """(n, d) as Keras computes them: what `arrays` must give in numpy. Sessions of at most

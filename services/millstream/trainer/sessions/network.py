@@ -109,7 +109,8 @@ class SessionNetwork(keras.Model):  # type: ignore[misc, unused-ignore]
             table.assign(getattr(arrays, name) / np.float32(_PACE))
 
     def arrays(self, items: FloatArray) -> EncoderArrays:
-        """Copies of what serving needs, float32, beside `items` (n, d)."""
+        """Copies of what serving needs, float32, beside `items` (n, d), which get unit
+        length."""
         return EncoderArrays(
             items=items / np.linalg.norm(items, axis=1, keepdims=True),
             normed=_copy(self.gains),
